@@ -1,0 +1,115 @@
+/**
+ * The contract between the runtime and the places where keyed state lives.
+ * `tests/contracts/state_backend.ts` is its conformance suite.
+ *
+ * Called by: runtime/ (one backend per operator subtask); implemented in backends/.
+ * Calls: nothing.
+ *
+ * Life: create → open (restores) → states are declared → records, snapshots → close.
+ *
+ * @module
+ */
+import type { Clock, Random } from "./clock.ts";
+import type {
+  AggregatingStateDescriptor,
+  ListStateDescriptor,
+  MapStateDescriptor,
+  ReducingStateDescriptor,
+  StateDescriptor,
+  ValueStateDescriptor,
+} from "./descriptors.ts";
+import type { KeyGroupRange } from "./key_groups.ts";
+import type { Key, Namespace } from "./key.ts";
+import type { KeyedStateHandle, RowSource, SnapshotReader, SnapshotStore } from "./snapshot.ts";
+import type {
+  AggregatingState,
+  KeyContext,
+  ListState,
+  MapState,
+  MergingState,
+  Namespaced,
+  ReducingState,
+  ValueState,
+} from "./state.ts";
+
+/** What a backend is made for. */
+export interface StateBackendContext {
+  /** Names the operator in errors. */
+  readonly operatorName: string;
+  /** Keys of other groups are not this backend's. */
+  readonly keyGroups: KeyGroupRange;
+  readonly maxParallelism: number;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Whether to keep track of changes, so that a snapshot can hold only those. */
+  readonly incremental: boolean;
+}
+
+/** Makes backends; one per operator subtask. */
+export interface StateBackendFactory {
+  /** As in `state.backend.type`. */
+  readonly name: string;
+  create(context: StateBackendContext): StateBackend;
+}
+
+/** What a snapshot is taken for. */
+export interface SnapshotRequest {
+  readonly checkpointId: number;
+  /** The snapshot must not refer to files of earlier checkpoints. */
+  readonly full: boolean;
+}
+
+/** A snapshot whose synchronous part is done: it holds exactly the writes made before. */
+export interface PendingSnapshot {
+  /**
+   * The asynchronous part; called once. Works in slices of about a millisecond
+   * and gives way to records between them.
+   *
+   * @returns Null when there is no state at all.
+   */
+  write(store: SnapshotStore): Promise<KeyedStateHandle | null>;
+  /** Ends a write early (its promise rejects, its file is discarded) or a snapshot whose write was never called. */
+  cancel(reason: Error): void;
+}
+
+/** Keyed state of one operator subtask. */
+export interface StateBackend extends KeyContext, AsyncDisposable {
+  /** Whether an object may be changed after it was handed to state, since only its bytes are kept. */
+  readonly storesBytes: boolean;
+
+  /**
+   * Takes back the rows of `handles` that fall into this backend's key groups; called once, before any state is declared.
+   *
+   * @throws {SnapshotCorruptError} If a file is damaged.
+   */
+  open(handles: readonly KeyedStateHandle[], reader: SnapshotReader): Promise<void>;
+
+  /** The handle of a state; the same logical state for the same name. @throws {StreamError} For the same name with another kind or an incompatible serializer. */
+  state<T>(descriptor: ValueStateDescriptor<T>): ValueState<T> & Namespaced;
+  state<T>(descriptor: ListStateDescriptor<T>): ListState<T> & MergingState;
+  state<K, V>(descriptor: MapStateDescriptor<K, V>): MapState<K, V> & Namespaced;
+  state<T>(descriptor: ReducingStateDescriptor<T>): ReducingState<T> & MergingState;
+  state<I, A, O>(descriptor: AggregatingStateDescriptor<I, A, O>): AggregatingState<I, O> & MergingState;
+
+  /** Lets rows that live elsewhere (heap timers) travel in the snapshots; restored rows are loaded at once. */
+  attach(rows: RowSource): void;
+
+  /** The synchronous part: O(1), never O(state). */
+  snapshot(request: SnapshotRequest): PendingSnapshot;
+  /** Checkpoint `checkpointId` is durable. */
+  confirm(checkpointId: number): void;
+  /** Checkpoint `checkpointId` will never complete. */
+  abort(checkpointId: number): void;
+
+  /** Each key that has this state in the namespace, once. */
+  keys(descriptor: StateDescriptor, namespace?: Namespace): Iterable<Key>;
+  /** Each (key, namespace) that has this state, once. */
+  keysAndNamespaces(descriptor: StateDescriptor): Iterable<readonly [Key, Namespace]>;
+  /** Calls back for each key that has this state, with the current key set to it; restores the former current key. */
+  applyToAllKeys(descriptor: StateDescriptor, namespace: Namespace, callback: (key: Key) => void): void;
+  /** Number of (key, namespace, state) triples that hold something; map entries and list elements are not counted one by one. */
+  readonly entryCount: number;
+
+  /** Cancels running snapshots and frees everything; safe to call twice. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,186 @@
+/**
+ * Declares state: a descriptor names one state of an operator, says which of
+ * the five kinds it is and how its values are written.
+ *
+ * Called by: users (through `mod.ts`), backends, runtime.
+ * Calls: core/serializer.ts for the types only.
+ *
+ * @module
+ */
+import type { Serializer } from "./serializer.ts";
+
+/** What every descriptor has. */
+interface StateDeclaration {
+  /** Unique within an operator; part of the snapshot format. Renaming loses state. */
+  readonly name: string;
+}
+
+/** One value per (key, namespace). Immutable: safe to share between subtasks. */
+export interface ValueStateDescriptor<T> extends StateDeclaration {
+  /** Discriminant; selects the table layout in the backend. */
+  readonly kind: "value";
+  /** How values are written; chosen by the value when absent. */
+  readonly serializer: Serializer<T> | undefined;
+  /** Makes the value that `value()` returns when nothing is stored; never stored itself. */
+  readonly makeDefault: (() => T) | undefined;
+}
+
+/** An ordered list per (key, namespace). */
+export interface ListStateDescriptor<T> extends StateDeclaration {
+  readonly kind: "list";
+  readonly serializer: Serializer<T> | undefined;
+}
+
+/** A map per (key, namespace); its keys follow the rules of actor keys. */
+export interface MapStateDescriptor<_K, V> extends StateDeclaration {
+  readonly kind: "map";
+  readonly serializer: Serializer<V> | undefined;
+}
+
+/** One value per (key, namespace) that every `add` folds into. */
+export interface ReducingStateDescriptor<T> extends StateDeclaration {
+  readonly kind: "reducing";
+  readonly serializer: Serializer<T> | undefined;
+  readonly reduce: (left: T, right: T) => T;
+}
+
+/** How an aggregating state folds inputs into an accumulator and reads a result from it. */
+export interface AggregateFunction<I, A, O> {
+  /** A fresh accumulator. */
+  create(): A;
+  /** Folds one input in; may change and return the same accumulator. */
+  add(accumulator: A, input: I): A;
+  /** The result so far. */
+  result(accumulator: A): O;
+  /** Joins two accumulators; may change and return `left`. */
+  merge(left: A, right: A): A;
+}
+
+/** One accumulator per (key, namespace). */
+export interface AggregatingStateDescriptor<I, A, O> extends StateDeclaration {
+  readonly kind: "aggregating";
+  readonly serializer: Serializer<A> | undefined;
+  readonly aggregate: AggregateFunction<I, A, O>;
+}
+
+/** Any of the five. */
+export type StateDescriptor =
+  // `never`/`unknown` in the variant positions make every concrete descriptor assignable.
+  | ValueStateDescriptor<unknown>
+  | ListStateDescriptor<unknown>
+  | MapStateDescriptor<unknown, unknown>
+  | ReducingStateDescriptor<unknown>
+  | AggregatingStateDescriptor<unknown, unknown, unknown>;
+
+/** The kinds of keyed state. */
+export type StateKind = StateDescriptor["kind"];
+
+/** Options of a value state. */
+export interface ValueStateOptions<T> {
+  /** What `value()` returns when nothing is stored. An object or array is cloned for every read, so it is never shared. */
+  readonly default?: T;
+  /** How values are written. Default: chosen by the value. */
+  readonly serializer?: Serializer<T>;
+}
+
+/** Options of the other kinds. */
+export interface StateOptions<T> {
+  /** How values are written. Default: chosen by the value. */
+  readonly serializer?: Serializer<T>;
+}
+
+/**
+ * Declares one value per key.
+ *
+ * @example
+ * ```ts
+ * import { valueState } from "./mod.ts";
+ * const total = valueState<number>("total", { default: 0 });
+ * ```
+ *
+ * @param name Unique within the operator, not empty.
+ * @throws {TypeError} If the name is empty.
+ */
+export function valueState<T>(
+  name: string,
+  options: ValueStateOptions<T> & { readonly default: T },
+): ValueStateDescriptor<T>;
+export function valueState<T>(name: string, options?: ValueStateOptions<T>): ValueStateDescriptor<T | null>;
+export function valueState<T>(name: string, options: ValueStateOptions<T> = {}): ValueStateDescriptor<T | null> {
+  const fallback = options.default;
+  const makeDefault = fallback === undefined
+    ? undefined
+    : typeof fallback === "object" && fallback !== null
+    ? () => structuredClone(fallback)
+    : () => fallback;
+  return Object.freeze({
+    kind: "value" as const,
+    name: checkName(name),
+    // A serializer of T is only ever given a T: writing null clears the state instead.
+    serializer: options.serializer as Serializer<T | null> | undefined,
+    makeDefault,
+  });
+}
+
+/**
+ * Declares an ordered list per key.
+ *
+ * @param name Unique within the operator, not empty.
+ * @throws {TypeError} If the name is empty.
+ */
+export function listState<T>(name: string, options: StateOptions<T> = {}): ListStateDescriptor<T> {
+  return Object.freeze({ kind: "list" as const, name: checkName(name), serializer: options.serializer });
+}
+
+/**
+ * Declares a map per key. Its keys are strings, numbers, bigints, booleans, bytes or tuples of these.
+ *
+ * @param name Unique within the operator, not empty.
+ * @throws {TypeError} If the name is empty.
+ */
+export function mapState<K, V>(name: string, options: StateOptions<V> = {}): MapStateDescriptor<K, V> {
+  return Object.freeze({ kind: "map" as const, name: checkName(name), serializer: options.serializer });
+}
+
+/**
+ * Declares one value per key that every `add` folds into.
+ *
+ * @param name Unique within the operator, not empty.
+ * @param reduce Associative; called with what is stored and what is added.
+ * @throws {TypeError} If the name is empty.
+ */
+export function reducingState<T>(
+  name: string,
+  reduce: (left: T, right: T) => T,
+  options: StateOptions<T> = {},
+): ReducingStateDescriptor<T> {
+  return Object.freeze({ kind: "reducing" as const, name: checkName(name), serializer: options.serializer, reduce });
+}
+
+/**
+ * Declares one accumulator per key.
+ *
+ * @param name Unique within the operator, not empty.
+ * @throws {TypeError} If the name is empty.
+ */
+export function aggregatingState<I, A, O>(
+  name: string,
+  aggregate: AggregateFunction<I, A, O>,
+  options: StateOptions<A> = {},
+): AggregatingStateDescriptor<I, A, O> {
+  return Object.freeze({
+    kind: "aggregating" as const,
+    name: checkName(name),
+    serializer: options.serializer,
+    aggregate,
+  });
+}
+
+function checkName(name: string): string {
+  if (typeof name !== "string" || name === "") {
+    throw new TypeError(
+      `Cannot declare a state: its name is ${JSON.stringify(name)}, it must be a string that is not empty`,
+    );
+  }
+  return name;
+}

@@ -1,0 +1,32 @@
+/**
+ * Declares what can be measured: counters, gauges and histograms in groups.
+ *
+ * Called by: users' actors, connectors, runtime; implemented by runtime/metrics.ts.
+ * Calls: nothing.
+ *
+ * @module
+ */
+
+/** A number that only events change. */
+export interface Counter {
+  /** Adds `n`, 1 when absent. */
+  inc(n?: number): void;
+  readonly count: number;
+}
+
+/** Samples of a distribution. */
+export interface Histogram {
+  update(value: number): void;
+  /** Number of samples ever. */
+  readonly count: number;
+  /** Quantile over the recent samples, NaN when there are none. @param q In 0..1. */
+  quantile(q: number): number;
+}
+
+/** Metrics of one owner. The same name gives the same metric. */
+export interface MetricGroup {
+  counter(name: string): Counter;
+  /** Registers a value that is read when somebody looks; a second registration replaces the first. */
+  gauge(name: string, read: () => number | string): void;
+  histogram(name: string): Histogram;
+}
