@@ -1,0 +1,82 @@
+/**
+ * The errors that are not a caller's wrong argument, each with a coarse kind to branch on.
+ *
+ * Called by: every folder.
+ * Calls: nothing.
+ *
+ * @module
+ */
+
+/**
+ * What to do about a {@link StreamError}: `invalid` = fix the program or its configuration, `unavailable` = try again,
+ * `corrupt` = pick another checkpoint.
+ */
+export type StreamErrorKind = "invalid" | "unavailable" | "corrupt";
+
+/**
+ * A failure that is not a wrong argument of the caller (those are `TypeError` and `RangeError`).
+ *
+ * Branch on {@link StreamError.kind}, never on the text.
+ *
+ * @example
+ * ```ts
+ * import { StreamError } from "./errors.ts";
+ *
+ * const error = new StreamError("unavailable", 'Cannot write "out/a": disk is full; free space and try again');
+ * if (error.kind !== "unavailable") throw error;
+ * ```
+ */
+export class StreamError extends Error {
+  /** Name of the class, as printed before the message. */
+  override readonly name: string = "StreamError";
+  /** What to do about it. */
+  readonly kind: StreamErrorKind;
+
+  /**
+   * @param kind What to do about it.
+   * @param message "Cannot <action> <quoted thing>: <what is>, <what must be>; <remedy>".
+   * @param options `cause`: the error that led here; always pass it on.
+   */
+  constructor(kind: StreamErrorKind, message: string, options?: { readonly cause?: unknown }) {
+    super(message, options);
+    this.kind = kind;
+  }
+}
+
+/** Where and why a snapshot file cannot be read. */
+export interface SnapshotCorruption {
+  /** What differs, e.g. `crc32 is 0x01020304, footer says 0x05060708`. */
+  readonly reason: string;
+  /** Byte offset in the file at which it was noticed, if known. */
+  readonly offset?: number;
+  /** The error that led here, if any. */
+  readonly cause?: unknown;
+}
+
+/** A file of a checkpoint or savepoint is damaged: restore falls back to an older one. */
+export class SnapshotCorruptError extends StreamError {
+  /** Name of the class, as printed before the message. */
+  override readonly name = "SnapshotCorruptError";
+  /** The damaged file. */
+  readonly path: string;
+  /** What differs. */
+  readonly reason: string;
+  /** Byte offset at which it was noticed, or `undefined` if unknown. */
+  readonly offset: number | undefined;
+
+  /**
+   * @param path The damaged file.
+   * @param corruption Where and why.
+   */
+  constructor(path: string, corruption: SnapshotCorruption) {
+    const at = corruption.offset === undefined ? "" : ` at byte ${corruption.offset}`;
+    super(
+      "corrupt",
+      `Cannot restore "${path}"${at}: ${corruption.reason}; restore from an older checkpoint or savepoint`,
+      "cause" in corruption ? { cause: corruption.cause } : {},
+    );
+    this.path = path;
+    this.reason = corruption.reason;
+    this.offset = corruption.offset;
+  }
+}
