@@ -1,0 +1,167 @@
+/**
+ * Declares the options of checkpoints: when they are taken, where they are kept and for how long.
+ *
+ * Called by: runtime/ (reads them), control/ (checks and documents them).
+ * Calls: core/config_option.ts.
+ *
+ * @module
+ */
+import type { AnyOption } from "../core/config.ts";
+import {
+  booleanOption,
+  type ConfigOption,
+  durationOption,
+  enumOption,
+  intOption,
+  sizeOption,
+  stringOption,
+} from "../core/config_option.ts";
+
+/** Exactly-once: barriers are aligned. At-least-once: they are only counted. */
+export type CheckpointMode = "EXACTLY_ONCE" | "AT_LEAST_ONCE";
+
+/** What happens to the retained checkpoints of a job that is cancelled; finish and failure keep them as RETAIN does. */
+export type CheckpointRetention = "RETAIN_ON_CANCELLATION" | "DELETE_ON_CANCELLATION" | "NO_EXTERNALIZED_CHECKPOINTS";
+
+/** Memory of this process, or files. */
+export type CheckpointStorageKind = "jobmanager" | "filesystem";
+
+/** Period of checkpoints, milliseconds; undefined when they are off. */
+export const CHECKPOINT_INTERVAL: ConfigOption<number | undefined> = durationOption(
+  "execution.checkpointing.interval",
+  {
+    default: undefined,
+    min: 1,
+    description: "Time from the start of one periodic checkpoint to the next. Checkpoints are off without it.",
+  },
+);
+
+/** Guarantee for state. */
+export const CHECKPOINT_MODE: ConfigOption<CheckpointMode> = enumOption(
+  "execution.checkpointing.mode",
+  ["EXACTLY_ONCE", "AT_LEAST_ONCE"],
+  { default: "EXACTLY_ONCE", description: "Whether barriers are aligned (each record counts once) or only counted." },
+);
+
+/** Longest duration of one checkpoint, milliseconds. */
+export const CHECKPOINT_TIMEOUT: ConfigOption<number> = durationOption("execution.checkpointing.timeout", {
+  default: 600_000,
+  min: 1,
+  description: "A checkpoint that is not complete after this time is given up.",
+});
+
+/** Shortest gap between checkpoints, milliseconds. */
+export const CHECKPOINT_MIN_PAUSE: ConfigOption<number> = durationOption("execution.checkpointing.min-pause", {
+  default: 0,
+  min: 0,
+  description: "Shortest time from the end of one checkpoint to the start of the next periodic one.",
+});
+
+/** Attempts in flight. */
+export const MAX_CONCURRENT_CHECKPOINTS: ConfigOption<number> = intOption(
+  "execution.checkpointing.max-concurrent-checkpoints",
+  { default: 1, min: 1, description: "How many checkpoints may be under way at the same time." },
+);
+
+/** Consecutive failures that the job survives. */
+export const TOLERABLE_FAILED_CHECKPOINTS: ConfigOption<number> = intOption(
+  "execution.checkpointing.tolerable-failed-checkpoints",
+  { default: 0, min: 0, description: "How many checkpoints in a row may fail before the job fails." },
+);
+
+/** Whether checkpoints go on when some subtasks have finished. */
+export const CHECKPOINTS_AFTER_TASKS_FINISH: ConfigOption<boolean> = booleanOption(
+  "execution.checkpointing.checkpoints-after-tasks-finish",
+  {
+    default: true,
+    oldNames: ["execution.checkpointing.checkpoints-after-tasks-finish.enabled"],
+    description: "Whether checkpoints go on when some subtasks have finished.",
+  },
+);
+
+/** Where checkpoints are kept; undefined: derived from {@link CHECKPOINT_DIR}. */
+export const CHECKPOINT_STORAGE: ConfigOption<CheckpointStorageKind | undefined> = enumOption<
+  CheckpointStorageKind,
+  undefined
+>(
+  "execution.checkpointing.storage",
+  ["jobmanager", "filesystem"],
+  {
+    default: undefined,
+    oldNames: ["state.checkpoint-storage"],
+    description:
+      "Memory of the process (`jobmanager`: gone with it) or files; by default files when a directory is set.",
+  },
+);
+
+/** Root folder of all jobs' checkpoints. */
+export const CHECKPOINT_DIR: ConfigOption<string | undefined> = stringOption("execution.checkpointing.dir", {
+  default: undefined,
+  oldNames: ["state.checkpoints.dir", "state.backend.fs.checkpointdir"],
+  reject: localDirectory,
+  description: "Folder of checkpoints; each job has its own folder in it, named by its id.",
+});
+
+/** Completed checkpoints kept. */
+export const NUM_RETAINED_CHECKPOINTS: ConfigOption<number> = intOption("execution.checkpointing.num-retained", {
+  default: 2,
+  min: 1,
+  oldNames: ["state.checkpoints.num-retained"],
+  description: "How many complete checkpoints are kept. Flink keeps 1; a second one survives damage to the newest.",
+});
+
+/** What cancelling does to the retained checkpoints. */
+export const CHECKPOINT_RETENTION: ConfigOption<CheckpointRetention> = enumOption(
+  "execution.checkpointing.externalized-checkpoint-retention",
+  ["RETAIN_ON_CANCELLATION", "DELETE_ON_CANCELLATION", "NO_EXTERNALIZED_CHECKPOINTS"],
+  {
+    default: "RETAIN_ON_CANCELLATION",
+    description:
+      "What becomes of retained checkpoints when the job is cancelled. The default keeps them on cancel, failure " +
+      "and finish (Flink's keeps none).",
+  },
+);
+
+/** Whether a checkpoint holds only what has changed. */
+export const INCREMENTAL_CHECKPOINTS: ConfigOption<boolean> = booleanOption("execution.checkpointing.incremental", {
+  default: true,
+  oldNames: ["state.backend.incremental"],
+  description: "Whether a checkpoint writes only what changed since the last complete one. Flink's default is false.",
+});
+
+/** Bytes below which a snapshot is stored in the metadata file. */
+export const DATA_INLINE_THRESHOLD: ConfigOption<number> = sizeOption(
+  "execution.checkpointing.data-inline-threshold",
+  {
+    default: 20 * 1024,
+    min: 0,
+    max: 1024 ** 2,
+    oldNames: ["state.storage.fs.memory-threshold", "state.backend.fs.memory-threshold"],
+    description: "Snapshots smaller than this are stored in the metadata file instead of one of their own.",
+  },
+);
+
+/** Every option of this folder, in the order of the reference page. */
+export const CHECKPOINT_OPTIONS: readonly AnyOption[] = [
+  CHECKPOINT_INTERVAL,
+  CHECKPOINT_MODE,
+  CHECKPOINT_TIMEOUT,
+  CHECKPOINT_MIN_PAUSE,
+  MAX_CONCURRENT_CHECKPOINTS,
+  TOLERABLE_FAILED_CHECKPOINTS,
+  CHECKPOINTS_AFTER_TASKS_FINISH,
+  CHECKPOINT_STORAGE,
+  CHECKPOINT_DIR,
+  NUM_RETAINED_CHECKPOINTS,
+  CHECKPOINT_RETENTION,
+  INCREMENTAL_CHECKPOINTS,
+  DATA_INLINE_THRESHOLD,
+];
+
+/** Refuses `s3://…`, which would become a local folder of that name. */
+function localDirectory(path: string): string | undefined {
+  if (path === "") return "the path of a folder";
+  const scheme = /^([a-z][a-z0-9+.-]+):\/\//i.exec(path)?.[1]?.toLowerCase();
+  if (scheme === undefined) return undefined;
+  return scheme === "file" ? 'a path without "file://"' : "a local path (object stores come in a later version)";
+}
