@@ -1,0 +1,229 @@
+/**
+ * The machine's file system behind the port in `core/file_system.ts`.
+ *
+ * Called by: whatever starts a job and hands its ports down.
+ * Calls: node:fs.
+ *
+ * Errors are the runtime's own, with a POSIX `code`; only a permission that
+ * Deno was not given becomes a StreamError that names the flag.
+ *
+ * @module
+ */
+import * as fs from "node:fs";
+import { readdir, readFile } from "node:fs/promises";
+import process from "node:process";
+import { StreamError } from "../core/errors.ts";
+import { errorCode, type FileStatus, type FileSystem, type InputFile, type OutputFile } from "../core/file_system.ts";
+
+/** Runs an asynchronous operation; `verb` and `path` name it if a permission is missing. */
+async function permitted<T>(verb: string, path: string, run: () => Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } catch (error) {
+    throw explained(verb, path, error);
+  }
+}
+
+/** Deno's refusals name the flag in the text alone and are of a class that Bun does not have. */
+function explained(verb: string, path: string, error: unknown): unknown {
+  if (!(error instanceof Error) || error.name !== "NotCapable") return error;
+  const access = /Requires (\w+) access/.exec(error.message)?.[1] ?? "read";
+  return new StreamError(
+    "invalid",
+    `Cannot ${verb} "${path}": ${access} permission is missing; run with --allow-${access}`,
+    { cause: error },
+  );
+}
+
+/** Turns a callback of node:fs into a promise. */
+function settle<T>(start: (done: (error: Error | null, result: T) => void) => void): Promise<T> {
+  return new Promise((resolve, reject) => {
+    start((error, result) => error === null || error === undefined ? resolve(result) : reject(error));
+  });
+}
+
+/** Like `settle`, for operations without a result. */
+function settleVoid(start: (done: (error?: Error | null) => void) => void): Promise<void> {
+  return new Promise((resolve, reject) => {
+    start((error) => error === null || error === undefined ? resolve() : reject(error));
+  });
+}
+
+/** A write that takes nothing and does not throw: what Bun does when a disk is full. */
+function noSpace(path: string): Error {
+  return Object.assign(new Error(`ENOSPC: no space left on device, write "${path}"`), { code: "ENOSPC" });
+}
+
+class SystemOutputFile implements OutputFile {
+  readonly path: string;
+  #fd: number;
+  #sizeBytes: number;
+
+  constructor(path: string, fd: number, sizeBytes: number) {
+    this.path = path;
+    this.#fd = fd;
+    this.#sizeBytes = sizeBytes;
+  }
+
+  get sizeBytes(): number {
+    return this.#sizeBytes;
+  }
+
+  async write(bytes: Uint8Array): Promise<void> {
+    let offset = 0;
+    while (offset < bytes.byteLength) {
+      const start = offset;
+      const written = await settle<number>((done) => {
+        fs.write(this.#fd, bytes, start, bytes.byteLength - start, null, done);
+      });
+      if (written <= 0) throw noSpace(this.path);
+      offset += written;
+      this.#sizeBytes += written;
+    }
+  }
+
+  writeSync(bytes: Uint8Array): void {
+    let offset = 0;
+    while (offset < bytes.byteLength) {
+      const written = fs.writeSync(this.#fd, bytes, offset, bytes.byteLength - offset, null);
+      if (written <= 0) throw noSpace(this.path);
+      offset += written;
+      this.#sizeBytes += written;
+    }
+  }
+
+  sync(): Promise<void> {
+    return settleVoid((done) => fs.fsync(this.#fd, done));
+  }
+
+  async close(): Promise<void> {
+    const fd = this.#fd;
+    this.#fd = -1;
+    if (fd >= 0) await settleVoid((done) => fs.close(fd, done));
+  }
+}
+
+class SystemInputFile implements InputFile {
+  readonly path: string;
+  readonly sizeBytes: number;
+  #fd: number;
+
+  constructor(path: string, fd: number, sizeBytes: number) {
+    this.path = path;
+    this.#fd = fd;
+    this.sizeBytes = sizeBytes;
+  }
+
+  readSync(target: Uint8Array, offset: number): number {
+    let count = 0;
+    while (count < target.byteLength) {
+      const read = fs.readSync(this.#fd, target, count, target.byteLength - count, offset + count);
+      if (read === 0) break;
+      count += read;
+    }
+    return count;
+  }
+
+  async read(target: Uint8Array, offset: number): Promise<number> {
+    let count = 0;
+    while (count < target.byteLength) {
+      const start = count;
+      const read = await settle<number>((done) => {
+        fs.read(this.#fd, target, start, target.byteLength - start, offset + start, done);
+      });
+      if (read === 0) break;
+      count += read;
+    }
+    return count;
+  }
+
+  close(): void {
+    const fd = this.#fd;
+    this.#fd = -1;
+    if (fd >= 0) fs.closeSync(fd);
+  }
+}
+
+const FLAGS = { exclusive: "wx", truncate: "w", append: "a" } as const;
+
+/** Opens and asks for the size; closes again when that fails. */
+async function openWithSize(path: string, flags: string): Promise<{ fd: number; sizeBytes: number }> {
+  const fd = await settle<number>((done) => fs.open(path, flags, done));
+  try {
+    const stats = await settle<fs.Stats>((done) => fs.fstat(fd, done));
+    return { fd, sizeBytes: stats.size };
+  } catch (error) {
+    fs.closeSync(fd);
+    throw error;
+  }
+}
+
+function kindOf(stats: fs.Stats): FileStatus["kind"] {
+  if (stats.isFile()) return "file";
+  return stats.isDirectory() ? "directory" : "other";
+}
+
+/** Null for errors that say that nothing is there. */
+function nullIfMissing(error: unknown): null {
+  const code = errorCode(error);
+  if (code === "ENOENT" || code === "ENOTDIR") return null;
+  throw error;
+}
+
+/**
+ * The file system of this machine.
+ *
+ * `sizeBytes` of a file that was opened with `append` counts what was there
+ * before. `syncDirectory` does nothing on Windows, which has no such call.
+ *
+ * @example
+ * ```ts
+ * import { systemFileSystem } from "./system_file_system.ts";
+ *
+ * const status = await systemFileSystem.status("no/such/file");
+ * if (status !== null) throw new Error("there is one");
+ * ```
+ */
+export const systemFileSystem: FileSystem = {
+  create: (path, mode) =>
+    permitted("create", path, async () => {
+      const { fd, sizeBytes } = await openWithSize(path, FLAGS[mode]);
+      return new SystemOutputFile(path, fd, sizeBytes);
+    }),
+  open: (path) =>
+    permitted("open", path, async () => {
+      const { fd, sizeBytes } = await openWithSize(path, "r");
+      return new SystemInputFile(path, fd, sizeBytes);
+    }),
+  readFile: (path) =>
+    permitted("read", path, async () => {
+      const buffer = await readFile(path);
+      return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength);
+    }),
+  makeDirectory: (path) =>
+    permitted("make folder", path, () => settleVoid((done) => fs.mkdir(path, { recursive: true }, done))),
+  list: (path) => permitted("list", path, async () => (await readdir(path)).sort()),
+  status: (path) =>
+    permitted("look up", path, async () => {
+      const stats = await settle<fs.Stats>((done) => fs.stat(path, done)).catch(nullIfMissing);
+      return stats && { kind: kindOf(stats), sizeBytes: stats.size, modifiedMs: stats.mtimeMs };
+    }),
+  rename: (from, to) => permitted("rename", from, () => settleVoid((done) => fs.rename(from, to, done))),
+  link: (from, to) => permitted("link", from, () => settleVoid((done) => fs.link(from, to, done))),
+  remove: (path) =>
+    permitted("remove", path, async () => {
+      await settleVoid((done) => fs.unlink(path, done)).catch(nullIfMissing);
+    }),
+  removeDirectory: (path) =>
+    permitted("remove folder", path, () => settleVoid((done) => fs.rm(path, { recursive: true, force: true }, done))),
+  syncDirectory: (path) =>
+    permitted("sync folder", path, async () => {
+      if (process.platform === "win32") return;
+      const fd = await settle<number>((done) => fs.open(path, "r", done));
+      try {
+        await settleVoid((done) => fs.fsync(fd, done));
+      } finally {
+        fs.closeSync(fd);
+      }
+    }),
+};
