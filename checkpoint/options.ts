@@ -130,7 +130,7 @@ export const INCREMENTAL_CHECKPOINTS: ConfigOption<boolean> = booleanOption("exe
 });
 
 /** Bytes below which a snapshot is stored in the metadata file. */
-export const DATA_INLINE_THRESHOLD: ConfigOption<number> = sizeOption(
+export const INLINE_THRESHOLD: ConfigOption<number> = sizeOption(
   "execution.checkpointing.data-inline-threshold",
   {
     default: 20 * 1024,
@@ -155,7 +155,7 @@ export const CHECKPOINT_OPTIONS: readonly AnyOption[] = [
   NUM_RETAINED_CHECKPOINTS,
   CHECKPOINT_RETENTION,
   INCREMENTAL_CHECKPOINTS,
-  DATA_INLINE_THRESHOLD,
+  INLINE_THRESHOLD,
 ];
 
 /** Refuses `s3://…`, which would become a local folder of that name. */
