@@ -148,24 +148,28 @@ export class ByteReader {
   position: number;
   /** Index in `buffer` after the last byte that may be read. */
   end: number;
-  private numbers: DataView;
+  /** Same memory as `buffer`; made when the first number is read, since most readers read none. */
+  private numbers: DataView | undefined = undefined;
 
   /** Reads `buffer[position..end-1]`; nothing is copied. */
   constructor(buffer: Uint8Array, position = 0, end: number = buffer.length) {
     this.buffer = buffer;
     this.position = position;
     this.end = end;
-    this.numbers = new DataView(buffer.buffer, buffer.byteOffset, buffer.byteLength);
   }
 
   /** Points this reader at other bytes; allocates nothing when `buffer` is the one it reads already. */
   open(buffer: Uint8Array, position = 0, end: number = buffer.length): void {
     if (buffer !== this.buffer) {
       this.buffer = buffer;
-      this.numbers = new DataView(buffer.buffer, buffer.byteOffset, buffer.byteLength);
+      this.numbers = undefined;
     }
     this.position = position;
     this.end = end;
+  }
+
+  private numbersOfBuffer(): DataView {
+    return this.numbers = new DataView(this.buffer.buffer, this.buffer.byteOffset, this.buffer.byteLength);
   }
 
   /** Bytes left to read. */
@@ -203,7 +207,7 @@ export class ByteReader {
   /** Next four bytes, 0..2^32-1. */
   u32(): number {
     this.need(4);
-    const value = this.numbers.getUint32(this.position);
+    const value = (this.numbers ?? this.numbersOfBuffer()).getUint32(this.position);
     this.position += 4;
     return value;
   }
@@ -211,7 +215,7 @@ export class ByteReader {
   /** Next eight bytes as a 64-bit float. */
   f64(): number {
     this.need(8);
-    const value = this.numbers.getFloat64(this.position);
+    const value = (this.numbers ?? this.numbersOfBuffer()).getFloat64(this.position);
     this.position += 8;
     return value;
   }

@@ -71,7 +71,24 @@ export function readCesu8(input: ByteReader, size: number): string {
 export function asciiString(buffer: Uint8Array, start: number, end: number): string {
   if (end - start > SHORT_ASCII) return ascii.decode(buffer.subarray(start, end));
   let text = "";
-  for (let i = start; i < end; i++) text += String.fromCharCode(buffer[i]!);
+  let at = start;
+  for (; at + 8 <= end; at += 8) {
+    text += String.fromCharCode(
+      buffer[at]!,
+      buffer[at + 1]!,
+      buffer[at + 2]!,
+      buffer[at + 3]!,
+      buffer[at + 4]!,
+      buffer[at + 5]!,
+      buffer[at + 6]!,
+      buffer[at + 7]!,
+    );
+  }
+  if (at + 4 <= end) {
+    text += String.fromCharCode(buffer[at]!, buffer[at + 1]!, buffer[at + 2]!, buffer[at + 3]!);
+    at += 4;
+  }
+  for (; at < end; at++) text += String.fromCharCode(buffer[at]!);
   return text;
 }
 

@@ -25,7 +25,7 @@
  */
 
 import { type ByteReader, ByteWriter } from "./bytes.ts";
-import { cesu8Size, readUnit, unitsToString } from "./cesu8.ts";
+import { asciiString, cesu8Size, readUnit, unitsToString } from "./cesu8.ts";
 import { readMagnitude, writeMagnitude } from "./integer_bytes.ts";
 
 /** What a record can be keyed by; numbers must be finite, and -0 is 0. Equal bytes or tuples are the same key. */
@@ -266,6 +266,18 @@ function readBigint(input: ByteReader): bigint {
 }
 
 function readString(input: ByteReader): string {
+  const buffer = input.buffer;
+  const start = input.position;
+  let plain = start;
+  while (plain < input.end && buffer[plain]! < 0x80 && buffer[plain] !== 0) plain++;
+  if (plain + 1 < input.end && buffer[plain] === 0 && buffer[plain + 1] === 0) {
+    input.position = plain + 2;
+    return asciiString(buffer, start, plain);
+  }
+  return readRareString(input);
+}
+
+function readRareString(input: ByteReader): string {
   let count = 0;
   for (;;) {
     if (input.position >= input.end) input.need(1);

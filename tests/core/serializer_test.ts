@@ -32,6 +32,22 @@ function roundTrip<T>(serializer: Serializer<T>, value: T): T {
   return back;
 }
 
+/**
+ * The value with Maps and Sets as lists, so that they are compared in order: matching object keys in any order is
+ * undecided between runtimes.
+ */
+function listed(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(listed);
+  if (value instanceof Map) return { map: [...value].map(listed) };
+  if (value instanceof Set) return { set: [...value].map(listed) };
+  if (typeof value !== "object" || value === null || ArrayBuffer.isView(value) || value instanceof Date) return value;
+  const copy: object = Object.create(Object.getPrototypeOf(value));
+  for (const [key, part] of Object.entries(value)) {
+    Object.defineProperty(copy, key, { value: listed(part), enumerable: true });
+  }
+  return copy;
+}
+
 const text = fc.oneof(
   fc.string(),
   fc.string({ unit: "binary" }),
@@ -75,8 +91,8 @@ const plain = fc.letrec<{ value: unknown }>((tie) => ({
 test("cbor and auto return plain data exactly as it was, -0, undefined and lone surrogates included", () => {
   fc.assert(
     fc.property(plain, (value) => {
-      deepStrictEqual(roundTrip(cbor<unknown>(), value), value);
-      deepStrictEqual(roundTrip(auto<unknown>(), value), value);
+      deepStrictEqual(listed(roundTrip(cbor<unknown>(), value)), listed(value));
+      deepStrictEqual(listed(roundTrip(auto<unknown>(), value)), listed(value));
       cbor<unknown>().check?.(value, "state");
     }),
     { numRuns: 1_000 },
