@@ -29,7 +29,11 @@ export class ByteWriter {
   /** Same memory as `buffer`. */
   private numbers: DataView<ArrayBuffer>;
 
-  /** @param capacity Bytes to allocate at once, ≥ 1. */
+  /**
+   * Starts empty.
+   *
+   * @param capacity Bytes to allocate at once.
+   */
   constructor(capacity = 256) {
     this.buffer = new Uint8Array(Math.max(1, capacity));
     this.numbers = new DataView(this.buffer.buffer);
@@ -40,6 +44,7 @@ export class ByteWriter {
     if (this.length + count > this.buffer.length) this.grow(this.length + count);
   }
 
+  /** Moves to a buffer of at least `needed` bytes. */
   private grow(needed: number): void {
     const next = new Uint8Array(Math.max(needed, this.buffer.length * 2));
     next.set(this.buffer.subarray(0, this.length));
@@ -168,6 +173,7 @@ export class ByteReader {
     this.end = end;
   }
 
+  /** Makes `numbers`. */
   private numbersOfBuffer(): DataView {
     return this.numbers = new DataView(this.buffer.buffer, this.buffer.byteOffset, this.buffer.byteLength);
   }

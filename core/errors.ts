@@ -33,6 +33,8 @@ export class StreamError extends Error {
   readonly kind: StreamErrorKind;
 
   /**
+   * Makes an error; `message` is the whole text the user sees.
+   *
    * @param kind What to do about it.
    * @param message "Cannot <action> <quoted thing>: <what is>, <what must be>; <remedy>".
    * @param options `cause`: the error that led here; always pass it on.
@@ -65,6 +67,8 @@ export class SnapshotCorruptError extends StreamError {
   readonly offset: number | undefined;
 
   /**
+   * Makes an error that names the file, what differs and the remedy.
+   *
    * @param path The damaged file.
    * @param corruption Where and why.
    */

@@ -138,11 +138,9 @@ function fitOfArray(array: readonly unknown[], depth: number): Fit {
   return hasExtraProperties(array) ? REFUSED : worst;
 }
 
-/** Whether the array carries named properties, as a match of a RegExp does; its elements come first in for..in. */
+/** Whether the array, which has no holes, carries named properties, as a match of a RegExp does. */
 function hasExtraProperties(array: readonly unknown[]): boolean {
-  let count = 0;
-  for (const _ in array) count++;
-  return count !== array.length;
+  return Object.keys(array).length !== array.length;
 }
 
 function fitOfMap(map: ReadonlyMap<unknown, unknown>, depth: number): Fit {
