@@ -1,13 +1,13 @@
 /**
  * Byte writer and reader that every binary format is built on.
  *
- * Multi-byte numbers are big endian. A varint is unsigned LEB128: seven bits a byte, low bits first, top bit = more follow.
+ * Multi-byte numbers are big endian. A varint is unsigned LEB128: seven bits a byte, low bits first, top bit = more.
  *
  * Called by: the codecs in core/, the snapshot files, the backends.
  * Calls: core/errors.ts, node:zlib (crc32, a pure function).
  *
  * Invariants:
- * - ByteWriter.buffer holds the written bytes at 0..length-1; growing replaces the buffer, so a view taken before goes stale;
+ * - ByteWriter.buffer holds the written bytes at 0..length-1; growing replaces the buffer and leaves older views stale;
  * - ByteReader.position never passes end.
  *
  * @module
@@ -264,7 +264,7 @@ export class ByteReader {
   }
 }
 
-/** Compares `a[aStart..aEnd-1]` with `b[bStart..bEnd-1]` as unsigned bytes: negative, 0 or positive. A prefix is smaller. */
+/** Compares `a[aStart..aEnd-1]` with `b[bStart..bEnd-1]` as unsigned bytes: < 0, 0 or > 0. A prefix is smaller. */
 export function compareBytes(
   a: Uint8Array,
   aStart: number,
@@ -283,7 +283,7 @@ export function compareBytes(
   return aSize - bSize;
 }
 
-/** CRC-32 (the one of zlib, gzip and PNG) of `bytes`, 0..2^32-1; pass an earlier result as `previous` to continue it. */
+/** CRC-32 (the one of zlib, gzip and PNG) of `bytes`, 0..2^32-1; pass an earlier result as `previous` to go on. */
 export function crc32(bytes: Uint8Array, previous = 0): number {
   return zlibCrc32(bytes, previous);
 }

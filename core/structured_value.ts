@@ -1,5 +1,5 @@
 /**
- * Bytes of plain data: CBOR where the library keeps every detail, the exact codec where it does not, refusal of the rest.
+ * Bytes of plain data: CBOR where the library keeps every detail, the exact codec where not, refusal of the rest.
  *
  *     structured = %x08 cbor        ; RFC 8949, no records; a Map is tag 259, a Set tag 258
  *                | %x09 value       ; grammar of core/exact_value.ts
