@@ -94,7 +94,6 @@ export interface StateOptions<T> {
  *
  * @example
  * ```ts
- * import { valueState } from "./mod.ts";
  * const total = valueState<number>("total", { default: 0 });
  * ```
  *
