@@ -36,7 +36,7 @@ export interface ConfigOption<T> {
    * @throws {StreamError} "invalid" if it is not what the option wants.
    */
   parse(raw: unknown, origin?: string): T;
-  /** Spells a value as a person would write it: 600000 → `10 min`; undefined → `none`. */
+  /** Spells a value as a person would write it: 600000 → `10 min`; undefined → `unset`. */
   format(value: T): string;
 }
 
@@ -161,7 +161,7 @@ export function enumOption<V extends string, D extends V | undefined>(
   values: readonly V[],
   declaration: EnumDeclaration<V, D>,
 ): ConfigOption<V | D> {
-  const wanted = `one of ${values.join(", ")}`;
+  const wanted = values.length === 1 ? `${values[0]}` : `one of ${values.join(", ")}`;
   const accepted = new Map<string, V>(values.map((value) => [folded(value), value]));
   for (const [word, value] of Object.entries(declaration.oldValues ?? {})) accepted.set(folded(word), value);
   const refused = new Map(
@@ -224,7 +224,7 @@ function option<V, D extends V | undefined>(
       );
     },
     format(value: V | D): string {
-      return value === undefined ? "none" : format(value);
+      return value === undefined ? "unset" : format(value);
     },
   });
 }

@@ -36,7 +36,6 @@ export const PIPELINE_NAME: ConfigOption<string | undefined> = stringOption("pip
 /** Id of the job; derived from its name when unset. */
 export const JOB_ID: ConfigOption<string | undefined> = stringOption("pipeline.job-id", {
   default: undefined,
-  oldNames: ["$internal.pipeline.job-id"],
   reject: (id) => (/^[0-9a-f]{32}$/.test(id) ? undefined : "32 hexadecimal digits in lower case"),
   description: "Id of the job, 32 hexadecimal digits; by default derived from its name.",
 });

@@ -1,0 +1,74 @@
+/**
+ * Writes the reference page of all options.
+ *
+ * Called by: control/write_configuration_page.ts, and the test that compares the page with the options.
+ * Calls: core/config.ts.
+ *
+ * @module
+ */
+import type { AnyOption, RefusedKeys } from "../core/config.ts";
+import type { OptionGroup } from "./known_options.ts";
+
+const INTRODUCTION = `<!-- deno-fmt-ignore-file -->
+
+# Configuration
+
+<!-- Written by a program from the options in the code. To change this page, change them and run \`deno task docs:config\`. -->
+
+An option is set in one of these places; the first that has it counts:
+
+1. **Code**: \`StreamEnvironment.create({ configuration: { "parallelism.default": 4 } })\`.
+2. **Command line**: \`-Dparallelism.default=4\`, as often as needed. \`--parallelism 4\` (\`-p 4\`) and \`--from latest\` are short
+   for \`parallelism.default\` and \`execution.state-recovery.path\`. \`--help\` lists what a script accepts.
+3. **Environment**: \`WEIR_PARALLELISM_DEFAULT=4\`; the key in upper case, with \`_\` for \`.\` and \`-\`. Needs \`--allow-env\`. An
+   empty variable counts as absent.
+4. **File**: \`weir.yaml\` in the working directory, or the one that \`--config FILE\` names. Needs \`--allow-read=weir.yaml\`,
+   and \`--allow-env\` because the YAML parser looks for switches of its own. Keys may be written with dots, nested, or both:
+
+   \`\`\`yaml
+   parallelism.default: 4
+   execution:
+     checkpointing:
+       interval: 10 s
+       dir: out/checkpoints
+   \`\`\`
+5. **Default**.
+
+Without the permission for it, the environment or \`weir.yaml\` is passed over; a file named by \`--config\` must be readable.
+An unknown key, or a value of another type, is an error that names the nearest key, and ends the program with exit code 2.
+Durations are written \`500 ms\`, \`10 s\`, \`10 min\`, \`2 h\`, \`3 d\` (a plain number is milliseconds), sizes \`20 kb\`, \`64 mb\`,
+\`1 gb\` (powers of 1,024; a plain number is bytes). Wherever values are shown, those of keys that hold a password, secret,
+token, credential or API key are masked.
+
+Keys are Apache Flink's where the meaning is; keys of earlier versions are accepted and the new spelling is named once.
+`;
+
+/** The page, in Markdown. */
+export function configurationPage(groups: readonly OptionGroup[], refused: readonly RefusedKeys[]): string {
+  const sections = groups.map(({ title, options }) => `\n## ${title}\n\n${optionTable(options)}`);
+  return `${INTRODUCTION}${sections.join("")}\n## Not yet, or never\n\n${refusedTable(refused)}`;
+}
+
+function optionTable(options: readonly AnyOption[]): string {
+  const rows = options.map((option) => {
+    const old = option.oldNames.map((name) => code(name)).join(", ");
+    const meaning = old === "" ? option.description : `${option.description} Old name: ${old}.`;
+    // The page says once how durations and sizes are written.
+    const wanted = option.wanted.replace(/ such as "[^"]*"(?: or "[^"]*")?/, "");
+    return row([code(option.key), wanted, code(option.format(option.defaultValue)), meaning]);
+  });
+  return [row(["key", "value", "default", "meaning"]), row(["---", "---", "---", "---"]), ...rows, ""].join("\n");
+}
+
+function refusedTable(refused: readonly RefusedKeys[]): string {
+  const rows = refused.map(({ keyPattern, reason }) => row([code(keyPattern), reason]));
+  return [row(["key of Flink", "why it is refused"]), row(["---", "---"]), ...rows, ""].join("\n");
+}
+
+function row(cells: readonly string[]): string {
+  return `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
+}
+
+function code(text: string): string {
+  return `\`${text}\``;
+}

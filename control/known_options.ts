@@ -1,0 +1,88 @@
+/**
+ * Lists every option that Weir has, and the keys of Flink that it refuses with the reason.
+ *
+ * Called by: control/config_sources.ts, control/configuration_page.ts.
+ * Calls: the `options.ts` of each folder.
+ *
+ * @module
+ */
+import { CHECKPOINT_OPTIONS } from "../checkpoint/options.ts";
+import type { AnyOption, RefusedKeys } from "../core/config.ts";
+import { RUNTIME_OPTIONS } from "../runtime/options.ts";
+
+/** Options that belong together on the reference page. */
+export interface OptionGroup {
+  readonly title: string;
+  readonly options: readonly AnyOption[];
+}
+
+/** Every option, in the order of the reference page. */
+export const OPTION_GROUPS: readonly OptionGroup[] = [
+  { title: "Job", options: RUNTIME_OPTIONS },
+  { title: "Checkpoints", options: CHECKPOINT_OPTIONS },
+];
+
+/** Every option. */
+export const KNOWN_OPTIONS: readonly AnyOption[] = OPTION_GROUPS.flatMap(({ options }) => options);
+
+const UNALIGNED = "unaligned checkpoints come in a later version";
+const EMBEDDED = "the embedded backends come in a later version";
+const LOCAL = "local recovery comes in a later version";
+const CHANGELOG = "the changelog backend comes in a later version";
+const HTTP = "the HTTP API comes in a later version";
+const MERGING = "merging small checkpoint files comes in a later version";
+const NO_JVM = "Weir runs in one process without a JVM; the script's own process is all there is to size";
+
+/** Keys that Flink has and Weir refuses. The first pattern that fits counts. */
+export const REFUSED_KEYS: readonly RefusedKeys[] = [
+  { keyPattern: "execution.checkpointing.unaligned*", reason: UNALIGNED },
+  { keyPattern: "execution.checkpointing.aligned-checkpoint-timeout", reason: UNALIGNED },
+  { keyPattern: "execution.checkpointing.alignment-timeout", reason: UNALIGNED },
+  { keyPattern: "execution.checkpointing.recover-without-channel-state.*", reason: UNALIGNED },
+  { keyPattern: "execution.state-recovery.without-channel-state.*", reason: UNALIGNED },
+  { keyPattern: "taskmanager.network.memory.buffer-debloat.*", reason: "buffer debloating comes in a later version" },
+  { keyPattern: "execution.checkpointing.local-backup.*", reason: LOCAL },
+  { keyPattern: "execution.state-recovery.from-local", reason: LOCAL },
+  { keyPattern: "state.backend.local-recovery", reason: LOCAL },
+  { keyPattern: "taskmanager.state.local.root-dirs", reason: LOCAL },
+  { keyPattern: "execution.checkpointing.interval-during-backlog", reason: "sources do not report a backlog yet" },
+  {
+    keyPattern: "execution.checkpointing.create-subdir",
+    reason: "each job always has its own folder; remove the option",
+  },
+  { keyPattern: "execution.checkpointing.savepoint-dir", reason: "savepoints come in a later version" },
+  { keyPattern: "state.savepoints.dir", reason: "savepoints come in a later version" },
+  { keyPattern: "execution.checkpointing.file-merging.*", reason: MERGING },
+  {
+    keyPattern: "execution.checkpointing.write-buffer-size",
+    reason: "Weir sizes its writes itself; remove the option",
+  },
+  { keyPattern: "state.storage.fs.write-buffer-size", reason: "Weir sizes its writes itself; remove the option" },
+  { keyPattern: "execution.checkpointing.cleaner.*", reason: "Weir chooses how it deletes files; remove the option" },
+  { keyPattern: "state.checkpoint.cleaner.*", reason: "Weir chooses how it deletes files; remove the option" },
+  {
+    keyPattern: "execution.checkpointing.snapshot-compression",
+    reason: "compression of snapshots comes in a later version",
+  },
+  { keyPattern: "pipeline.object-reuse", reason: "chained operators always share objects; remove the option" },
+  { keyPattern: "execution.buffer-timeout.enabled", reason: "set execution.buffer-timeout.interval instead" },
+  { keyPattern: "state.backend.rocksdb.*", reason: EMBEDDED },
+  { keyPattern: "state.backend.forst.*", reason: EMBEDDED },
+  { keyPattern: "timer-service.factory", reason: EMBEDDED },
+  { keyPattern: "taskmanager.memory.managed.*", reason: EMBEDDED },
+  { keyPattern: "state.backend.changelog.*", reason: CHANGELOG },
+  { keyPattern: "state.changelog.*", reason: CHANGELOG },
+  { keyPattern: "dstl.*", reason: CHANGELOG },
+  { keyPattern: "state.latency-track.*", reason: "tracking of state latency comes in a later version" },
+  { keyPattern: "state.backend.latency-track.*", reason: "tracking of state latency comes in a later version" },
+  { keyPattern: "rest.*", reason: HTTP },
+  { keyPattern: "web.*", reason: HTTP },
+  { keyPattern: "metrics.*", reason: "metric reporters come in a later version" },
+  { keyPattern: "high-availability*", reason: "running on several machines comes in a later version" },
+  { keyPattern: "heartbeat.*", reason: "running on several machines comes in a later version" },
+  { keyPattern: "taskmanager.numberOfTaskSlots", reason: "the parallelism decides; set parallelism.default" },
+  { keyPattern: "jobmanager.execution.failover-strategy", reason: "a failure always restarts the whole job" },
+  { keyPattern: "jobmanager.*", reason: NO_JVM },
+  { keyPattern: "taskmanager.*", reason: NO_JVM },
+  { keyPattern: "env.java.*", reason: NO_JVM },
+];
