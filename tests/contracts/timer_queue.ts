@@ -1,3 +1,11 @@
+/**
+ * The conformance suite of core/timer.ts: what every queue of timers promises, with what it promises about snapshots.
+ *
+ * Called by: the tests of each implementation.
+ * Calls: the queue under test, timers/timer_row.ts.
+ *
+ * @module
+ */
 import { deepEqual, equal } from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
