@@ -40,6 +40,7 @@ export interface ConfigurationSources {
 
 /** A checked configuration. */
 export interface LoadedConfiguration {
+  /** All layers, checked. */
   readonly configuration: Configuration;
   /** Places that were not looked at and why, one line each, for the log. */
   readonly skipped: readonly string[];

@@ -18,7 +18,7 @@ export class Interrupts {
   #counted = 0;
   #lastMs = -Infinity;
 
-  /** @param atMs Monotonic time of the interrupt, milliseconds. */
+  /** What an interrupt means. @param atMs Its monotonic time, milliseconds. */
   decide(atMs: number): InterruptDecision {
     if (atMs - this.#lastMs <= SAME_INTERRUPT_MS) return "ignore";
     this.#lastMs = atMs;

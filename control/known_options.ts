@@ -12,7 +12,9 @@ import { RUNTIME_OPTIONS } from "../runtime/options.ts";
 
 /** Options that belong together on the reference page. */
 export interface OptionGroup {
+  /** Heading. */
   readonly title: string;
+  /** In order. */
   readonly options: readonly AnyOption[];
 }
 

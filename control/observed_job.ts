@@ -20,6 +20,7 @@ export type JobState =
 
 /** A completed checkpoint, as people want to see it. */
 export interface CheckpointGlance {
+  /** Number of the checkpoint. */
   readonly id: number;
   /** Bytes written for it. */
   readonly sizeBytes: number;
@@ -29,7 +30,9 @@ export interface CheckpointGlance {
 
 /** How far a job has come. Counters start at 0 with the process and do not go back at a restart. */
 export interface JobProgress {
+  /** As the script calls it. */
   readonly name: string;
+  /** Where it is in its life. */
   readonly state: JobState;
   /** Records that sources have read. */
   readonly recordsIn: number;
@@ -39,9 +42,13 @@ export interface JobProgress {
   readonly recordsSkipped: number;
   /** The smallest watermark of all sinks, milliseconds since the epoch; undefined before the first one. */
   readonly watermarkMs: number | undefined;
+  /** The newest that is complete; undefined before the first. */
   readonly lastCheckpoint: CheckpointGlance | undefined;
+  /** Complete ones since the process began. */
   readonly checkpointsCompleted: number;
+  /** Failed ones since the process began. */
   readonly checkpointsFailed: number;
+  /** Restarts since the process began. */
   readonly restarts: number;
   /** Work of all sources in any unit, when every source knows its own; undefined otherwise. */
   readonly sources: { readonly done: number; readonly total: number } | undefined;

@@ -37,7 +37,8 @@ export function processScreen(): Screen {
   return {
     isTerminal: stderr.isTTY === true,
     get columns(): number {
-      return stderr.columns ?? 80;
+      // Some terminals do not know, and say 0.
+      return stderr.columns > 0 ? stderr.columns : 80;
     },
     write: (text: string): void => {
       stderr.write(text);

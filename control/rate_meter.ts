@@ -21,7 +21,7 @@ export class RateMeter {
   readonly #windowMs: number;
   readonly #samples: Sample[] = [];
 
-  /** @param windowMs Time over which a rate is averaged, milliseconds, > 0. */
+  /** Has no samples. @param windowMs Time over which a rate is averaged, milliseconds, > 0. */
   constructor(windowMs: number) {
     this.#windowMs = windowMs;
   }

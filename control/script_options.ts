@@ -10,6 +10,7 @@ import { UsageError } from "./usage_error.ts";
 
 /** A flag whose value is text. */
 export interface StringScriptOption {
+  /** Discriminant. */
   readonly type: "string";
   /** Value when the flag is absent; undefined when there is none. */
   readonly default?: string;
@@ -21,6 +22,7 @@ export interface StringScriptOption {
 
 /** A flag whose value is a finite number. */
 export interface NumberScriptOption {
+  /** Discriminant. */
   readonly type: "number";
   /** Value when the flag is absent; undefined when there is none. */
   readonly default?: number;
@@ -34,6 +36,7 @@ export interface NumberScriptOption {
 
 /** A flag without a value: false when absent. */
 export interface BooleanScriptOption {
+  /** Discriminant. */
   readonly type: "boolean";
   /** One line for `--help`. */
   readonly description: string;

@@ -6,17 +6,20 @@
  *
  * @module
  */
-import type { CheckpointGlance, JobProgress, JobState } from "./observed_job.ts";
+import type { JobProgress, JobState } from "./observed_job.ts";
 
 /** Records a second, of late. */
 export interface Rates {
+  /** That sources read. */
   readonly inPerSecond: number;
+  /** That sinks are given. */
   readonly outPerSecond: number;
 }
 
-/** A piece of the line; when the line is too long, the pieces with the highest rank go first. */
+/** A piece of the line; when even the short line is too long, the pieces with the highest rank go first. */
 interface Piece {
   readonly text: string;
+  readonly short: string;
   readonly rank: number;
 }
 
@@ -24,19 +27,23 @@ interface Piece {
 const LAST_DATE_MS = 8_640_000_000_000_000;
 
 const SEPARATOR = " | ";
+const SHORT_SEPARATOR = "  ";
 
 /**
- * One line without a line break that fits into `columns`: what matters least is left out first, what remains is cut.
+ * One line without a line break that fits into `columns`: words are shortened, then what matters least is left out, and
+ * what remains is cut.
  *
  * @param columns Columns of the screen, > 0; Infinity for no limit.
  */
 export function formatStatusLine(progress: JobProgress, rates: Rates, columns: number): string {
   let pieces = piecesOf(progress, rates);
-  while (pieces.length > 1 && columnsOf(joined(pieces)) > columns) {
+  const line = pieces.map(({ text }) => text).join(SEPARATOR);
+  if (columnsOf(line) <= columns) return line;
+  while (pieces.length > 1 && columnsOf(shortLine(pieces)) > columns) {
     const last = Math.max(...pieces.map(({ rank }) => rank));
     pieces = pieces.filter(({ rank }) => rank !== last);
   }
-  return cut(joined(pieces), columns);
+  return cut(shortLine(pieces), columns);
 }
 
 /**
@@ -91,25 +98,39 @@ export function formatBytes(sizeBytes: number): string {
 
 function piecesOf(progress: JobProgress, { inPerSecond, outPerSecond }: Rates): Piece[] {
   const { state, sources, watermarkMs, lastCheckpoint, restarts, recordsIn, recordsOut, recordsSkipped } = progress;
-  const pieces: Piece[] = [{ text: printable(progress.name), rank: 9 }, { text: state, rank: 1 }];
+  const name = printable(progress.name);
+  // That it runs goes without saying.
+  const pieces: Piece[] = [{ text: name, short: name, rank: 9 }, piece(state, state === "running" ? 8 : 1)];
   if (sources !== undefined && sources.total > 0) {
     // Rounded down: 100 % means that all is read.
-    pieces.push({ text: `${Math.floor(Math.min(1, sources.done / sources.total) * 100)} %`, rank: 2 });
+    pieces.push(piece(`${Math.floor(Math.min(1, sources.done / sources.total) * 100)} %`, 2));
   }
-  pieces.push({ text: `in ${count(Math.round(inPerSecond))}/s (${count(recordsIn)})`, rank: 3 });
-  pieces.push({ text: `out ${count(Math.round(outPerSecond))}/s (${count(recordsOut)})`, rank: 4 });
-  pieces.push({ text: `watermark ${formatWatermark(watermarkMs)}`, rank: 6 });
-  if (lastCheckpoint !== undefined) pieces.push({ text: checkpoint(lastCheckpoint), rank: 5 });
-  if (progress.checkpointsFailed > 0) {
-    pieces.push({ text: `${count(progress.checkpointsFailed)} failed checkpoints`, rank: 7 });
+  const incoming = `in ${count(Math.round(inPerSecond))}/s (${count(recordsIn)})`;
+  const outgoing = `out ${count(Math.round(outPerSecond))}/s (${count(recordsOut)})`;
+  const watermark = formatWatermark(watermarkMs);
+  pieces.push({ text: incoming, short: `in ${shortCount(inPerSecond)}/s`, rank: 3 });
+  pieces.push({ text: outgoing, short: `out ${shortCount(outPerSecond)}/s`, rank: 4 });
+  pieces.push({ text: `watermark ${watermark}`, short: `wm ${watermark}`, rank: 6 });
+  if (lastCheckpoint !== undefined) {
+    const { id, sizeBytes, durationMs } = lastCheckpoint;
+    const done = `${id}: ${formatBytes(sizeBytes)} in ${formatElapsed(durationMs)}`;
+    pieces.push({ text: `checkpoint ${done}`, short: `chk ${done}`, rank: 5 });
   }
-  if (restarts > 0) pieces.push({ text: `restarts ${count(restarts)}`, rank: 7 });
-  if (recordsSkipped > 0) pieces.push({ text: `skipped ${count(recordsSkipped)}`, rank: 8 });
+  const failed = progress.checkpointsFailed;
+  if (failed > 0) {
+    pieces.push({ text: `${count(failed)} failed checkpoints`, short: `${count(failed)} chk failed`, rank: 7 });
+  }
+  if (restarts > 0) pieces.push(piece(`restarts ${count(restarts)}`, 7));
+  if (recordsSkipped > 0) pieces.push(piece(`skipped ${count(recordsSkipped)}`, 7));
   return pieces;
 }
 
-function checkpoint({ id, sizeBytes, durationMs }: CheckpointGlance): string {
-  return `checkpoint ${id}: ${formatBytes(sizeBytes)} in ${formatElapsed(durationMs)}`;
+function piece(text: string, rank: number): Piece {
+  return { text, short: text, rank };
+}
+
+function shortLine(pieces: readonly Piece[]): string {
+  return pieces.map(({ short }) => short).join(SHORT_SEPARATOR);
 }
 
 function endOf(state: JobState): string {
@@ -117,13 +138,15 @@ function endOf(state: JobState): string {
   return state === "stopped" || state === "cancelled" || state === "failed" ? `${state} after` : `${state} for`;
 }
 
-function joined(pieces: readonly Piece[]): string {
-  return pieces.map(({ text }) => text).join(SEPARATOR);
-}
-
 /** 1234567 → "1,234,567". */
 function count(number: number): string {
   return String(number).replaceAll(/\B(?=(?:\d{3})+$)/g, ",");
+}
+
+/** 1_234.5 → "1,235", 43_210 → "43.2k", 4_321_000 → "4.3M". */
+function shortCount(number: number): string {
+  if (number >= 999_950) return `${(number / 1e6).toFixed(1)}M`;
+  return number >= 10_000 ? `${(number / 1e3).toFixed(1)}k` : count(Math.round(number));
 }
 
 /** Line breaks and escape sequences would break the line, or the terminal. */

@@ -22,12 +22,15 @@ export interface Screen {
   readonly isTerminal: boolean;
   /** Width; may change at any time. */
   readonly columns: number;
+  /** Writes text as it is: line breaks are in it. */
   write(text: string): void;
 }
 
 /** What watching a job needs of the process. */
 export interface Watching {
+  /** When to draw, and when an interrupt came. */
   readonly clock: Clock;
+  /** Standard error. */
   readonly screen: Screen;
   /** Whether standard output is drawn on the same terminal. */
   readonly outputIsTerminal: boolean;

@@ -13,7 +13,11 @@ export class UsageError extends StreamError {
   /** Name of the class, as printed before the message. */
   override readonly name = "UsageError";
 
-  /** @param message What is wrong and what to write instead; a line for each problem. */
+  /**
+   * Keeps what led here.
+   *
+   * @param message What is wrong and what to write instead; a line for each problem.
+   */
   constructor(message: string, options?: { readonly cause?: unknown }) {
     super("invalid", message, options);
   }

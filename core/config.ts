@@ -28,6 +28,7 @@ export interface RefusedKeys {
 
 /** One configured value as it may be shown to anyone. */
 export interface ShownEntry {
+  /** As it was given, perhaps an old name. */
   readonly key: string;
   /** The value as it was given, or `******`. */
   readonly value: string;

@@ -42,7 +42,7 @@ export function nearestName(name: string, candidates: Iterable<string>): string 
   const wanted = folded(name);
   const parts: string[] = [];
   let best: string | undefined;
-  let bestDistance = Math.max(2, Math.floor(wanted.length / 3)) + 1;
+  let bestDistance = Math.min(wanted.length, Math.max(1, Math.floor(wanted.length / 3)) + 1);
   for (const candidate of candidates) {
     const given = folded(candidate);
     if (wanted.length >= 4 && (given.endsWith(`.${wanted}`) || given.startsWith(`${wanted}.`))) parts.push(candidate);

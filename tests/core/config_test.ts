@@ -244,4 +244,6 @@ test("nearestName folds case and separators, knows the last part of a key, and o
   equal(nearestName("EXECUTION_CHECKPOINTING_TIMEOUT", keys), keys[1]);
   equal(nearestName("timeout", keys), keys[1]);
   equal(nearestName("zzz", keys), undefined);
+  equal(nearestName("m", ["n"]), undefined);
+  equal(nearestName("rat", ["rate", "from"]), "rate");
 });
