@@ -1,285 +1,204 @@
 /**
- * Keeps the numbers that a job reports: one group for the job, each subtask and each operator of a subtask.
+ * Holds the metric groups of one job, each with the metrics that every job, subtask or operator has.
+ * Their names are Flink's; docs/metrics.md lists them.
  *
- * Called by: runtime/ (registers, counts), users' actors and connectors (through core/metrics.ts), control/ (reads).
- * Calls: core/ only.
- *
- * Invariants:
- * - counting costs one addition to a field of one object: nothing is computed until somebody reads;
- * - what is kept is bounded per metric: 128 samples of a histogram, 32 of a meter;
- * - the same scope gives the same group and the same name the same metric, of one type.
+ * Called by: runtime/ (takes groups), control/ (samples, reads).
+ * Calls: runtime/metric_group.ts, core/element.ts.
  *
  * @module
  */
-import type { Counter, Histogram, MetricGroup } from "../core/metrics.ts";
+import { MIN_WATERMARK } from "../core/element.ts";
+import { type EventCounter, type MetricReading, type MetricScope, ScopedMetrics } from "./metric_group.ts";
 
-/** What a metric speaks of. */
-export type MetricScope =
-  | { readonly kind: "job"; readonly jobName: string }
-  | { readonly kind: "task"; readonly jobName: string; readonly vertexId: string; readonly subtaskIndex: number }
-  | {
-    readonly kind: "operator";
-    readonly jobName: string;
-    readonly vertexId: string;
-    readonly operatorName: string;
-    readonly subtaskIndex: number;
-  };
+/** Time that rates are taken over unless told otherwise, milliseconds. */
+const DEFAULT_METER_WINDOW_MS = 5_000;
 
-/** The distribution of the recent samples of a histogram; every figure but `count` is NaN when there are none. */
-export interface HistogramReading {
-  /** Number of samples ever. */
-  readonly count: number;
-  /** Smallest recent sample. */
-  readonly min: number;
-  /** Largest recent sample. */
-  readonly max: number;
-  /** Mean of the recent samples. */
-  readonly mean: number;
-  /** Quantile 0.5 of the recent samples. */
-  readonly median: number;
-  /** Quantile 0.95 of the recent samples. */
-  readonly p95: number;
-  /** Quantile 0.99 of the recent samples. */
-  readonly p99: number;
-}
+/** Metrics of an operator within one subtask; what the engine writes are fields, so that the record path is short. */
+export class OperatorMetrics extends ScopedMetrics {
+  /** Records that came in. */
+  readonly numRecordsIn: EventCounter = this.counter("numRecordsIn");
+  /** Records that went out. */
+  readonly numRecordsOut: EventCounter = this.counter("numRecordsOut");
+  /** Records that came behind the watermark and were left out. */
+  readonly numLateRecordsDropped: EventCounter = this.counter("numLateRecordsDropped");
+  /** Timers fired. */
+  readonly numFiredTimers: EventCounter = this.counter("numFiredTimers");
+  /** Last watermark that came in, milliseconds since the epoch. */
+  currentInputWatermark: number = MIN_WATERMARK;
+  /** Last watermark that went out, milliseconds since the epoch. */
+  currentOutputWatermark: number = MIN_WATERMARK;
 
-/** One metric as it is now. */
-export type MetricReading =
-  & {
-    /** What it speaks of. */
-    readonly scope: MetricScope;
-    /** Unique within the scope. */
-    readonly name: string;
-  }
-  & (
-    | { readonly type: "counter" | "meter"; readonly value: number }
-    | { readonly type: "gauge"; readonly value: number | string }
-    | { readonly type: "histogram"; readonly value: HistogramReading }
-  );
-
-/** A counter whose field the record path changes directly: `counter.count++`. */
-export class EventCounter implements Counter {
-  /** Number of events. */
-  count: number = 0;
-
-  /** Adds `n`, 1 when absent. */
-  inc(n = 1): void {
-    this.count += n;
-  }
-}
-
-/** Recent samples that a histogram keeps. */
-const HISTOGRAM_SAMPLES = 128;
-
-/** A histogram over the last 128 samples. */
-export class RecentHistogram implements Histogram {
-  /** Number of samples ever. */
-  count: number = 0;
-  readonly #samples = new Float64Array(HISTOGRAM_SAMPLES);
-
-  /** Adds a sample; the oldest of 128 goes. */
-  update(value: number): void {
-    this.#samples[this.count % HISTOGRAM_SAMPLES] = value;
-    this.count++;
-  }
-
-  /**
-   * Quantile over the recent samples, linear between the two nearest; NaN when there are none.
-   *
-   * @param q In 0..1.
-   * @throws {RangeError} If `q` is outside 0..1.
-   */
-  quantile(q: number): number {
-    if (!(q >= 0 && q <= 1)) {
-      throw new RangeError(`Cannot read a quantile: q must be in 0..1, current value is ${q}`);
-    }
-    return quantileOf(this.#sorted(), q);
-  }
-
-  /** All figures, for one sort. */
-  read(): HistogramReading {
-    const sorted = this.#sorted();
-    let sum = 0;
-    for (const sample of sorted) sum += sample;
-    return {
-      count: this.count,
-      min: quantileOf(sorted, 0),
-      max: quantileOf(sorted, 1),
-      mean: sum / sorted.length,
-      median: quantileOf(sorted, 0.5),
-      p95: quantileOf(sorted, 0.95),
-      p99: quantileOf(sorted, 0.99),
-    };
-  }
-
-  #sorted(): Float64Array {
-    return this.#samples.slice(0, Math.min(this.count, HISTOGRAM_SAMPLES)).sort();
-  }
-}
-
-function quantileOf(sorted: Float64Array, q: number): number {
-  const position = (sorted.length - 1) * q;
-  const below = sorted[Math.floor(position)] ?? NaN;
-  const above = sorted[Math.ceil(position)] ?? NaN;
-  return above === below ? below : below + (above - below) * (position - Math.floor(position));
-}
-
-/** Samples that a meter keeps. */
-const METER_SAMPLES = 32;
-
-/** Growth of a count per second, over the recent samples of it. */
-export class Meter {
-  readonly #counted: { readonly count: number };
-  readonly #windowMs: number;
-  /** Oldest first. */
-  readonly #timesMs: number[] = [];
-  readonly #counts: number[] = [];
-
-  /**
-   * Begins without a sample.
-   *
-   * @param counted Its `count` is read at each sample.
-   * @param windowMs Time that the rate is taken over, milliseconds, > 0.
-   */
-  constructor(counted: { readonly count: number }, windowMs: number) {
-    this.#counted = counted;
-    this.#windowMs = windowMs;
-  }
-
-  /** Reads the count. @param nowMs Any clock that never goes back. */
-  sample(nowMs: number): void {
-    const times = this.#timesMs;
-    const last = times.length - 1;
-    // Samples that come faster than the window has room for replace the newest one, but never the first.
-    const tooSoon = last > 0 && nowMs - times[last - 1]! < this.#windowMs / (METER_SAMPLES - 2);
-    const at = tooSoon ? last : last + 1;
-    times[at] = nowMs;
-    this.#counts[at] = this.#counted.count;
-    while (times.length > 2 && times[1]! <= nowMs - this.#windowMs) {
-      times.shift();
-      this.#counts.shift();
-    }
-  }
-
-  /** Per second, between the first and the last sample of the window; 0 before there are two. */
-  get rate(): number {
-    const last = this.#timesMs.length - 1;
-    if (last < 1) return 0;
-    const elapsedMs = this.#timesMs[last]! - this.#timesMs[0]!;
-    return elapsedMs > 0 ? ((this.#counts[last]! - this.#counts[0]!) * 1_000) / elapsedMs : 0;
-  }
-}
-
-type Metric =
-  | { readonly type: "counter"; readonly metric: EventCounter }
-  | { readonly type: "gauge"; readonly metric: () => number | string }
-  | { readonly type: "meter"; readonly metric: Meter }
-  | { readonly type: "histogram"; readonly metric: RecentHistogram };
-
-/** The metrics of one scope. */
-export class ScopedMetrics implements MetricGroup {
-  /** What they speak of. */
-  readonly scope: MetricScope;
-  readonly #meterWindowMs: number;
-  readonly #metrics = new Map<string, Metric>();
-
-  /**
-   * Begins without a metric.
-   *
-   * @param scope What the metrics speak of.
-   * @param meterWindowMs Time that rates are taken over, milliseconds, > 0.
-   */
+  /** Registers what is listed above. */
   constructor(scope: MetricScope, meterWindowMs: number) {
-    this.scope = scope;
-    this.#meterWindowMs = meterWindowMs;
-  }
-
-  /** The counter of this name. @throws {TypeError} If the name is empty or names a metric of another type. */
-  counter(name: string): EventCounter {
-    const known = this.#find(name, "counter");
-    if (known?.type === "counter") return known.metric;
-    const metric = new EventCounter();
-    this.#metrics.set(name, { type: "counter", metric });
-    return metric;
-  }
-
-  /**
-   * Registers a value that is read when somebody looks; a second registration replaces the first.
-   *
-   * @throws {TypeError} If the name is empty or names a metric of another type.
-   */
-  gauge(name: string, read: () => number | string): void {
-    this.#find(name, "gauge");
-    this.#metrics.set(name, { type: "gauge", metric: read });
-  }
-
-  /** The histogram of this name. @throws {TypeError} If the name is empty or names a metric of another type. */
-  histogram(name: string): RecentHistogram {
-    const known = this.#find(name, "histogram");
-    if (known?.type === "histogram") return known.metric;
-    const metric = new RecentHistogram();
-    this.#metrics.set(name, { type: "histogram", metric });
-    return metric;
-  }
-
-  /**
-   * The meter of this name; `counted` is used when it is new.
-   *
-   * @throws {TypeError} If the name is empty or names a metric of another type.
-   */
-  meter(name: string, counted: { readonly count: number }): Meter {
-    const known = this.#find(name, "meter");
-    if (known?.type === "meter") return known.metric;
-    const metric = new Meter(counted, this.#meterWindowMs);
-    this.#metrics.set(name, { type: "meter", metric });
-    return metric;
-  }
-
-  /** Lets every meter read its count. @param nowMs Any clock that never goes back. */
-  sample(nowMs: number): void {
-    for (const { type, metric } of this.#metrics.values()) {
-      if (type === "meter") metric.sample(nowMs);
-    }
-  }
-
-  /** Every metric as it is now, in the order of registration. A gauge that throws reads as its error's message. */
-  read(): MetricReading[] {
-    const { scope } = this;
-    return [...this.#metrics].map(([name, { type, metric }]): MetricReading => {
-      switch (type) {
-        case "counter":
-          return { scope, name, type, value: metric.count };
-        case "gauge":
-          return { scope, name, type, value: readGauge(metric) };
-        case "meter":
-          return { scope, name, type, value: metric.rate };
-        case "histogram":
-          return { scope, name, type, value: metric.read() };
-      }
-    });
-  }
-
-  #find(name: string, type: Metric["type"]): Metric | undefined {
-    if (typeof name !== "string" || name === "") {
-      throw new TypeError(
-        `Cannot register a metric: its name is ${JSON.stringify(name)}, it must be a string that is not empty`,
-      );
-    }
-    const known = this.#metrics.get(name);
-    if (known !== undefined && known.type !== type) {
-      throw new TypeError(
-        `Cannot register metric "${name}" as a ${type}: it is a ${known.type} already; choose another name`,
-      );
-    }
-    return known;
+    super(scope, meterWindowMs);
+    this.meter("numRecordsInPerSecond", this.numRecordsIn);
+    this.meter("numRecordsOutPerSecond", this.numRecordsOut);
+    this.meter("numFiredTimersPerSecond", this.numFiredTimers);
+    this.gauge("currentInputWatermark", () => this.currentInputWatermark);
+    this.gauge("currentOutputWatermark", () => this.currentOutputWatermark);
   }
 }
 
-function readGauge(read: () => number | string): number | string {
-  try {
-    return read();
-  } catch (error) {
-    // One broken gauge must not hide all other metrics; whoever looks sees what it threw.
-    return `error: ${error instanceof Error ? error.message : String(error)}`;
+/** Metrics of one subtask: a chain of operators with one mailbox. */
+export class TaskMetrics extends ScopedMetrics {
+  /** Records that came in through the gate, or from the source. */
+  readonly numRecordsIn: EventCounter = this.counter("numRecordsIn");
+  /** Records that went out through the exchanges, or into a sink. */
+  readonly numRecordsOut: EventCounter = this.counter("numRecordsOut");
+  /** Milliseconds spent on work; may have a fraction. */
+  readonly busyTimeMs: { count: number } = { count: 0 };
+  /** Milliseconds spent without anything to do. */
+  readonly idleTimeMs: { count: number } = { count: 0 };
+  /** Milliseconds spent without credit of a receiver. */
+  readonly backPressuredTimeMs: { count: number } = { count: 0 };
+  /** Whether the subtask waits for credit now. */
+  isBackPressured: boolean = false;
+  /** Minimum of the watermarks that came in, milliseconds since the epoch. */
+  currentInputWatermark: number = MIN_WATERMARK;
+  /** Time between the first and the last barrier of the newest checkpoint, nanoseconds. */
+  checkpointAlignmentTime: number = 0;
+  /** Time between the start of the newest checkpoint and its first barrier here, nanoseconds. */
+  checkpointStartDelayNanos: number = 0;
+
+  /** Registers what is listed above. */
+  constructor(scope: MetricScope, meterWindowMs: number) {
+    super(scope, meterWindowMs);
+    this.meter("numRecordsInPerSecond", this.numRecordsIn);
+    this.meter("numRecordsOutPerSecond", this.numRecordsOut);
+    this.gauge("currentInputWatermark", () => this.currentInputWatermark);
+    this.meter("busyTimeMsPerSecond", this.busyTimeMs);
+    this.meter("idleTimeMsPerSecond", this.idleTimeMs);
+    this.meter("backPressuredTimeMsPerSecond", this.backPressuredTimeMs);
+    this.gauge("isBackPressured", () => String(this.isBackPressured));
+    this.gauge("checkpointAlignmentTime", () => this.checkpointAlignmentTime);
+    this.gauge("checkpointStartDelayNanos", () => this.checkpointStartDelayNanos);
+  }
+}
+
+/** Metrics of the job as a whole. -1 stands for "none yet". */
+export class JobMetrics extends ScopedMetrics {
+  /** Restarts since the process began. */
+  numRestarts: number = 0;
+  /** Id of the newest completed checkpoint. */
+  lastCompletedCheckpointId: number = -1;
+  /** How long it took, milliseconds. */
+  lastCheckpointDuration: number = -1;
+  /** Bytes that it wrote. */
+  lastCheckpointSize: number = -1;
+  /** Bytes that it refers to, those of earlier checkpoints too. */
+  lastCheckpointFullSize: number = -1;
+  /** Where it is. */
+  lastCheckpointExternalPath: string = "n/a";
+  /** When state was restored last, milliseconds since the epoch. */
+  lastCheckpointRestoreTimestamp: number = -1;
+  /** Checkpoints that run now. */
+  numberOfInProgressCheckpoints: number = 0;
+  /** Checkpoints that completed. */
+  numberOfCompletedCheckpoints: number = 0;
+  /** Checkpoints that failed. */
+  numberOfFailedCheckpoints: number = 0;
+  /** Checkpoints that were begun. */
+  totalNumberOfCheckpoints: number = 0;
+
+  /** Registers what is listed above. */
+  constructor(scope: MetricScope, meterWindowMs: number) {
+    super(scope, meterWindowMs);
+    this.gauge("numRestarts", () => this.numRestarts);
+    this.gauge("lastCompletedCheckpointId", () => this.lastCompletedCheckpointId);
+    this.gauge("lastCheckpointDuration", () => this.lastCheckpointDuration);
+    this.gauge("lastCheckpointSize", () => this.lastCheckpointSize);
+    this.gauge("lastCheckpointFullSize", () => this.lastCheckpointFullSize);
+    this.gauge("lastCheckpointExternalPath", () => this.lastCheckpointExternalPath);
+    this.gauge("lastCheckpointRestoreTimestamp", () => this.lastCheckpointRestoreTimestamp);
+    this.gauge("numberOfInProgressCheckpoints", () => this.numberOfInProgressCheckpoints);
+    this.gauge("numberOfCompletedCheckpoints", () => this.numberOfCompletedCheckpoints);
+    this.gauge("numberOfFailedCheckpoints", () => this.numberOfFailedCheckpoints);
+    this.gauge("totalNumberOfCheckpoints", () => this.totalNumberOfCheckpoints);
+  }
+}
+
+/** Options of a registry. */
+export interface MetricRegistryOptions {
+  /** Time that rates are taken over, milliseconds, > 0. Default: 5,000. */
+  readonly meterWindowMs?: number;
+}
+
+/** All metrics of one job. */
+export class MetricRegistry {
+  /** Name of the job. */
+  readonly jobName: string;
+  /** Metrics of the job as a whole. */
+  readonly job: JobMetrics;
+  readonly #meterWindowMs: number;
+  readonly #tasks = new Map<string, TaskMetrics>();
+  readonly #operators = new Map<string, OperatorMetrics>();
+
+  /**
+   * Makes the group of the job.
+   *
+   * @param jobName Part of every scope.
+   * @throws {RangeError} If the window is not > 0.
+   */
+  constructor(jobName: string, options: MetricRegistryOptions = {}) {
+    const { meterWindowMs = DEFAULT_METER_WINDOW_MS } = options;
+    if (!(Number.isFinite(meterWindowMs) && meterWindowMs > 0)) {
+      throw new RangeError(`Cannot keep metrics: meterWindowMs must be > 0, current value is ${meterWindowMs}`);
+    }
+    this.jobName = jobName;
+    this.#meterWindowMs = meterWindowMs;
+    this.job = new JobMetrics({ kind: "job", jobName }, meterWindowMs);
+  }
+
+  /** Metrics of a subtask. @param subtaskIndex 0-based. */
+  task(vertexId: string, subtaskIndex: number): TaskMetrics {
+    const id = JSON.stringify([vertexId, subtaskIndex]);
+    let group = this.#tasks.get(id);
+    if (group === undefined) {
+      group = new TaskMetrics({ kind: "task", jobName: this.jobName, vertexId, subtaskIndex }, this.#meterWindowMs);
+      this.#tasks.set(id, group);
+    }
+    return group;
+  }
+
+  /** Metrics of an operator within a subtask. @param subtaskIndex 0-based. */
+  operator(vertexId: string, operatorName: string, subtaskIndex: number): OperatorMetrics {
+    const id = JSON.stringify([vertexId, operatorName, subtaskIndex]);
+    let group = this.#operators.get(id);
+    if (group === undefined) {
+      const scope = { kind: "operator" as const, jobName: this.jobName, vertexId, operatorName, subtaskIndex };
+      group = new OperatorMetrics(scope, this.#meterWindowMs);
+      this.#operators.set(id, group);
+    }
+    return group;
+  }
+
+  /** Groups of all subtasks, in the order in which they were first asked for. */
+  tasks(): readonly TaskMetrics[] {
+    return [...this.#tasks.values()];
+  }
+
+  /** Groups of all operators, in the order in which they were first asked for. */
+  operators(): readonly OperatorMetrics[] {
+    return [...this.#operators.values()];
+  }
+
+  /** Forgets subtasks and operators when an attempt ends: their counts begin anew, nothing holds on to dead actors. */
+  forgetTasks(): void {
+    this.#tasks.clear();
+    this.#operators.clear();
+  }
+
+  /** Lets every meter read its count; called once or a few times a second. @param nowMs Any clock that never goes back. */
+  sample(nowMs: number): void {
+    for (const group of this.#groups()) group.sample(nowMs);
+  }
+
+  /** Every metric as it is now: those of the job, of its subtasks, of their operators. */
+  snapshot(): readonly MetricReading[] {
+    return this.#groups().flatMap((group) => group.read());
+  }
+
+  #groups(): ScopedMetrics[] {
+    return [this.job, ...this.#tasks.values(), ...this.#operators.values()];
   }
 }

@@ -2,8 +2,8 @@ import { deepEqual, equal, ok, throws } from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import fc from "fast-check";
-import { MetricRegistry } from "../../runtime/metric_registry.ts";
-import { type HistogramReading, Meter, type MetricReading, RecentHistogram } from "../../runtime/metrics.ts";
+import { MetricRegistry } from "../../runtime/metrics.ts";
+import { type HistogramReading, Meter, type MetricReading, RecentHistogram } from "../../runtime/metric_group.ts";
 
 function registryWithAll(): MetricRegistry {
   const registry = new MetricRegistry("job");
