@@ -215,7 +215,8 @@ export class TimerTable {
   }
 }
 
-function sameNamespace(a: Namespace, b: Namespace): boolean {
+/** Whether two namespaces are the same: bytes and tuples by their elements. */
+export function sameNamespace(a: Namespace, b: Namespace): boolean {
   if (a === b) return true;
   return typeof a === "object" && typeof b === "object" && sameElements(a, b);
 }
