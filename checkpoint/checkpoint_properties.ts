@@ -1,0 +1,36 @@
+/**
+ * Names what kinds of checkpoints there are and how they differ.
+ *
+ * Called by: coordinator.ts and its decisions.
+ * Calls: nothing.
+ *
+ * @module
+ */
+import type { CheckpointType } from "../core/element.ts";
+
+/** What a checkpoint is taken for. */
+export interface CheckpointProperties {
+  readonly type: CheckpointType;
+  /** A savepoint after which the job stops: it commits, which a plain one does not. */
+  readonly synchronous: boolean;
+  /** All input has ended: nothing comes after it. */
+  readonly isFinal: boolean;
+}
+
+/** A checkpoint as the interval asks for it. */
+export const PERIODIC: CheckpointProperties = { type: "checkpoint", synchronous: false, isFinal: false };
+
+/** Started whatever else is under way, and never given up because a newer one has completed. */
+export function isForced({ type }: CheckpointProperties): boolean {
+  return type === "savepoint";
+}
+
+/** Whether its completion commits: subtasks are told and older checkpoints under way are given up. */
+export function commits({ type, synchronous }: CheckpointProperties): boolean {
+  return type === "checkpoint" || synchronous;
+}
+
+/** Whether the coordinator goes on to own it. A savepoint is the user's. */
+export function isRetained({ type }: CheckpointProperties): boolean {
+  return type === "checkpoint";
+}

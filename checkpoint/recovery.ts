@@ -1,0 +1,163 @@
+/**
+ * Finds the checkpoint that a job goes on from, and makes sure that it is whole.
+ *
+ * Called by: runtime/ at start, and after a failure inside the process.
+ * Calls: the storage, metadata_reader.ts; how a run is checked comes in as an argument.
+ *
+ * Invariants:
+ * - a checkpoint is handed out only when its metadata and every byte of every file it refers to were read and found intact;
+ * - falling back to an older one, and what that costs, is told before anything is changed.
+ *
+ * @module
+ */
+import { SnapshotCorruptError, StreamError } from "../core/errors.ts";
+import { errorCode } from "../core/file_system.ts";
+import type { RunHandle, SnapshotInput } from "../core/snapshot.ts";
+import { type CheckpointMetadata, type CompletedCheckpoint, filesOf, runsOf } from "./completed_checkpoint.ts";
+import { sharedOf } from "./completed_checkpoints.ts";
+import type { RestoredCheckpoints } from "./coordinator.ts";
+import { messageOf } from "./failure.ts";
+import { decodeMetadata } from "./metadata_reader.ts";
+import type { CheckpointStorage, StoredMetadata, SweepReport } from "./storage.ts";
+
+/** Reads a whole run. @throws {SnapshotCorruptError} If a byte of it differs from what was written. */
+export type VerifyRun = (input: SnapshotInput, run: RunHandle) => void | Promise<void>;
+
+/** What a recovery has noticed; for logs and the terminal. */
+export type RecoveryEvent =
+  /** A checkpoint cannot be used: an older one will be. */
+  | { readonly kind: "damaged"; readonly checkpointId: number; readonly error: SnapshotCorruptError }
+  /** A damaged checkpoint is out of the way. */
+  | { readonly kind: "set-aside"; readonly checkpointId: number; readonly path: string }
+  | { readonly kind: "swept"; readonly report: SweepReport };
+
+/** How to recover. */
+export interface RecoveryOptions {
+  readonly storage: CheckpointStorage;
+  readonly verify: VerifyRun;
+  /** Must not throw. */
+  readonly listener?: (event: RecoveryEvent) => void;
+}
+
+/** What the folder of a job holds. */
+export type Recovery =
+  /** No checkpoint ever completed: nothing was committed. Ids go on above `highestId`. */
+  | { readonly kind: "never-completed"; readonly highestId: number }
+  | ({ readonly kind: "restored" } & RestoredCheckpoints);
+
+/**
+ * The newest checkpoint of the job that is whole, for `--from latest`.
+ *
+ * Newer ones, which are damaged, are set aside and what nothing refers to is swept: call it only while no other process
+ * works on the job.
+ *
+ * @throws {SnapshotCorruptError} If a checkpoint has completed once and none is whole.
+ */
+export async function findLatest(options: RecoveryOptions): Promise<Recovery> {
+  const { storage, listener } = options;
+  const ids = await storage.completedIds();
+  const highestId = await storage.highestId();
+  const damaged: number[] = [];
+  let newestError: SnapshotCorruptError | null = null;
+  let restored: CompletedCheckpoint | null = null;
+  const older: CompletedCheckpoint[] = [];
+  for (const id of ids) {
+    try {
+      if (restored === null) restored = await readCheckpoint(id, options);
+      // Checked in full only when it is fallen back to.
+      else older.unshift(await readMetadata(id, storage));
+    } catch (error) {
+      const damage = damageOf(error, `${storage.path}/chk-${id}`);
+      if (damage === null) throw error;
+      newestError ??= damage;
+      damaged.push(id);
+      listener?.({ kind: "damaged", checkpointId: id, error: damage });
+    }
+  }
+  if (restored === null && await storage.hasEverCompleted()) {
+    throw newestError ??
+      new SnapshotCorruptError(storage.path, { reason: "a checkpoint has completed here once, and none is left" });
+  }
+  for (const id of damaged) listener?.({ kind: "set-aside", checkpointId: id, path: await storage.setAside(id) });
+  const retained = restored === null ? [] : [...older, restored];
+  await sweep(retained, options);
+  return restored === null
+    ? { kind: "never-completed", highestId }
+    : { kind: "restored", restored, retained, highestId };
+}
+
+/**
+ * A checkpoint or savepoint that a user points to, for `--from <path>`. Its files stay the user's; nothing is swept.
+ *
+ * @param pointer Path of its folder or of the metadata in it.
+ * @throws {StreamError} If there is none, or it is damaged.
+ */
+export async function findAt(pointer: string, options: RecoveryOptions): Promise<RestoredCheckpoints> {
+  const restored = await readCheckpoint(pointer, options);
+  return { restored, retained: [], highestId: await options.storage.highestId() };
+}
+
+/** Reads a checkpoint and every file that it refers to. @throws {SnapshotCorruptError} If anything is damaged or missing. */
+export async function readCheckpoint(
+  pointer: number | string,
+  { storage, verify }: RecoveryOptions,
+): Promise<CompletedCheckpoint> {
+  const checkpoint = await readMetadata(pointer, storage);
+  const reader = storage.reader(checkpoint.externalPath);
+  const seen = new Set<string>();
+  for (const run of runsOf(checkpoint.metadata.operators)) {
+    // Subtasks of a former parallelism may refer to the same file.
+    const key = run.file.scope === "inline" ? "" : `${run.file.scope} ${run.file.name} ${run.footerCrc32}`;
+    if (key !== "" && seen.has(key)) continue;
+    seen.add(key);
+    const input = await reader.open(run.file);
+    try {
+      await verify(input, run);
+    } catch (error) {
+      throw damageOf(error, input.path) ?? error;
+    } finally {
+      input.close();
+    }
+  }
+  return checkpoint;
+}
+
+async function readMetadata(pointer: number | string, storage: CheckpointStorage): Promise<CompletedCheckpoint> {
+  const stored = await storage.readMetadata(pointer);
+  const metadata = decodeMetadata(stored.bytes, stored.path);
+  if (typeof pointer === "number" && metadata.checkpointId !== pointer) {
+    throw new SnapshotCorruptError(stored.path, {
+      reason: `it is the metadata of checkpoint ${metadata.checkpointId}, must be that of ${pointer}`,
+    });
+  }
+  return completed(metadata, stored);
+}
+
+/** The error as damage of a file; null when it is not damage but the machine's trouble, which may pass. */
+function damageOf(cause: unknown, path: string): SnapshotCorruptError | null {
+  if (cause instanceof SnapshotCorruptError) return cause;
+  const code = errorCode(cause);
+  if (code !== "EIO" && code !== "ENOENT" && !(cause instanceof StreamError && cause.kind === "corrupt")) return null;
+  return new SnapshotCorruptError(path, { reason: messageOf(cause), cause });
+}
+
+function completed(metadata: CheckpointMetadata, { bytes, externalPath }: StoredMetadata): CompletedCheckpoint {
+  let incrementBytes = bytes.length;
+  let fullBytes = bytes.length;
+  for (const { subtasks } of metadata.operators) {
+    for (const { snapshot } of subtasks) {
+      incrementBytes += snapshot?.keyed?.incrementBytes ?? 0;
+      fullBytes += snapshot?.keyed?.fullBytes ?? 0;
+    }
+  }
+  return { metadata, externalPath, incrementBytes, fullBytes, durationMs: null };
+}
+
+async function sweep(retained: readonly CompletedCheckpoint[], { storage, listener }: RecoveryOptions): Promise<void> {
+  const referenced = new Set<string>();
+  for (const { metadata } of retained) {
+    for (const file of sharedOf(filesOf(metadata.operators))) referenced.add(file.name);
+  }
+  const report = await storage.sweep(referenced);
+  if (report.unfinished.length + report.shared.length > 0) listener?.({ kind: "swept", report });
+}

@@ -1,0 +1,82 @@
+/**
+ * The contract of the places where checkpoints are kept.
+ * `tests/contracts/checkpoint_storage.ts` is its conformance suite.
+ *
+ * Called by: coordinator.ts, recovery.ts, runtime/; implemented by
+ * filesystem_storage.ts and memory_storage.ts.
+ * Calls: nothing.
+ *
+ * @module
+ */
+import type { SnapshotReader, SnapshotStore } from "../core/snapshot.ts";
+
+/** Names one subtask of a job. */
+export interface SubtaskRef {
+  /** Stable within the job: the id of the first operator of the chain. */
+  readonly vertexId: string;
+  /** 0-based. */
+  readonly subtaskIndex: number;
+}
+
+/** Where one checkpoint is being written. */
+export interface CheckpointLocation {
+  readonly checkpointId: number;
+  /** Where a subtask writes its files. Refuses to create any after `discard`. */
+  store(owner: SubtaskRef): SnapshotStore;
+  /**
+   * Makes all files and names of the checkpoint durable, then its metadata: from then on it is complete.
+   *
+   * @returns The external path of the checkpoint.
+   * @throws {StreamError} If there is metadata already.
+   */
+  writeMetadata(bytes: Uint8Array): Promise<string>;
+  /** Removes what belongs to this checkpoint alone; files in the shared folder stay. */
+  discard(): Promise<void>;
+}
+
+/** Metadata as it was found. */
+export interface StoredMetadata {
+  readonly bytes: Uint8Array;
+  /** Path of the metadata, for messages. */
+  readonly path: string;
+  /** Path of the checkpoint. */
+  readonly externalPath: string;
+}
+
+/** What a sweep has removed. */
+export interface SweepReport {
+  /** Paths of folders without metadata. */
+  readonly unfinished: readonly string[];
+  /** Names of files in the shared folder that nothing refers to. */
+  readonly shared: readonly string[];
+}
+
+/** Keeps the checkpoints of one job. */
+export interface CheckpointStorage {
+  /** As in `execution.checkpointing.storage`. */
+  readonly name: string;
+  /** Where it is, for messages. */
+  readonly path: string;
+  /** Makes what all checkpoints need; called before the first `begin`, safe to call again. */
+  prepare(): Promise<void>;
+  /** Starts a checkpoint; does nothing on disk yet. */
+  begin(checkpointId: number): CheckpointLocation;
+  /** Ids of checkpoints that have metadata, newest first, readable or not. */
+  completedIds(): Promise<number[]>;
+  /** Highest id that has left any trace; 0 when there is none. */
+  highestId(): Promise<number>;
+  /** Whether a checkpoint was ever completed here, whatever became of it. */
+  hasEverCompleted(): Promise<boolean>;
+  /** @param pointer Id of a checkpoint of this job, or a path to a checkpoint's folder or metadata. @throws {StreamError} If there is none. */
+  readMetadata(pointer: number | string): Promise<StoredMetadata>;
+  /** Opens files of a checkpoint. @param externalPath As in `StoredMetadata` or returned by `writeMetadata`. */
+  reader(externalPath: string): SnapshotReader;
+  /** Removes a completed or unfinished checkpoint; files in the shared folder stay. No error when there is none. */
+  deleteCheckpoint(checkpointId: number): Promise<void>;
+  /** Removes files from the shared folder. No error for those that are not there. */
+  deleteShared(names: readonly string[]): Promise<void>;
+  /** Renames a damaged checkpoint so that it is never found again. @returns Where it is now. */
+  setAside(checkpointId: number): Promise<string>;
+  /** Removes what no completed checkpoint needs. @param referenced Names of shared files that stay. Not while a checkpoint is being written. */
+  sweep(referenced: ReadonlySet<string>): Promise<SweepReport>;
+}

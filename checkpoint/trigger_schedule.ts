@@ -1,0 +1,144 @@
+/**
+ * Starts checkpoints when they are due: every interval and on demand, no more
+ * at once and no sooner after another than allowed.
+ *
+ * Called by: coordinator.ts.
+ * Calls: request_decider.ts, the clock.
+ *
+ * Invariants:
+ * - while started and with an interval, either a tick is scheduled or a periodic request waits;
+ * - no two starts overlap.
+ *
+ * @module
+ */
+import type { Cancel, Clock } from "../core/clock.ts";
+import { PERIODIC } from "./checkpoint_properties.ts";
+import type { CheckpointProperties } from "./checkpoint_properties.ts";
+import type { CompletedCheckpoint } from "./completed_checkpoint.ts";
+import type { CoordinatorSettings } from "./coordinator_ports.ts";
+import { CheckpointFailedError, type CheckpointFailureReason } from "./failure.ts";
+import { type CheckpointRequest, RequestQueue } from "./request_decider.ts";
+
+/** A request with somebody who waits for it. */
+export interface WaitingRequest extends CheckpointRequest {
+  resolve(checkpoint: CompletedCheckpoint): void;
+  reject(error: CheckpointFailedError): void;
+}
+
+/** What a schedule looks at and starts. */
+export interface ScheduleOptions {
+  readonly clock: Clock;
+  readonly settings: CoordinatorSettings;
+  /** Checkpoints under way, and old ones whose files are being deleted. */
+  load(): { readonly pendingCount: number; readonly cleaningCount: number };
+  /** Starts a checkpoint; nothing else starts before it resolves. Never fails: the request settles. */
+  begin(request: WaitingRequest): Promise<void> | void;
+}
+
+/** Requests for checkpoints, in time. */
+export class TriggerSchedule {
+  readonly #options: ScheduleOptions;
+  readonly #queue = new RequestQueue<WaitingRequest>();
+  #isStarted = false;
+  #isTriggering = false;
+  #lastCompletionMs = Number.NEGATIVE_INFINITY;
+  #cancelTick: Cancel = () => {};
+  #cancelRetry: Cancel = () => {};
+
+  /** Stopped at first. */
+  constructor(options: ScheduleOptions) {
+    this.#options = options;
+  }
+
+  /** Whether requests are accepted. */
+  get isStarted(): boolean {
+    return this.#isStarted;
+  }
+
+  /** Accepts requests and lets the interval make some. */
+  start(): void {
+    if (this.#isStarted) return;
+    this.#isStarted = true;
+    this.#scheduleTick();
+  }
+
+  /** Turns down what waits, and all that comes. */
+  stop(reason: CheckpointFailureReason, cause: unknown): void {
+    this.#isStarted = false;
+    this.#cancelTick();
+    this.#cancelRetry();
+    const why = cause === undefined ? {} : { cause };
+    for (const request of this.#queue.clear()) {
+      request.reject(new CheckpointFailedError(null, reason, "checkpoints were stopped, must be running", why));
+    }
+  }
+
+  /** Asks for a checkpoint. */
+  submit(properties: CheckpointProperties, periodic = false): Promise<CompletedCheckpoint> {
+    return new Promise((resolve, reject) => {
+      if (!this.#isStarted) {
+        reject(new CheckpointFailedError(null, "stopped", "checkpoints are stopped, must be running"));
+        return;
+      }
+      const timestampMs = this.#options.clock.nowMs();
+      const refused = this.#queue.add({ properties, periodic, timestampMs, resolve, reject });
+      if (refused !== null) {
+        if (refused.periodic) this.#scheduleTick();
+        const detail = "too many requests are waiting; try again later";
+        refused.reject(new CheckpointFailedError(null, "too-many-requests", detail));
+      }
+      this.pump();
+    });
+  }
+
+  /** A checkpoint has completed: the pause begins. */
+  completed(): void {
+    this.#lastCompletionMs = this.#options.clock.monotonicMs();
+  }
+
+  /** Starts what may start now; called whenever something has ended. */
+  pump(): void {
+    this.#cancelRetry();
+    while (this.#isStarted) {
+      const { maxConcurrent, minPauseMs } = this.#options.settings;
+      const decision = this.#queue.next({
+        ...this.#options.load(),
+        isTriggering: this.#isTriggering,
+        maxConcurrent,
+        minPauseMs,
+        lastCompletionMs: this.#lastCompletionMs,
+        nowMs: this.#options.clock.monotonicMs(),
+      });
+      if (decision.action === "none") return;
+      if (decision.action === "later") {
+        this.#cancelRetry = this.#options.clock.schedule(decision.delayMs, () => this.pump());
+        return;
+      }
+      this.#begin(decision.request);
+    }
+  }
+
+  #begin(request: WaitingRequest): void {
+    if (request.periodic) this.#scheduleTick();
+    this.#isTriggering = true;
+    const started = this.#options.begin(request);
+    if (started === undefined) {
+      this.#isTriggering = false;
+      return;
+    }
+    started.then(() => {
+      this.#isTriggering = false;
+      this.pump();
+    });
+  }
+
+  #scheduleTick(): void {
+    const { intervalMs } = this.#options.settings;
+    this.#cancelTick();
+    if (intervalMs === null || !this.#isStarted) return;
+    this.#cancelTick = this.#options.clock.schedule(intervalMs, () => {
+      // Its failure is told to the listener; nobody waits for it here.
+      this.submit(PERIODIC, true).catch(() => {});
+    });
+  }
+}
