@@ -193,6 +193,11 @@ export class CheckpointCoordinator {
     await this.#work.idle();
   }
 
+  /** Resolves when no work on the storage is left. */
+  idle(): Promise<void> {
+    return this.#work.idle();
+  }
+
   /** The newest completed checkpoint; null when there is none. */
   latest(): CompletedCheckpoint | null {
     return this.#completed.latest;
