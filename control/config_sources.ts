@@ -142,8 +142,9 @@ function parseProblem(cause: unknown): string {
   return cause instanceof Error ? cause.message.trim() : String(cause);
 }
 
+/** Deno's refusal, perhaps inside the file system's own error. */
 function isDenied(cause: unknown): boolean {
-  return cause instanceof Error && cause.name === "NotCapable";
+  return cause instanceof Error && (cause.name === "NotCapable" || isDenied(cause.cause));
 }
 
 async function readOrSkip(

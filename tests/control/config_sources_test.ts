@@ -123,6 +123,8 @@ test("loadConfiguration passes over what it may not read, unless it is named", a
     { ...denied, commandLine: { entries: {}, configPath: "my.yaml" } },
     /"my\.yaml": the permission is missing; run with --allow-read=my\.yaml/,
   );
+  const wrapped = () => Promise.reject(new Error("Cannot read", { cause: failure("NotCapable") }));
+  equal((await loadConfiguration({ ...sources(), readFile: wrapped })).skipped.length, 1);
   const unasked = await loadConfiguration({ ...sources(), readFile: () => Promise.resolve(null) });
   equal(unasked.skipped.length, 1);
 });
