@@ -1,0 +1,174 @@
+/**
+ * Reads a file as a stream of chunks from some offset on, unpacking it when its name ends in `.gz`.
+ *
+ * Called by: connectors/file_split.ts.
+ * Calls: core/, connectors/record_scanner.ts; node:zlib and node:stream when a file is packed.
+ *
+ * Invariants: at most one `next()` runs at a time; a chunk is the caller's to keep.
+ *
+ * @module
+ */
+import { StreamError } from "../core/errors.ts";
+import type { FileSystem, InputFile } from "../core/file_system.ts";
+import { explained } from "./file_failure.ts";
+import { BYTE_ORDER_MARK_BYTES } from "./record_scanner.ts";
+
+/** Size of one read. */
+const CHUNK_BYTES = 512 * 1024;
+
+/** A file as chunks. */
+export interface ByteStream {
+  /** The next chunk; null at the end. In a growing file a later call may give more. */
+  next(): Promise<Uint8Array | null>;
+  /** Bytes of the file itself that were read, for a progress display. */
+  readonly fileBytesRead: number;
+  close(): void;
+}
+
+/** Whether a file is unpacked on reading. */
+export function isPacked(path: string): boolean {
+  return path.endsWith(".gz");
+}
+
+/**
+ * Opens `path` so that the first chunk starts at `offset` bytes of the (unpacked) content.
+ *
+ * @throws {StreamError} "invalid" when the content ends before `offset`, or when there is no line end before it: then it
+ * is not the file that was read before.
+ */
+export async function openByteStream(fileSystem: FileSystem, path: string, offset: number): Promise<ByteStream> {
+  const file = await explained("open", path, fileSystem.open(path));
+  const start = Math.max(0, offset - 1);
+  const stream = isPacked(path) ? new PackedStream(file) : new PlainStream(file, start);
+  try {
+    if (offset > 0) {
+      await skip(stream, path, isPacked(path) ? start : 0, offset);
+    }
+    return stream;
+  } catch (error) {
+    stream.close();
+    throw error;
+  }
+}
+
+/** Drops `count` bytes and the line end that must follow them; the rest of the chunk is put back. */
+async function skip(stream: PlainStream | PackedStream, path: string, count: number, offset: number): Promise<void> {
+  let left = count;
+  for (;;) {
+    const chunk = await stream.next();
+    if (chunk === null) {
+      throw new StreamError(
+        "invalid",
+        `Cannot go on reading "${path}": it ends before byte ${offset}, up to which it was read before; ` +
+          "put the old file back, or start without --from",
+      );
+    }
+    if (chunk.byteLength <= left) {
+      left -= chunk.byteLength;
+      continue;
+    }
+    if (offset > BYTE_ORDER_MARK_BYTES && chunk[left] !== LINE_END) {
+      throw new StreamError(
+        "invalid",
+        `Cannot go on reading "${path}": byte ${offset - 1} does not end a line, so it is not the file that was ` +
+          "read before; put the old file back, or start without --from",
+      );
+    }
+    stream.putBack(chunk.subarray(left + 1));
+    return;
+  }
+}
+
+const LINE_END = 10;
+
+class PlainStream implements ByteStream {
+  readonly #file: InputFile;
+  #offset: number;
+  #kept: Uint8Array | null = null;
+
+  constructor(file: InputFile, offset: number) {
+    this.#file = file;
+    this.#offset = offset;
+  }
+
+  get fileBytesRead(): number {
+    return this.#offset;
+  }
+
+  putBack(chunk: Uint8Array): void {
+    if (chunk.byteLength > 0) this.#kept = chunk;
+  }
+
+  async next(): Promise<Uint8Array | null> {
+    if (this.#kept !== null) {
+      const kept = this.#kept;
+      this.#kept = null;
+      return kept;
+    }
+    const chunk = new Uint8Array(CHUNK_BYTES);
+    const count = await explained("read", this.#file.path, this.#file.read(chunk, this.#offset));
+    this.#offset += count;
+    return count === 0 ? null : chunk.subarray(0, count);
+  }
+
+  close(): void {
+    this.#file.close();
+  }
+}
+
+class PackedStream implements ByteStream {
+  readonly #packed: PlainStream;
+  readonly #path: string;
+  #unpacked: AsyncIterator<Uint8Array> | null = null;
+  #kept: Uint8Array | null = null;
+  #stop: (() => void) | null = null;
+
+  constructor(file: InputFile) {
+    this.#packed = new PlainStream(file, 0);
+    this.#path = file.path;
+  }
+
+  get fileBytesRead(): number {
+    return this.#packed.fileBytesRead;
+  }
+
+  putBack(chunk: Uint8Array): void {
+    if (chunk.byteLength > 0) this.#kept = chunk;
+  }
+
+  async next(): Promise<Uint8Array | null> {
+    if (this.#kept !== null) {
+      const kept = this.#kept;
+      this.#kept = null;
+      return kept;
+    }
+    this.#unpacked ??= await this.#unpack();
+    try {
+      const step = await this.#unpacked.next();
+      return step.done === true ? null : step.value;
+    } catch (error) {
+      if (error instanceof StreamError) throw error;
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new StreamError("invalid", `Cannot unpack "${this.#path}": ${reason}; pack it again`, { cause: error });
+    }
+  }
+
+  close(): void {
+    this.#stop?.();
+    this.#packed.close();
+  }
+
+  async #unpack(): Promise<AsyncIterator<Uint8Array>> {
+    // Loaded here, because they cost milliseconds at the start of a script and few files are packed.
+    const [{ createGunzip }, { pipeline, Readable }] = await Promise.all([import("node:zlib"), import("node:stream")]);
+    const packed = this.#packed;
+    async function* chunks(): AsyncGenerator<Uint8Array> {
+      for (let chunk = await packed.next(); chunk !== null; chunk = await packed.next()) yield chunk;
+    }
+    const gunzip = createGunzip({ chunkSize: CHUNK_BYTES });
+    // Errors reach the iterator below, which is where they are reported.
+    pipeline(Readable.from(chunks()), gunzip, () => {});
+    this.#stop = () => void gunzip.destroy();
+    return gunzip[Symbol.asyncIterator]();
+  }
+}

@@ -1,0 +1,255 @@
+/**
+ * Reads the records of one file, from any position on.
+ *
+ * Called by: connectors/file_source.ts.
+ * Calls: byte_stream.ts, record_scanner.ts, record_format.ts.
+ *
+ * Invariants:
+ * - a chunk is loaded ahead while the records of the one before are emitted;
+ * - `position()` is behind the last record that was emitted, skipped or put aside.
+ *
+ * @module
+ */
+import { NO_TIMESTAMP } from "../core/element.ts";
+import { StreamError } from "../core/errors.ts";
+import type { FileStatus, FileSystem } from "../core/file_system.ts";
+import type { Counter } from "../core/metrics.ts";
+import type { SourceOutput } from "../core/source.ts";
+import { type ByteStream, isPacked, openByteStream } from "./byte_stream.ts";
+import { explained } from "./file_failure.ts";
+import type { RateLimiter } from "./rate_limiter.ts";
+import {
+  handleMistake,
+  type MalformedPolicy,
+  MalformedRecordError,
+  NO_RECORD,
+  type RecordDecoder,
+  type RecordFormat,
+} from "./record_format.ts";
+import { InvalidTextError, RecordScanner } from "./record_scanner.ts";
+
+/** How far a file has been read; what a checkpoint holds. */
+export interface FilePosition {
+  /** Bytes of the unpacked content behind the last record. */
+  readonly offset: number;
+  /** Lines up to there. */
+  readonly line: number;
+  /** Records up to there that could not be read and were skipped. */
+  readonly malformed: number;
+  /** Whether it was read to its end, so that it need not be opened again. */
+  readonly ended: boolean;
+  /** Columns, of formats that have a header. */
+  readonly header: readonly string[] | null;
+  /** Files of the whole source, over all subtasks: among them a rate limit is divided. */
+  readonly fileCount: number;
+}
+
+/** What reading files needs to know. */
+export interface FileReading<T> {
+  readonly fileSystem: FileSystem;
+  readonly format: RecordFormat<T>;
+  readonly onMalformed: MalformedPolicy;
+  /** Null: as fast as it goes. */
+  readonly limiter: RateLimiter | null;
+  /** Whether files grow, so that an end is no end. */
+  readonly follow: boolean;
+  /** Counts what could not be read and was skipped or put aside. */
+  readonly malformed: Counter;
+  /** Files of the whole source, over all subtasks. */
+  readonly fileCount: number;
+}
+
+/**
+ * Where one call of `FileSplit.emit` has come to: `full`: the output takes no more now; `limited`: the rate limit holds
+ * it back; `loading`: bytes are on their way; `caught-up`: a followed file has no more for now; `ended`.
+ */
+export type SplitProgress = "full" | "limited" | "loading" | "caught-up" | "ended";
+
+/** One file that is being read. */
+export class FileSplit<T> {
+  readonly path: string;
+  readonly #reading: FileReading<T>;
+  readonly #scanner: RecordScanner;
+  readonly #decoder: RecordDecoder<T>;
+  #stream: ByteStream | null = null;
+  #loading: Promise<void> | null = null;
+  /** The chunk that was loaded ahead; null at the end of the file, undefined when there is none. */
+  #chunk: Uint8Array | null | undefined = undefined;
+  #failure: { readonly error: unknown } | null = null;
+  #malformed: number;
+  #ended: boolean;
+  #closed = false;
+  /** Size of the file when it was looked up last. */
+  sizeBytes: number;
+
+  /** @param position Null: from the start of the file. */
+  constructor(path: string, position: FilePosition | null, sizeBytes: number, reading: FileReading<T>) {
+    this.path = path;
+    this.sizeBytes = sizeBytes;
+    this.#reading = reading;
+    this.#scanner = new RecordScanner(reading.format.framing, position?.offset ?? 0, position?.line ?? 0);
+    this.#decoder = reading.format.decoder(position?.header ?? null);
+    this.#malformed = position?.malformed ?? 0;
+    this.#ended = position?.ended ?? false;
+  }
+
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  get malformedCount(): number {
+    return this.#malformed;
+  }
+
+  /** Bytes of the file that are done, for a progress display. */
+  get doneBytes(): number {
+    if (this.#ended) return this.sizeBytes;
+    return isPacked(this.path) ? this.#stream?.fileBytesRead ?? 0 : this.#scanner.offset;
+  }
+
+  position(): FilePosition {
+    return {
+      offset: this.#scanner.offset,
+      line: this.#scanner.line,
+      malformed: this.#malformed,
+      ended: this.#ended,
+      header: this.#decoder.header,
+      fileCount: this.#reading.fileCount,
+    };
+  }
+
+  /** Resolves when the bytes that are on their way have come. */
+  get loaded(): Promise<void> {
+    return this.#loading ?? Promise.resolve();
+  }
+
+  /** Starts to load, so that the first `emit` need not wait. */
+  prefetch(): void {
+    if (this.#loading !== null || this.#chunk !== undefined || this.#ended || this.#closed) return;
+    this.#loading = this.#load();
+  }
+
+  /** Emits records until something holds it back. */
+  emit(output: SourceOutput<T>): SplitProgress {
+    if (this.#ended) return "ended";
+    const { limiter } = this.#reading;
+    for (;;) {
+      if (limiter !== null && !limiter.ready()) return "limited";
+      while (this.#scanner.next()) {
+        if (!this.#emitOne(output)) return "full";
+        if (limiter !== null && !limiter.ready()) return "limited";
+      }
+      if (this.#failure !== null) throw this.#failure.error;
+      if (this.#chunk === undefined) {
+        this.prefetch();
+        return "loading";
+      }
+      if (this.#chunk === null) return this.#atEnd(output);
+      this.#push(this.#chunk);
+      this.#chunk = undefined;
+      this.prefetch();
+    }
+  }
+
+  /** Looks whether a followed file has grown since it was read to its end; never rejects. */
+  async refresh(): Promise<void> {
+    if (this.#chunk !== null) return;
+    try {
+      const status = await explained("look up", this.path, this.#reading.fileSystem.status(this.path));
+      if (this.#hasGrown(status)) {
+        this.#chunk = undefined;
+        this.prefetch();
+        await this.#loading;
+      }
+    } catch (error) {
+      this.#failure = { error };
+    }
+  }
+
+  /** Idempotent. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    // A file must not be closed under a read that is under way.
+    await this.#loading;
+    this.#stream?.close();
+    this.#stream = null;
+  }
+
+  #hasGrown(status: FileStatus | null): boolean {
+    const readBytes = this.#scanner.offset + this.#scanner.restBytes;
+    if (status === null || status.sizeBytes < readBytes) {
+      const found = status === null ? "it is gone" : `it has shrunk to ${status.sizeBytes} bytes`;
+      throw new StreamError(
+        "invalid",
+        `Cannot follow "${this.path}": ${found}, ${readBytes} were read before; followed files must only grow`,
+      );
+    }
+    this.sizeBytes = status.sizeBytes;
+    return status.sizeBytes > readBytes;
+  }
+
+  /** Hands one record on; false when the output takes no more now. */
+  #emitOne(output: SourceOutput<T>): boolean {
+    let value: T | typeof NO_RECORD;
+    try {
+      value = this.#decoder.decode(this.#scanner.text());
+    } catch (error) {
+      this.#reject(error, output);
+      return true;
+    }
+    if (value === NO_RECORD) return true;
+    this.#reading.limiter?.spend();
+    return output.collect(value, NO_TIMESTAMP);
+  }
+
+  #reject(error: unknown, output: SourceOutput<T>): void {
+    if (!(error instanceof InvalidTextError || error instanceof MalformedRecordError)) throw error;
+    const text = error instanceof InvalidTextError ? error.text : this.#scanner.text();
+    const line = this.#scanner.line - text.split("\n").length + 1;
+    const { message: reason, at } = error;
+    const cause = error.cause ?? error;
+    handleMistake(this.#reading.onMalformed, { path: this.path, line, text, at, reason, cause }, output);
+    this.#malformed++;
+    this.#reading.malformed.inc();
+  }
+
+  #atEnd(output: SourceOutput<T>): SplitProgress {
+    if (this.#reading.follow) return "caught-up";
+    const full = this.#scanner.last() && !this.#emitOne(output);
+    this.#ended = true;
+    this.#stream?.close();
+    this.#stream = null;
+    return full ? "full" : "ended";
+  }
+
+  #push(chunk: Uint8Array): void {
+    try {
+      this.#scanner.push(chunk);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new StreamError(
+        "invalid",
+        `Cannot read "${this.path}" line ${this.#scanner.line + 1}, column 1: ${reason}; correct the file`,
+        { cause: error },
+      );
+    }
+  }
+
+  /** Fetches one chunk; never rejects. */
+  async #load(): Promise<void> {
+    try {
+      const { fileSystem } = this.#reading;
+      const stream = this.#stream ?? await openByteStream(fileSystem, this.path, this.#scanner.offset);
+      if (this.#closed) {
+        stream.close();
+        return;
+      }
+      this.#stream = stream;
+      this.#chunk = await stream.next();
+    } catch (error) {
+      if (!this.#closed) this.#failure = { error };
+    } finally {
+      this.#loading = null;
+    }
+  }
+}
