@@ -462,8 +462,16 @@ function append(node: FileNode, bytes: Uint8Array): void {
 function survivor(node: FolderNode, random: (() => number) | undefined): FolderNode {
   const names = new Map(node.durable);
   if (random !== undefined) {
-    for (const [name, child] of node.names) if (!names.has(name) && random() < 0.5) names.set(name, child);
-    for (const name of node.durable.keys()) if (!node.names.has(name) && random() < 0.5) names.delete(name);
+    for (const [name, child] of node.names) {
+      if (names.has(name) || random() >= 0.5) continue;
+      names.set(name, child);
+      // A rename within a folder is atomic: the old name goes when the new one survives, and stays when it does not.
+      for (const old of renamedFrom(node, child)) names.delete(old);
+    }
+    const current = new Set(node.names.values());
+    for (const [name, child] of node.durable) {
+      if (!node.names.has(name) && !current.has(child) && random() < 0.5) names.delete(name);
+    }
   }
   const kept = folder();
   kept.modifiedMs = node.modifiedMs;
@@ -473,6 +481,11 @@ function survivor(node: FolderNode, random: (() => number) | undefined): FolderN
     kept.durable.set(name, left);
   }
   return kept;
+}
+
+/** Names that `child` had when its folder was synced and has no more. */
+function renamedFrom(parent: FolderNode, child: Node): string[] {
+  return [...parent.durable].filter(([name, node]) => node === child && !parent.names.has(name)).map(([name]) => name);
 }
 
 function survivingFile(node: FileNode, random: (() => number) | undefined): FileNode {

@@ -1,0 +1,133 @@
+/** Contexts that tests open sources and sinks with, and drivers that read and check them. */
+import { auto } from "../../core/auto_serializer.ts";
+import { ByteReader, ByteWriter } from "../../core/bytes.ts";
+import type { Random } from "../../core/clock.ts";
+import type { FileSystem } from "../../core/file_system.ts";
+import type { Counter, Histogram, MetricGroup } from "../../core/metrics.ts";
+import type { SinkContext } from "../../core/sink.ts";
+import type { MalformedInput, SourceContext, SourceOutput, SourceReader, SplitPosition } from "../../core/source.ts";
+import { ManualClock } from "../support/manual_clock.ts";
+import { MemoryFileSystem } from "../support/memory_file_system.ts";
+
+/** Counters by name. */
+export class TestMetrics implements MetricGroup {
+  readonly #counters = new Map<string, { count: number; inc(n?: number): void }>();
+
+  counter(name: string): Counter {
+    let counter = this.#counters.get(name);
+    if (counter === undefined) {
+      counter = {
+        count: 0,
+        inc(n = 1) {
+          this.count += n;
+        },
+      };
+      this.#counters.set(name, counter);
+    }
+    return counter;
+  }
+  gauge(): void {}
+  histogram(): Histogram {
+    return { count: 0, update: () => {}, quantile: () => NaN };
+  }
+}
+
+/** Numbers and ids that follow from a seed. Ids are unique within this process. */
+export class SeededRandom implements Random {
+  static #ids = 0;
+  #state: number;
+
+  constructor(seed = 1) {
+    this.#state = seed;
+  }
+  next(): number {
+    this.#state = (this.#state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(this.#state ^ (this.#state >>> 15), this.#state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  }
+  id(): string {
+    return (++SeededRandom.#ids).toString(16).padStart(32, "0");
+  }
+}
+
+export interface TestSourceContext extends SourceContext {
+  readonly clock: ManualClock;
+}
+
+export function sourceContext(overrides: Partial<TestSourceContext> = {}): TestSourceContext {
+  return {
+    name: "input",
+    subtaskIndex: 0,
+    parallelism: 1,
+    restored: null,
+    clock: new ManualClock(),
+    random: new SeededRandom(),
+    fileSystem: new MemoryFileSystem(),
+    metrics: new TestMetrics(),
+    ...overrides,
+  };
+}
+
+export function sinkContext(fileSystem: FileSystem, overrides: Partial<SinkContext> = {}): SinkContext {
+  return {
+    name: "output",
+    subtaskIndex: 0,
+    parallelism: 1,
+    clock: new ManualClock(),
+    random: new SeededRandom(),
+    fileSystem,
+    metrics: new TestMetrics(),
+    ...overrides,
+  };
+}
+
+/** What a source emits, with an end of each slice after `sliceSize` records. */
+export class TestOutput<T> implements SourceOutput<T> {
+  readonly values: T[] = [];
+  readonly timestamps: number[] = [];
+  readonly malformed: MalformedInput[] = [];
+  /** Records that are taken before `collect` returns false. */
+  room = Infinity;
+
+  collect(value: T, timestampMs: number): boolean {
+    this.values.push(value);
+    this.timestamps.push(timestampMs);
+    return --this.room > 0;
+  }
+  collectMalformed(malformed: MalformedInput): void {
+    this.malformed.push(malformed);
+  }
+}
+
+/** Reads until `count` records have come, or the end; true at the end. Waits are cut short by the clock. */
+export async function readRecords<T>(
+  reader: SourceReader<T>,
+  output: TestOutput<T>,
+  clock: ManualClock,
+  count: number = Infinity,
+): Promise<boolean> {
+  output.room = count;
+  while (output.room > 0) {
+    const status = reader.read(output);
+    if (status === "ended") return true;
+    if (status === "ready") continue;
+    await clock.settle();
+    clock.advance(1000);
+    await status;
+  }
+  return false;
+}
+
+/** A value as it is after it was written to a checkpoint and read from there. */
+export function throughCheckpoint<T>(value: T): T {
+  const serializer = auto<T>();
+  const writer = new ByteWriter();
+  serializer.write(value, writer);
+  return serializer.read(new ByteReader(writer.copy()));
+}
+
+/** Positions as they are after a restore. */
+export function restoredPositions(reader: SourceReader<unknown>): SplitPosition[] {
+  return throughCheckpoint([...reader.position()]);
+}
