@@ -17,7 +17,7 @@ const INTRODUCTION = `<!-- deno-fmt-ignore-file -->
 
 An option is set in one of these places; the first that has it counts:
 
-1. **Code**: \`StreamEnvironment.create({ configuration: { "parallelism.default": 4 } })\`.
+1. **Code**: \`StreamEnvironment.create({ config: { "parallelism.default": 4 } })\`.
 2. **Command line**: \`-Dparallelism.default=4\`, as often as needed. \`--parallelism 4\` (\`-p 4\`) and \`--from latest\` are short
    for \`parallelism.default\` and \`execution.state-recovery.path\`. \`--help\` lists what a script accepts.
 3. **Environment**: \`WEIR_PARALLELISM_DEFAULT=4\`; the key in upper case, with \`_\` for \`.\` and \`-\`. Needs \`--allow-env\`. An
