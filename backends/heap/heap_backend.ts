@@ -1,0 +1,269 @@
+/**
+ * Keeps keyed state as live objects in Maps; a snapshot is taken in O(1) and written while records go on.
+ *
+ * Called by: runtime/, through the contract in core/backend.ts.
+ * Calls: core/ and the files beside it.
+ *
+ * Invariants:
+ * - a snapshot holds exactly the writes made before `snapshot()`, objects changed in place included, provided that they
+ *   were handed out (`value()`, `get()`) after it;
+ * - an object that was handed out counts as written for the next increment.
+ *
+ * @module
+ */
+import type {
+  PendingSnapshot,
+  SnapshotRequest,
+  StateBackend,
+  StateBackendContext,
+  StateBackendFactory,
+} from "../../core/backend.ts";
+import type {
+  AggregatingStateDescriptor,
+  ListStateDescriptor,
+  MapStateDescriptor,
+  ReducingStateDescriptor,
+  StateDescriptor,
+  ValueStateDescriptor,
+} from "../../core/descriptors.ts";
+import { StreamError } from "../../core/errors.ts";
+import { checkKey, type Key, type Namespace, VOID_NAMESPACE } from "../../core/key.ts";
+import { keyGroupOf } from "../../core/key_groups.ts";
+import type { KeyedStateHandle, RowSource, SnapshotReader } from "../../core/snapshot.ts";
+import type {
+  AggregatingState,
+  ListState,
+  MapState,
+  MergingState,
+  Namespaced,
+  ReducingState,
+  ValueState,
+} from "../../core/state.ts";
+import { EntrySlot } from "./entry_slot.ts";
+import { AggregatingHandle, ReducingHandle } from "./folding_handles.ts";
+import { type CarriedRows, HeapSnapshot } from "./heap_snapshot.ts";
+import { Increments } from "./increments.ts";
+import { Ledger } from "./ledger.ts";
+import { ListHandle } from "./list_handle.ts";
+import { MapHandle } from "./map_handle.ts";
+import { restoreHandle } from "./restore.ts";
+import { StateRegistry } from "./state_registry.ts";
+import { ValueHandle } from "./value_handle.ts";
+
+/** Settings of a heap backend. */
+export interface HeapBackendOptions {
+  /** Whether each current key is checked to be of this backend's key groups; costs a hash per record. Default false. */
+  readonly checkKeyGroups?: boolean;
+}
+
+/** The backend `hashmap`. */
+export class HeapStateBackend implements StateBackend {
+  readonly storesBytes = false;
+  private readonly ledger = new Ledger();
+  private readonly increments: Increments;
+  private readonly registry: StateRegistry;
+  private readonly running = new Set<HeapSnapshot>();
+  private readonly checkKeyGroups: boolean;
+  private snapshotCount = 0;
+  private closed = false;
+
+  constructor(private readonly context: StateBackendContext, options: HeapBackendOptions = {}) {
+    this.increments = new Increments(this.ledger, context.incremental);
+    this.registry = new StateRegistry(this.ledger, () => this.increments.invalidate());
+    this.checkKeyGroups = options.checkKeyGroups ?? false;
+  }
+
+  async open(handles: readonly KeyedStateHandle[], reader: SnapshotReader): Promise<void> {
+    for (const handle of handles) {
+      await restoreHandle(handle, this.context.keyGroups, reader, this.registry);
+      this.ledger.nextListNumber = Math.max(this.ledger.nextListNumber, handle.nextListNumber);
+    }
+  }
+
+  setCurrentKey(key: Key): void {
+    if (typeof key !== "string") checkKey(key);
+    if (this.checkKeyGroups) this.checkOwn(key);
+    const ledger = this.ledger;
+    ledger.key = key;
+    ledger.version++;
+  }
+
+  private checkOwn(key: Key): void {
+    const { keyGroups, maxParallelism, operatorName } = this.context;
+    const group = keyGroupOf(key, maxParallelism);
+    if (group >= keyGroups.start && group <= keyGroups.end) return;
+    throw new StreamError(
+      "invalid",
+      `Cannot set key ${String(key)} in operator "${operatorName}": its key group is ${group}, it must be in ` +
+        `${keyGroups.start}..${keyGroups.end}; route records by key group`,
+    );
+  }
+
+  currentKey(): Key {
+    const key = this.ledger.key;
+    if (key !== undefined) return key;
+    throw new StreamError(
+      "invalid",
+      `Cannot tell the current key of operator "${this.context.operatorName}": none is set; ask while a record or a ` +
+        `timer is processed`,
+    );
+  }
+
+  state<T>(descriptor: ValueStateDescriptor<T>): ValueState<T> & Namespaced;
+  state<T>(descriptor: ListStateDescriptor<T>): ListState<T> & MergingState;
+  state<K, V>(descriptor: MapStateDescriptor<K, V>): MapState<K, V> & Namespaced;
+  state<T>(descriptor: ReducingStateDescriptor<T>): ReducingState<T> & MergingState;
+  state<I, A, O>(descriptor: AggregatingStateDescriptor<I, A, O>): AggregatingState<I, O> & MergingState;
+  state(descriptor: StateDescriptor): unknown {
+    const slot = new EntrySlot(this.ledger, this.registry.declare(descriptor));
+    switch (descriptor.kind) {
+      case "value":
+        return new ValueHandle(slot, descriptor);
+      case "list":
+        return new ListHandle(slot);
+      case "map":
+        return new MapHandle(slot);
+      case "reducing":
+        return new ReducingHandle(slot, descriptor);
+      case "aggregating":
+        return new AggregatingHandle(slot, descriptor);
+    }
+  }
+
+  attach(rows: RowSource): void {
+    this.registry.attach(rows);
+  }
+
+  snapshot(request: SnapshotRequest): PendingSnapshot {
+    if (this.closed) {
+      throw new StreamError(
+        "invalid",
+        `Cannot snapshot operator "${this.context.operatorName}": its backend is closed`,
+      );
+    }
+    const { epoch, plan } = this.increments.begin(request.checkpointId, request.full);
+    const full = plan === null;
+    const { keyGroups, maxParallelism, clock, incremental } = this.context;
+    const snapshot = new HeapSnapshot({
+      scope: {
+        number: ++this.snapshotCount,
+        epoch,
+        baseEpoch: full ? -1 : plan.basis.epoch,
+        listNumber: this.ledger.nextListNumber,
+        baseListNumber: full ? 0 : plan.basis.listNumber,
+      },
+      changes: full ? null : plan.changes,
+      states: [...this.registry.declared.values()],
+      carried: this.carried(),
+      frozen: this.registry.attached.map(({ state, source }) => ({
+        state,
+        rows: source.freeze(request.checkpointId, full),
+      })),
+      olderRuns: full ? [] : plan.basis.runs,
+      fileScope: incremental && !request.full ? "shared" : "exclusive",
+      keyGroups,
+      maxParallelism,
+      clock,
+      onEnd: (ended, handle) => this.onEnd(ended, handle, request),
+    });
+    this.running.add(snapshot);
+    this.ledger.running.push(snapshot.capture);
+    return snapshot;
+  }
+
+  private carried(): CarriedRows[] {
+    const carried: CarriedRows[] = [];
+    for (const restored of this.registry.waiting.values()) {
+      if (restored.parts.length > 1) {
+        throw new StreamError(
+          "invalid",
+          `Cannot snapshot state "${restored.name}": it is not declared, and its restored values are in several ` +
+            `formats; declare it in operator "${this.context.operatorName}"`,
+        );
+      }
+      carried.push(...restored.parts);
+    }
+    return carried;
+  }
+
+  private onEnd(
+    snapshot: HeapSnapshot,
+    handle: KeyedStateHandle | null | undefined,
+    request: SnapshotRequest,
+  ): void {
+    this.running.delete(snapshot);
+    const at = this.ledger.running.indexOf(snapshot.capture);
+    if (at >= 0) this.ledger.running.splice(at, 1);
+    if (handle !== undefined) this.increments.written(request.checkpointId, handle);
+    // None will build on it, so its owner must go on counting these changes.
+    if (request.full) { for (const { source } of this.registry.attached) source.abort(request.checkpointId); }
+  }
+
+  confirm(checkpointId: number): void {
+    const builtOn = this.increments.confirm(checkpointId);
+    for (const { source } of this.registry.attached) {
+      if (builtOn) source.confirm(checkpointId);
+      else source.abort(checkpointId);
+    }
+  }
+
+  abort(checkpointId: number): void {
+    this.increments.abort(checkpointId);
+    for (const { source } of this.registry.attached) source.abort(checkpointId);
+  }
+
+  *keys(descriptor: StateDescriptor, namespace: Namespace = VOID_NAMESPACE): Iterable<Key> {
+    const table = this.registry.declare(descriptor).find(namespace);
+    if (table === undefined) return;
+    for (const entry of table.entries) yield entry.key;
+  }
+
+  *keysAndNamespaces(descriptor: StateDescriptor): Iterable<readonly [Key, Namespace]> {
+    for (const table of this.registry.declare(descriptor).tables()) {
+      for (const entry of table.entries) yield [entry.key, table.namespace];
+    }
+  }
+
+  applyToAllKeys(descriptor: StateDescriptor, namespace: Namespace, callback: (key: Key) => void): void {
+    const former = this.ledger.key;
+    try {
+      // A copy: the callback may remove and add entries.
+      for (const key of [...this.keys(descriptor, namespace)]) {
+        this.setCurrentKey(key);
+        callback(key);
+      }
+    } finally {
+      this.ledger.key = former;
+      this.ledger.version++;
+    }
+  }
+
+  get entryCount(): number {
+    return this.ledger.entryCount;
+  }
+
+  close(): Promise<void> {
+    if (!this.closed) {
+      this.closed = true;
+      const reason = new StreamError("unavailable", `Cannot go on with a snapshot: the backend was closed`);
+      for (const snapshot of this.running) snapshot.cancel(reason);
+      this.registry.clear();
+      this.ledger.forgetChanges();
+      this.ledger.key = undefined;
+      this.ledger.version++;
+    }
+    return Promise.resolve();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}
+
+/** Makes heap backends; `state.backend.type: hashmap`. */
+export const heapBackendFactory: StateBackendFactory = {
+  name: "hashmap",
+  create(context: StateBackendContext): StateBackend {
+    return new HeapStateBackend(context);
+  },
+};

@@ -1,0 +1,85 @@
+/**
+ * Reads the rows of a backend's key groups out of the runs of older snapshots.
+ *
+ * Called by: heap_backend.ts.
+ * Calls: ../runs/run_reader.ts, ../runs/merge_cursor.ts, state_registry.ts.
+ *
+ * Invariants:
+ * - the runs of one handle are merged by age; rows of different handles, which have different key groups, never are.
+ *
+ * @module
+ */
+import { SnapshotCorruptError } from "../../core/errors.ts";
+import { intersect, type KeyGroupRange } from "../../core/key_groups.ts";
+import type { KeyedStateHandle, SnapshotReader } from "../../core/snapshot.ts";
+import { MergeCursor } from "../runs/merge_cursor.ts";
+import { RunReader } from "../runs/run_reader.ts";
+import type { RestoredPart } from "./restored_state.ts";
+import type { StateRegistry } from "./state_registry.ts";
+
+/** Bytes of a row key before the part that is stored with a restored row: key group and state id. */
+const ROUTE_BYTES = 4;
+
+/** Adds the rows of `handle` that fall into `wanted` to `registry`. @throws {SnapshotCorruptError} If a file is damaged. */
+export async function restoreHandle(
+  handle: KeyedStateHandle,
+  wanted: KeyGroupRange,
+  reader: SnapshotReader,
+  registry: StateRegistry,
+): Promise<void> {
+  const range = intersect(handle.keyGroups, wanted);
+  if (range === undefined) return;
+  const runs: RunReader[] = [];
+  try {
+    for (const run of handle.runs) {
+      if (intersect(run.keyGroups, range) !== undefined) runs.push(await RunReader.open(run, reader));
+    }
+    mergeRuns(runs, range, registry);
+  } finally {
+    for (const run of runs) run.close();
+  }
+}
+
+function mergeRuns(runs: readonly RunReader[], range: KeyGroupRange, registry: StateRegistry): void {
+  const parts = runs.map((run) => partsOf(run, registry));
+  checkSameIds(runs);
+  const rows = new MergeCursor(runs.map((run) => run.rows(range)));
+  while (rows.next()) {
+    const row = rows.row!;
+    const stateId = (row.key[2]! << 8) | row.key[3]!;
+    const part = parts[rows.runIndex]!.get(stateId);
+    if (part === undefined) {
+      const reason = `a row belongs to state ${stateId}, which the state table lacks`;
+      throw new SnapshotCorruptError(runs[rows.runIndex]!.path, { reason });
+    }
+    part.rows.add(row.keyGroup, row.code, row.key, ROUTE_BYTES, row.keyBytes, row.block, row.valueStart, row.valueEnd);
+  }
+}
+
+/** Where the rows of each state of a run go, by the state's id in the run. */
+function partsOf(run: RunReader, registry: StateRegistry): Map<number, RestoredPart> {
+  const parts = new Map<number, RestoredPart>();
+  for (const state of run.states) {
+    if (state.flags !== 0) {
+      const reason = `state "${state.name}" has a time to live, which this program does not know`;
+      throw new SnapshotCorruptError(run.path, { reason });
+    }
+    parts.set(state.id, registry.restored(state).partFor(state, run.path));
+  }
+  return parts;
+}
+
+/** Runs of one handle are merged by row key, so a state must have the same id in all of them. */
+function checkSameIds(runs: readonly RunReader[]): void {
+  const names = new Map<number, string>();
+  for (const run of runs) {
+    for (const { id, name } of run.states) {
+      const known = names.get(id);
+      if (known !== undefined && known !== name) {
+        const reason = `state ${id} is "${name}" here and "${known}" in an older run of the same snapshot`;
+        throw new SnapshotCorruptError(run.path, { reason });
+      }
+      names.set(id, name);
+    }
+  }
+}

@@ -1,0 +1,144 @@
+/**
+ * Restored rows of one state, kept as bytes until the state is declared; if it never is, they travel on as they are.
+ *
+ * Called by: restore.ts (fills it), state_registry.ts (declares), heap_backend.ts (carries on).
+ * Calls: core/key.ts, core/serializer.ts, row_store.ts.
+ *
+ * @module
+ */
+import { ByteReader } from "../../core/bytes.ts";
+import { SnapshotCorruptError, StreamError } from "../../core/errors.ts";
+import { type Key, readKey, readNamespace } from "../../core/key.ts";
+import type { Serializer } from "../../core/serializer.ts";
+import type { RunState } from "../runs/run_format.ts";
+import { readU64 } from "../runs/run_sections.ts";
+import { Entry, isObject, ListItems, MapCells, type Table } from "./entry.ts";
+import type { HeapState } from "./heap_state.ts";
+import type { Ledger } from "./ledger.ts";
+import { RowStore, type StoredRows } from "./row_store.ts";
+
+/** Rows that one serializer wrote. */
+export interface RestoredPart {
+  /** As in the run, with the id that the state has now. */
+  readonly state: RunState;
+  readonly rows: RowStore;
+  /** A file that they came from, for errors. */
+  readonly path: string;
+}
+
+/** All restored rows of a state. */
+export class RestoredState {
+  /** One part for each version of the serializer. */
+  readonly parts: RestoredPart[] = [];
+
+  constructor(readonly id: number, readonly name: string) {}
+
+  /** The part for rows written as `state` says; made when there is none. @throws {StreamError} If the kinds differ. */
+  partFor(state: RunState, path: string): RestoredPart {
+    for (const part of this.parts) {
+      if (part.state.kind !== state.kind) {
+        throw new StreamError(
+          "invalid",
+          `Cannot restore state "${this.name}": it is of kind ${part.state.kind} in one snapshot and ${state.kind} in ` +
+            `"${path}"; restore from snapshots of one job`,
+        );
+      }
+      if (
+        part.state.serializerId === state.serializerId && part.state.serializerVersion === state.serializerVersion
+      ) return part;
+    }
+    const part = { state: { ...state, id: this.id }, rows: new RowStore(), path };
+    this.parts.push(part);
+    return part;
+  }
+}
+
+/** Reads restored rows into the tables of the state that was declared for them. */
+export class RestoredRowReader {
+  private readonly keys = new ByteReader(new Uint8Array(0));
+  private readonly values = new ByteReader(new Uint8Array(0));
+
+  constructor(private readonly ledger: Ledger, private readonly target: HeapState) {}
+
+  /**
+   * Reads one part.
+   *
+   * @param migrate Whether values are read with the serializer's `migrate`.
+   * @throws {SnapshotCorruptError} If a row cannot be decoded.
+   */
+  read(part: RestoredPart, migrate: boolean): void {
+    try {
+      for (const group of part.rows.keyGroups()) {
+        const rows = part.rows.rowsOf(group);
+        while (rows.next()) this.readRow(rows, part.state, migrate);
+      }
+    } catch (error) {
+      if (!(error instanceof StreamError) || error.kind !== "corrupt" || error instanceof SnapshotCorruptError) {
+        throw error;
+      }
+      throw new SnapshotCorruptError(part.path, { reason: `${this.target.where}: ${error.message}`, cause: error });
+    }
+  }
+
+  private readRow(rows: StoredRows, written: RunState, migrate: boolean): void {
+    const keys = this.keys;
+    keys.open(rows.bytes, rows.keyStart, rows.keyEnd);
+    const key = readKey(keys);
+    const table = this.target.obtain(readNamespace(keys));
+    const value = this.readValue(rows, written, migrate);
+    switch (this.target.kind) {
+      case "list":
+        this.addItem(key, table, readU64(keys), value);
+        break;
+      case "map":
+        this.addCell(key, table, readKey(keys), value);
+        break;
+      default:
+        this.addEntry(key, table, value);
+    }
+    if (keys.remaining !== 0) keys.fail("a row key goes on after its end");
+  }
+
+  private readValue(rows: StoredRows, written: RunState, migrate: boolean): unknown {
+    const values = this.values;
+    const serializer: Serializer<unknown> = this.target.serializer;
+    values.open(rows.bytes, rows.keyEnd, rows.valueEnd);
+    const value = migrate ? serializer.migrate!(values, written.serializerVersion) : serializer.read(values);
+    if (values.remaining !== 0) values.fail("a value goes on after its end");
+    return value;
+  }
+
+  private addEntry(key: Key, table: Table, value: unknown): Entry {
+    const entry = this.makeEntry(key, value, table);
+    table.entries.set(entry);
+    this.ledger.entryCount++;
+    return entry;
+  }
+
+  private makeEntry(key: Key, value: unknown, owner: Table | MapCells): Entry {
+    const entry = new Entry(key, value, owner, 0);
+    // A snapshot that runs has the rows as bytes and must not get them again.
+    if (this.ledger.running.length > 0) entry.epoch = this.ledger.epoch;
+    return entry;
+  }
+
+  private addItem(key: Key, table: Table, number: number, value: unknown): void {
+    const entry = table.entries.get(key) ?? this.addEntry(key, table, new ListItems());
+    const items = entry.value as ListItems; // entries of list states hold nothing else
+    items.numbers.push(number);
+    items.values.push(value);
+    if (isObject(value)) items.hasObjects = true;
+  }
+
+  private addCell(key: Key, table: Table, mapKey: Key, value: unknown): void {
+    const entry = table.entries.get(key) ?? this.addMap(key, table);
+    const cells = entry.value as MapCells; // entries of map states hold nothing else
+    cells.cells.set(this.makeEntry(mapKey, value, cells));
+  }
+
+  private addMap(key: Key, table: Table): Entry {
+    const cells = new MapCells(table);
+    cells.entry = this.addEntry(key, table, cells);
+    return cells.entry;
+  }
+}

@@ -1,0 +1,99 @@
+/**
+ * Opens the file of a snapshot when its first row comes, and makes the handle when the last one is written.
+ *
+ * Called by: heap_snapshot.ts.
+ * Calls: ../runs/run_writer.ts, the snapshot store.
+ *
+ * Invariants:
+ * - after `cancel` every wait ends at once, and the file is discarded.
+ *
+ * @module
+ */
+import type { KeyGroupRange } from "../../core/key_groups.ts";
+import type { FileScope, KeyedStateHandle, RunHandle, SnapshotFile, SnapshotStore } from "../../core/snapshot.ts";
+import type { RunState } from "../runs/run_format.ts";
+import { RunWriter } from "../runs/run_writer.ts";
+import type { SnapshotScope } from "./capture.ts";
+
+/** What an output must know of its snapshot. */
+export interface OutputPlan {
+  readonly scope: SnapshotScope;
+  readonly olderRuns: readonly RunHandle[];
+  readonly fileScope: FileScope;
+  readonly keyGroups: KeyGroupRange;
+}
+
+/** The file of one snapshot. */
+export class RunOutput {
+  private file: SnapshotFile | undefined;
+  private writer: RunWriter | undefined;
+  private readonly cancelled: Promise<never>;
+  private rejectCancelled: (reason: Error) => void = () => {};
+
+  constructor(private readonly plan: OutputPlan) {
+    this.cancelled = new Promise((_, reject) => {
+      this.rejectCancelled = reject;
+    });
+    // Whoever waits sees the rejection; when nobody does, that is no failure.
+    this.cancelled.catch(() => {});
+  }
+
+  /** Ends every wait with `reason`. */
+  cancel(reason: Error): void {
+    this.rejectCancelled(reason);
+  }
+
+  /** The writer; made, with its file, by the first call. */
+  async open(store: SnapshotStore): Promise<RunWriter> {
+    if (this.writer === undefined) {
+      const creating = store.create(this.plan.fileScope);
+      try {
+        this.file = await Promise.race([creating, this.cancelled]);
+      } catch (error) {
+        // A file that comes too late is not ours to keep.
+        creating.then((file) => file.discard(), () => {});
+        throw error;
+      }
+      this.writer = new RunWriter(this.file);
+    }
+    return this.writer;
+  }
+
+  /** Hands full chunks to the file. */
+  async flush(): Promise<void> {
+    await Promise.race([this.writer!.flush(), this.cancelled]);
+  }
+
+  /** Ends the file; null when there are no rows at all. */
+  async finish(states: readonly RunState[]): Promise<KeyedStateHandle | null> {
+    const { olderRuns, keyGroups, scope } = this.plan;
+    const runs: RunHandle[] = [...olderRuns];
+    let incrementBytes = 0;
+    if (this.writer !== undefined) {
+      const written = await Promise.race([this.writer.finish(states), this.cancelled]);
+      this.file = undefined;
+      runs.push({ ...written, level: 0, keyGroups });
+      incrementBytes = written.file.sizeBytes;
+    }
+    if (runs.length === 0) return null;
+    return {
+      keyGroups,
+      runs: runs.map((run, i) => ({ ...run, level: runs.length - 1 - i })),
+      nextListNumber: scope.listNumber,
+      incrementBytes,
+      fullBytes: runs.reduce((sum, run) => sum + run.file.sizeBytes, 0),
+    };
+  }
+
+  /** Removes the file after `cause`. @throws {AggregateError} If that fails too. */
+  async discard(cause: unknown): Promise<void> {
+    const file = this.file;
+    this.file = undefined;
+    if (file === undefined) return;
+    try {
+      await file.discard();
+    } catch (error) {
+      throw new AggregateError([cause, error], "Cannot write a snapshot, nor remove its unfinished file");
+    }
+  }
+}

@@ -1,0 +1,44 @@
+/**
+ * Cuts asynchronous work into slices of about a millisecond, with records between them.
+ *
+ * Called by: heap_snapshot.ts, row_encoder.ts.
+ * Calls: core/clock.ts.
+ *
+ * @module
+ */
+import { type Clock, pause } from "../../core/clock.ts";
+
+/** Length of a slice, milliseconds. */
+const SLICE_MS = 1;
+
+/** The slices of one snapshot. */
+export class Slices {
+  private startMs: number;
+  private failure: Error | undefined;
+
+  constructor(private readonly clock: Clock) {
+    this.startMs = clock.monotonicMs();
+  }
+
+  /** Whether the slice has lasted long enough. Ask once per some hundred rows. */
+  isDue(): boolean {
+    return this.clock.monotonicMs() - this.startMs >= SLICE_MS;
+  }
+
+  /** Gives way to records. @throws What `stop` was given. */
+  async pause(): Promise<void> {
+    await pause(this.clock);
+    this.check();
+    this.startMs = this.clock.monotonicMs();
+  }
+
+  /** Makes every later `pause` and `check` throw. */
+  stop(reason: Error): void {
+    this.failure ??= reason;
+  }
+
+  /** @throws What `stop` was given. */
+  check(): void {
+    if (this.failure !== undefined) throw this.failure;
+  }
+}

@@ -1,0 +1,185 @@
+/**
+ * Encodes and decodes the sections of a run that are not rows.
+ *
+ * Called by: run_writer.ts, run_reader.ts.
+ * Calls: core/bytes.ts, core/cesu8.ts.
+ *
+ * @module
+ */
+import { type ByteReader, type ByteWriter, crc32 } from "../../core/bytes.ts";
+import { readCesu8, writeCesu8 } from "../../core/cesu8.ts";
+import {
+  type BlockEntry,
+  FORMAT_VERSION,
+  type KeyGroupEntry,
+  MAGIC,
+  type RunFooter,
+  type RunState,
+  STATE_HAS_STAMPS,
+  STATE_KINDS,
+} from "./run_format.ts";
+
+const TWO_TO_32 = 0x1_0000_0000;
+
+/** Appends an integer in 0..2^53-1 as eight bytes, big endian. */
+export function writeU64(out: ByteWriter, value: number): void {
+  out.u32(Math.floor(value / TWO_TO_32));
+  out.u32(value % TWO_TO_32);
+}
+
+/** Reads what {@link writeU64} wrote. */
+export function readU64(input: ByteReader): number {
+  const high = input.u32();
+  if (high > 0x1f_ffff) input.fail("a 64-bit number is above 2^53-1");
+  return high * TWO_TO_32 + input.u32();
+}
+
+function writeText(out: ByteWriter, text: string): void {
+  const start = out.length;
+  writeCesu8(out, text);
+  const size = out.length - start;
+  const encoded = out.copy(start);
+  out.reset(start);
+  out.varint(size);
+  out.bytes(encoded);
+}
+
+function readText(input: ByteReader): string {
+  return readCesu8(input, input.varint());
+}
+
+/** Appends the CRC-32 of what was written from `start` on; returns it. */
+export function sealSection(out: ByteWriter, start: number): number {
+  const crc = crc32(out.view(start));
+  out.u32(crc);
+  return crc;
+}
+
+/** Appends "WEIRRUN" and the version. */
+export function writeHeader(out: ByteWriter): void {
+  out.bytes(MAGIC);
+  out.u8(FORMAT_VERSION);
+}
+
+/** Appends the index section. */
+export function writeIndex(out: ByteWriter, blocks: readonly BlockEntry[], firstKey: Uint8Array): void {
+  const start = out.length;
+  out.varint(blocks.length);
+  for (const block of blocks) {
+    out.varint(block.offset);
+    out.varint(block.sizeBytes);
+    out.varint(block.lastKey.length);
+    out.bytes(block.lastKey);
+  }
+  out.varint(firstKey.length);
+  out.bytes(firstKey);
+  sealSection(out, start);
+}
+
+/** Reads an index section without its CRC. */
+export function readIndex(input: ByteReader): { readonly blocks: BlockEntry[]; readonly firstKey: Uint8Array } {
+  const count = input.varint();
+  const blocks: BlockEntry[] = [];
+  for (let i = 0; i < count; i++) {
+    blocks.push({ offset: input.varint(), sizeBytes: input.varint(), lastKey: input.bytes(input.varint()) });
+  }
+  return { blocks, firstKey: input.bytes(input.varint()) };
+}
+
+/** Appends the key-group section. */
+export function writeKeyGroups(out: ByteWriter, entries: readonly KeyGroupEntry[]): void {
+  const start = out.length;
+  out.varint(entries.length);
+  for (const entry of entries) {
+    out.u16(entry.keyGroup);
+    out.varint(entry.block);
+  }
+  sealSection(out, start);
+}
+
+/** Reads a key-group section without its CRC. */
+export function readKeyGroups(input: ByteReader): KeyGroupEntry[] {
+  const count = input.varint();
+  const entries: KeyGroupEntry[] = [];
+  for (let i = 0; i < count; i++) entries.push({ keyGroup: input.u16(), block: input.varint() });
+  return entries;
+}
+
+/** Appends a bloom section that says there is none. */
+export function writeNoBloom(out: ByteWriter): void {
+  const start = out.length;
+  out.u8(0);
+  sealSection(out, start);
+}
+
+/** Appends the state section. */
+export function writeStates(out: ByteWriter, states: readonly RunState[]): void {
+  const start = out.length;
+  out.varint(states.length);
+  for (const state of states) {
+    out.u16(state.id);
+    writeText(out, state.name);
+    out.u8(STATE_KINDS.indexOf(state.kind));
+    writeText(out, state.serializerId);
+    out.varint(state.serializerVersion);
+    out.u8(state.flags);
+    out.varint(0);
+  }
+  sealSection(out, start);
+}
+
+/** Reads a state section without its CRC. */
+export function readStates(input: ByteReader): RunState[] {
+  const count = input.varint();
+  const states: RunState[] = [];
+  for (let i = 0; i < count; i++) {
+    const id = input.u16();
+    const name = readText(input);
+    const code = input.u8();
+    const kind = STATE_KINDS[code];
+    if (kind === undefined) return input.fail(`${code} is no kind of state`);
+    const serializerId = readText(input);
+    const serializerVersion = input.varint();
+    const flags = input.u8();
+    if (flags > STATE_HAS_STAMPS) input.fail(`state "${name}" has the unknown flags ${flags}`);
+    for (let properties = input.varint(); properties > 0; properties--) {
+      input.varint();
+      readText(input);
+    }
+    states.push({ id, name, kind, serializerId, serializerVersion, flags });
+  }
+  return states;
+}
+
+/** Appends the footer; returns its CRC-32. */
+export function writeFooter(out: ByteWriter, footer: RunFooter): number {
+  const start = out.length;
+  writeU64(out, footer.indexOffset);
+  out.u32(footer.indexBytes);
+  out.u32(footer.keyGroupsBytes);
+  out.u32(footer.bloomBytes);
+  out.u32(footer.statesBytes);
+  writeU64(out, footer.rowCount);
+  out.u32(footer.blockCount);
+  out.u16(footer.smallestKeyGroup);
+  out.u16(footer.largestKeyGroup);
+  out.u32(0);
+  out.u8(FORMAT_VERSION);
+  out.bytes(MAGIC);
+  return sealSection(out, start);
+}
+
+/** Reads a footer without flags, version, magic and CRC. */
+export function readFooter(input: ByteReader): RunFooter {
+  return {
+    indexOffset: readU64(input),
+    indexBytes: input.u32(),
+    keyGroupsBytes: input.u32(),
+    bloomBytes: input.u32(),
+    statesBytes: input.u32(),
+    rowCount: readU64(input),
+    blockCount: input.u32(),
+    smallestKeyGroup: input.u16(),
+    largestKeyGroup: input.u16(),
+  };
+}
