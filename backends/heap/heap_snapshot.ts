@@ -32,7 +32,7 @@ import type { HeapState } from "./heap_state.ts";
 import { KeyGroupBuckets } from "./key_group_buckets.ts";
 import type { ChangeList } from "./ledger.ts";
 import { RowEncoder } from "./row_encoder.ts";
-import { RowStore } from "./row_store.ts";
+import type { RowStore } from "./row_store.ts";
 import { RunOutput } from "./run_output.ts";
 import { Slices } from "./slices.ts";
 
