@@ -11,7 +11,8 @@
  * @module
  */
 
-const INITIAL_CAPACITY = 16;
+/** Not a power of two: a queue's heap and its table must not grow at the same timer. */
+const INITIAL_CAPACITY = 24;
 /** Places behind the last: siftDown looks at four children when only the first exists. */
 const PADDING = 3;
 
@@ -25,7 +26,7 @@ export class TimerHeap {
   position: Int32Array = new Int32Array(INITIAL_CAPACITY).fill(-1);
   private ids = new Int32Array(INITIAL_CAPACITY);
 
-  /** Whether `id` is in the heap. @param id Below the largest id ever pushed, or 15. */
+  /** Whether `id` is in the heap. @param id At most the largest id ever pushed. */
   has(id: number): boolean {
     return this.position[id]! >= 0;
   }

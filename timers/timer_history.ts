@@ -23,7 +23,8 @@ const MAX_FREEZES = 30;
 const LISTED = 1 << 30;
 /** Dead ids that are looked at for each change. */
 const SWEEP_STEP = 4;
-const INITIAL_CAPACITY = 16;
+/** Neither that of the table nor that of the heap: not all shall grow at the same timer. */
+const INITIAL_CAPACITY = 20;
 
 /** Ids are grouped by this many low bits, to skip those that did not change. */
 export const BLOCK_BITS = 10;

@@ -1,82 +1,78 @@
 /**
  * Holds the timers of a queue in columns under small integer ids, found by identity (key, namespace, timestamp).
  *
- * A key with one timer costs one entry of a Map and no object. The timers of one key form a chain; a chain that has grown
- * past `CHAIN_LIMIT` becomes a Map by timestamp, so that adding to it stays O(1).
+ * A hash table over integers: no object for each timer, and a timer whose id is known leaves without touching its key. With
+ * a Map by key instead, registering and firing a million timers takes twice as long, most of it in the Map.
  *
- * Called by: timers/heap_timer_queue.ts, timers/frozen_timers.ts, timers/timer_history.ts.
- * Calls: core/key.ts.
+ * Called by: timers/heap_timer_queue.ts, timers/frozen_timers.ts.
+ * Calls: core/key.ts, core/key_hash.ts.
  *
  * Invariants:
- * - an id is either free or in exactly one chain; `0..end-1` are the ids that were ever taken;
+ * - an id is either in the list of free ids or in the list of exactly one bucket; `0..end-1` are the ids ever taken;
+ * - there are as many buckets as places for ids, so that lists stay short;
  * - keys and namespaces are never shared with the caller when they are bytes or tuples, which he may change.
  *
  * @module
  */
-import { identityOf, type Key, type Namespace, VOID_NAMESPACE } from "../core/key.ts";
+import { type Key, type Namespace, VOID_NAMESPACE } from "../core/key.ts";
+import { hashKey } from "../core/key_hash.ts";
 
-/** More timers of one key than this are found through a Map. */
-const CHAIN_LIMIT = 8;
+/** A power of two. */
 const INITIAL_CAPACITY = 16;
-
-/** Values of `next`: the chain ends here; the chain has no other timer; the list of free ids ends here. */
+/** Ends the lists in `next`. */
 const END = -1;
-const ALONE = -2;
-
-/** The timers of one key, by timestamp: the first id of a chain whose timestamps are equal. */
-class Crowd {
-  readonly byTimestamp = new Map<number, number>();
-}
-
-/** What a Map holds in place of a key. */
-type Identity = string | number | bigint | boolean;
-
-/** The first id of a key's chain, or the chains of a key that has many. */
-type Chains = Map<Identity, number | Crowd>;
 
 /** A set of timers; each has an id while it is in the set. */
 export class TimerTable {
   /** Timestamp of each id. */
   timestamps: Float64Array = new Float64Array(INITIAL_CAPACITY);
-  /** Key of each id, undefined for free ones. */
-  readonly keys: (Key | undefined)[] = [];
   /** Namespace of each id. */
   readonly namespaces: Namespace[] = [];
   /** One more than the largest id ever taken. */
   end = 0;
 
+  /** Undefined for free ids. */
+  private readonly keys: (Key | undefined)[] = [];
+  private hashes = new Int32Array(INITIAL_CAPACITY);
+  /** First id of each bucket. */
+  private buckets = new Int32Array(INITIAL_CAPACITY).fill(END);
+  /** The id that follows in the bucket, or among the free ones. */
   private next = new Int32Array(INITIAL_CAPACITY);
   private firstFree = END;
-  private readonly simple: Chains = new Map();
-  /** Keys that a Map would compare by reference, by the string of their bytes: it may equal a key that is a string. */
-  private readonly complex: Chains = new Map();
 
   /** The id of a timer, -1 when it is not in the set. */
   find(timestampMs: number, key: Key, namespace: Namespace): number {
-    const complex = typeof key === "object";
-    const entry = complex ? this.complex.get(identityOf(key)) : this.simple.get(key);
-    if (entry === undefined) return -1;
-    const first = typeof entry === "number" ? entry : entry.byTimestamp.get(timestampMs);
-    return first === undefined ? -1 : this.findInChain(first, timestampMs, namespace);
+    return this.findHashed(hashOf(timestampMs, key, namespace), timestampMs, key, namespace);
   }
 
   /** Adds a timer unless it is there: its id when it is, else the bitwise complement (< 0) of its new id. */
   add(timestampMs: number, key: Key, namespace: Namespace): number {
-    if (typeof key === "object") return this.addTo(this.complex, identityOf(key), timestampMs, key, namespace);
-    return this.addTo(this.simple, key, timestampMs, key, namespace);
+    const hash = hashOf(timestampMs, key, namespace);
+    const found = this.findHashed(hash, timestampMs, key, namespace);
+    if (found >= 0) return found;
+    const id = this.take(key, namespace);
+    this.timestamps[id] = timestampMs;
+    this.hashes[id] = hash;
+    const bucket = hash & (this.buckets.length - 1);
+    this.next[id] = this.buckets[bucket]!;
+    this.buckets[bucket] = id;
+    return ~id;
   }
 
   /** Removes the timer with this id, which becomes free. */
   remove(id: number): void {
-    const key = this.keyOf(id);
-    const complex = typeof key === "object";
-    const chains = complex ? this.complex : this.simple;
-    const identity = complex ? identityOf(key) : key;
-    if (this.next[id] === ALONE) chains.delete(identity);
-    else this.unlink(chains, identity, id);
+    const next = this.next;
+    const bucket = this.hashes[id]! & (this.buckets.length - 1);
+    let before = this.buckets[bucket]!;
+    if (before === id) {
+      this.buckets[bucket] = next[id]!;
+    } else {
+      while (next[before] !== id) before = next[before]!;
+      next[before] = next[id]!;
+    }
     this.keys[id] = undefined;
     this.namespaces[id] = VOID_NAMESPACE;
-    this.next[id] = this.firstFree;
+    next[id] = this.firstFree;
     this.firstFree = id;
   }
 
@@ -86,136 +82,62 @@ export class TimerTable {
     return this.keys[id] as Key;
   }
 
-  private addTo(
-    chains: Chains,
-    identity: Identity,
-    timestampMs: number,
-    key: Key,
-    namespace: Namespace,
-  ): number {
-    const entry = chains.get(identity);
-    if (entry === undefined) {
-      const id = this.take(timestampMs, key, namespace);
-      this.next[id] = ALONE;
-      chains.set(identity, id);
-      return ~id;
-    }
-    if (typeof entry === "number") {
-      const found = this.findInChain(entry, timestampMs, namespace);
-      if (found >= 0) return found;
-      const id = this.take(timestampMs, this.keyOf(entry), namespace);
-      this.linkAfter(entry, id);
-      if (this.isLong(entry)) chains.set(identity, this.crowdOf(entry));
-      return ~id;
-    }
-    return this.addToCrowd(entry, timestampMs, key, namespace);
-  }
-
-  private addToCrowd(crowd: Crowd, timestampMs: number, key: Key, namespace: Namespace): number {
-    const first = crowd.byTimestamp.get(timestampMs);
-    if (first !== undefined) {
-      const found = this.findInChain(first, timestampMs, namespace);
-      if (found >= 0) return found;
-    }
-    const id = this.take(timestampMs, key, namespace);
-    if (first === undefined) {
-      this.next[id] = END;
-      crowd.byTimestamp.set(timestampMs, id);
-    } else {
-      this.linkAfter(first, id);
-    }
-    return ~id;
-  }
-
-  private findInChain(first: number, timestampMs: number, namespace: Namespace): number {
-    for (let id = first; id >= 0; id = this.next[id]!) {
-      if (this.timestamps[id] === timestampMs && sameNamespace(this.namespaces[id]!, namespace)) return id;
+  private findHashed(hash: number, timestampMs: number, key: Key, namespace: Namespace): number {
+    for (let id = this.buckets[hash & (this.buckets.length - 1)]!; id >= 0; id = this.next[id]!) {
+      if (this.hashes[id] !== hash || this.timestamps[id] !== timestampMs) continue;
+      if (sameNamespace(this.keyOf(id), key) && sameNamespace(this.namespaces[id]!, namespace)) return id;
     }
     return -1;
   }
 
-  private linkAfter(first: number, id: number): void {
-    const second = this.next[first]!;
-    this.next[id] = second === ALONE ? END : second;
-    this.next[first] = id;
-  }
-
-  private isLong(first: number): boolean {
-    let length = 0;
-    for (let id = first; id >= 0; id = this.next[id]!) length++;
-    return length > CHAIN_LIMIT;
-  }
-
-  private crowdOf(first: number): Crowd {
-    const crowd = new Crowd();
-    for (let id = first; id >= 0;) {
-      const following = this.next[id]!;
-      const same = crowd.byTimestamp.get(this.timestamps[id]!);
-      if (same === undefined) {
-        this.next[id] = END;
-        crowd.byTimestamp.set(this.timestamps[id]!, id);
-      } else {
-        this.linkAfter(same, id);
-      }
-      id = following;
-    }
-    return crowd;
-  }
-
-  /** Takes an id that is not alone out of its chain. */
-  private unlink(chains: Chains, identity: Identity, id: number): void {
-    // An id in the set has a chain, and a crowd has one for each of its timestamps.
-    const entry = chains.get(identity) as number | Crowd;
-    if (typeof entry === "number") {
-      const first = this.withoutLink(entry, id);
-      if (first !== entry) chains.set(identity, first);
-      if (this.next[first] === END) this.next[first] = ALONE;
-      return;
-    }
-    const timestampMs = this.timestamps[id]!;
-    // As above.
-    const first = this.withoutLink(entry.byTimestamp.get(timestampMs) as number, id);
-    if (first !== END) entry.byTimestamp.set(timestampMs, first);
-    else if (entry.byTimestamp.size > 1) entry.byTimestamp.delete(timestampMs);
-    else chains.delete(identity);
-  }
-
-  /** The first id of the chain once `id` has left it; `END` when it was the only one. */
-  private withoutLink(first: number, id: number): number {
-    if (first === id) return this.next[id]!;
-    let before = first;
-    while (this.next[before] !== id) before = this.next[before]!;
-    this.next[before] = this.next[id]!;
-    return first;
-  }
-
-  private take(timestampMs: number, key: Key, namespace: Namespace): number {
+  private take(key: Key, namespace: Namespace): number {
+    const ownKey = typeof key === "object" ? copyOf(key) : key;
+    const ownNamespace = typeof namespace === "object" ? copyOf(namespace) : namespace;
     let id = this.firstFree;
     if (id >= 0) {
       this.firstFree = this.next[id]!;
-      this.keys[id] = typeof key === "object" ? copyOf(key) : key;
-      this.namespaces[id] = typeof namespace === "object" ? copyOf(namespace) : namespace;
+      this.keys[id] = ownKey;
+      this.namespaces[id] = ownNamespace;
     } else {
       id = this.end++;
-      if (id === this.timestamps.length) this.grow();
-      this.keys.push(typeof key === "object" ? copyOf(key) : key);
-      this.namespaces.push(typeof namespace === "object" ? copyOf(namespace) : namespace);
+      if (id === this.next.length) this.grow();
+      this.keys.push(ownKey);
+      this.namespaces.push(ownNamespace);
     }
-    this.timestamps[id] = timestampMs;
     return id;
   }
 
+  /** Called when no id is free, so each one up to the capacity is in a bucket. */
   private grow(): void {
-    const timestamps = new Float64Array(this.timestamps.length * 2);
+    const count = this.next.length;
+    const timestamps = new Float64Array(count * 2);
     timestamps.set(this.timestamps);
     this.timestamps = timestamps;
-    const next = new Int32Array(this.next.length * 2);
-    next.set(this.next);
+    const hashes = new Int32Array(count * 2);
+    hashes.set(this.hashes);
+    this.hashes = hashes;
+    const buckets = new Int32Array(count * 2).fill(END);
+    const next = new Int32Array(count * 2);
+    for (let id = 0; id < count; id++) {
+      const bucket = hashes[id]! & (count * 2 - 1);
+      next[id] = buckets[bucket]!;
+      buckets[bucket] = id;
+    }
+    this.buckets = buckets;
     this.next = next;
   }
 }
 
-/** Whether two namespaces are the same: bytes and tuples by their elements. */
+/** Source of the last steps: MurmurHash3's finalizer; without it neighbouring timestamps and keys share buckets. */
+function hashOf(timestampMs: number, key: Key, namespace: Namespace): number {
+  let hash = Math.imul(hashKey(key), 0xcc9e2d51) ^ timestampMs;
+  if (namespace !== VOID_NAMESPACE) hash = Math.imul(hash, 0x1b873593) ^ hashKey(namespace);
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+  return hash ^ (hash >>> 16);
+}
+
+/** Whether two keys or namespaces are the same: bytes and tuples by their elements. */
 export function sameNamespace(a: Namespace, b: Namespace): boolean {
   if (a === b) return true;
   return typeof a === "object" && typeof b === "object" && sameElements(a, b);
