@@ -47,8 +47,8 @@ export type TimestampFunction<T> = (value: T, sourceTimestampMs: number) => numb
 export class WatermarkStrategy<T> {
   /** Silence after which a subtask is idle, milliseconds; null: never. */
   readonly idlenessMs: number | null;
-  private readonly timestamp: TimestampFunction<T> | null;
-  private readonly generator: () => WatermarkGenerator<T>;
+  readonly #timestamp: TimestampFunction<T> | null;
+  readonly #generator: () => WatermarkGenerator<T>;
 
   /** Use {@link watermarks} or {@link noWatermarks}. */
   constructor(
@@ -56,8 +56,8 @@ export class WatermarkStrategy<T> {
     generator: () => WatermarkGenerator<T>,
     idlenessMs: number | null = null,
   ) {
-    this.timestamp = timestamp;
-    this.generator = generator;
+    this.#timestamp = timestamp;
+    this.#generator = generator;
     this.idlenessMs = idlenessMs;
   }
 
@@ -79,12 +79,12 @@ export class WatermarkStrategy<T> {
         `Cannot bound out-of-orderness: boundMs must be a finite number ≥ 0, current value is ${boundMs}`,
       );
     }
-    return new WatermarkStrategy<T>(this.timestamp, () => new BoundedOutOfOrderness(boundMs), this.idlenessMs);
+    return new WatermarkStrategy<T>(this.#timestamp, () => new BoundedOutOfOrderness(boundMs), this.idlenessMs);
   }
 
   /** Watermarks by your own generator; `create` is called once for each subtask. */
   custom(create: () => WatermarkGenerator<T>): WatermarkStrategy<T> {
-    return new WatermarkStrategy(this.timestamp, create, this.idlenessMs);
+    return new WatermarkStrategy(this.#timestamp, create, this.idlenessMs);
   }
 
   /**
@@ -100,12 +100,12 @@ export class WatermarkStrategy<T> {
         `Cannot detect idleness: idlenessMs must be a finite number > 0, current value is ${idlenessMs}`,
       );
     }
-    return new WatermarkStrategy(this.timestamp, this.generator, idlenessMs);
+    return new WatermarkStrategy(this.#timestamp, this.#generator, idlenessMs);
   }
 
   /** Makes the generator of one subtask. @param clock Measures silence. */
   createGenerator(clock: Clock): WatermarkGenerator<T> {
-    const generator = this.generator();
+    const generator = this.#generator();
     return this.idlenessMs === null ? generator : new GeneratorWithIdleness(generator, clock, this.idlenessMs);
   }
 
@@ -115,8 +115,8 @@ export class WatermarkStrategy<T> {
    * @throws {StreamError} Of kind "invalid", if the function does not return a finite number.
    */
   timestampOf(value: T, sourceTimestampMs: number): number {
-    if (this.timestamp === null) return sourceTimestampMs;
-    const timestampMs = this.timestamp(value, sourceTimestampMs);
+    if (this.#timestamp === null) return sourceTimestampMs;
+    const timestampMs = this.#timestamp(value, sourceTimestampMs);
     if (typeof timestampMs !== "number" || timestampMs - timestampMs !== 0) throw noTimestamp(timestampMs);
     return timestampMs;
   }
