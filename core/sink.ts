@@ -67,5 +67,7 @@ export interface Sink<T, C = unknown> {
   readonly guarantee: "exactly-once" | "at-least-once";
   /** Largest useful parallelism. Absent: any. */
   readonly maxParallelism?: number;
+  /** Where output goes, for the summary: a path, a URL, or `standard output`. */
+  readonly destination?: string;
   open(context: SinkContext): SinkWriter<T, C> | Promise<SinkWriter<T, C>>;
 }

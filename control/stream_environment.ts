@@ -1,0 +1,188 @@
+/**
+ * The door for users: reads arguments and configuration, collects the pipeline,
+ * runs it, and looks after the terminal and the exit code.
+ *
+ * Called by: pipeline scripts, through `mod.ts`.
+ * Calls: runtime/job.ts, control/.
+ *
+ * @module
+ */
+import { getLogger } from "@logtape/logtape";
+import { heapBackendFactory } from "../backends/heap/heap_backend.ts";
+import type { StateBackendFactory } from "../core/backend.ts";
+import type { Source } from "../core/source.ts";
+import { Job } from "../runtime/job.ts";
+import type { JobPorts } from "../runtime/job_ports.ts";
+import { jobSettings } from "../runtime/job_settings.ts";
+import type { JobResult } from "../runtime/job_progress.ts";
+import { SourceOperator } from "../runtime/operators/source_operator.ts";
+import type { RestartSettings } from "../runtime/restart_strategy.ts";
+import { type DataStream, streamOf } from "../runtime/stream.ts";
+import { StreamGraph } from "../runtime/stream_graph.ts";
+import { systemClock, systemRandom } from "../runtime/system_clock.ts";
+import { systemFileSystem } from "../runtime/system_file_system.ts";
+import { systemJobLock } from "../runtime/system_job_lock.ts";
+import { noWatermarks, type WatermarkStrategy } from "../timers/watermarks.ts";
+import { type CommandLine, readCommandLine } from "./command_line.ts";
+import { loadConfiguration, type LoadedConfiguration } from "./config_sources.ts";
+import { showLog } from "./log_display.ts";
+import {
+  exitProcess,
+  onInterrupt,
+  outputIsTerminal,
+  processEnvironment,
+  processScreen,
+  readConfigurationFileWith,
+  setExitCode,
+} from "./process_surroundings.ts";
+import { commandLineOfProcess, configurationOfProcess } from "./process_start.ts";
+import type { ScriptArguments, ScriptOptions } from "./script_options.ts";
+import { watchJob } from "./terminal.ts";
+
+const log = getLogger(["weir", "control"]);
+
+/** What an environment is made with. */
+export interface EnvironmentOptions<S extends ScriptOptions> {
+  /** The script's own flags, by name; `env.args` has their values. */
+  readonly args?: S;
+  /** Options set in code, by key; they win over command line, environment and file. */
+  readonly config?: Readonly<Record<string, string | number | boolean>>;
+  /** Makes the state backends; wins over `state.backend.type`. */
+  readonly stateBackend?: StateBackendFactory;
+  /** Wins over `restart-strategy.*`. */
+  readonly restart?: RestartSettings;
+  /** Arguments instead of the process's. An empty array: none. */
+  readonly argv?: readonly string[];
+  /** Clock, randomness, files and lock instead of the real ones, for tests. */
+  readonly ports?: Partial<JobPorts>;
+}
+
+/**
+ * Where a pipeline begins and is run.
+ *
+ * Configuration comes from code, `-Dkey=value`, environment variables and `weir.yaml`, in this order of precedence.
+ *
+ * @example
+ * ```ts
+ * import { collectSink, fromIterable, StreamEnvironment } from "../mod.ts";
+ *
+ * const env = StreamEnvironment.create({ argv: [] });
+ * const out = collectSink<string>();
+ * env.fromSource("words", fromIterable(["a", "b"])).sinkTo("out", out);
+ * await env.executeAsync("copy").then((job) => job.result);
+ * ```
+ */
+export class StreamEnvironment<S extends ScriptOptions = Record<never, never>> {
+  readonly #graph = new StreamGraph();
+  readonly #commandLine: CommandLine<S>;
+  readonly #options: EnvironmentOptions<S>;
+
+  private constructor(options: EnvironmentOptions<S>, commandLine: CommandLine<S>) {
+    this.#options = options;
+    this.#commandLine = commandLine;
+  }
+
+  /**
+   * Reads the command line. `--help` prints what the script accepts and ends the process;
+   * wrong usage ends it with code 2, unless `argv` was given: then it throws.
+   *
+   * @throws {UsageError} For arguments that are not understood, if `argv` was given.
+   */
+  static create<S extends ScriptOptions = Record<never, never>>(
+    options: EnvironmentOptions<S> = {},
+  ): StreamEnvironment<S> {
+    // Without `args`, S is the record without members.
+    const scriptOptions = options.args ?? {} as S;
+    const { argv } = options;
+    const commandLine = argv === undefined ? commandLineOfProcess(scriptOptions) : readCommandLine(argv, scriptOptions);
+    return new StreamEnvironment(options, commandLine);
+  }
+
+  /** Values of the script's own flags. */
+  get args(): ScriptArguments<S> {
+    return this.#commandLine.scriptArgs;
+  }
+
+  /**
+   * Begins a stream.
+   *
+   * @param name Identifies the source's position across restarts; unique in the pipeline.
+   * @param strategy Event time and watermarks; by default records keep the source's timestamps and there are no watermarks before the end.
+   */
+  fromSource<T>(name: string, source: Source<T>, strategy: WatermarkStrategy<T> = noWatermarks<T>()): DataStream<T> {
+    const node = this.#graph.add({
+      name,
+      label: "source",
+      kind: "source",
+      inputs: [],
+      parallelismLimit: source.maxParallelism ?? Number.POSITIVE_INFINITY,
+      isReplayable: source.replayable,
+      make: (context) => new SourceOperator(context, source, strategy),
+    });
+    return streamOf(this.#graph, node);
+  }
+
+  /**
+   * Runs the pipeline to its end and shows how it goes on standard error. Sets the exit code:
+   * 0 finished, 1 failed, 2 wrong usage (ends the process), 130 interrupted.
+   *
+   * @throws {StreamError} If the job failed.
+   */
+  async execute(jobName: string): Promise<JobResult> {
+    const screen = processScreen();
+    const ports = this.#ports();
+    const job = this.#start(jobName, ports, await configurationOfProcess(this.#configurationSources(ports)));
+    const restoreLog = await showLog(screen);
+    const code = await watchJob(job, {
+      clock: ports.clock,
+      screen,
+      outputIsTerminal: outputIsTerminal(),
+      onInterrupt,
+      exit: exitProcess,
+    });
+    await restoreLog();
+    setExitCode(code);
+    return await job.result;
+  }
+
+  /**
+   * Starts the pipeline and returns at once. Nothing is shown, no signal is handled.
+   *
+   * @throws {UsageError} If the configuration cannot be used.
+   */
+  async executeAsync(jobName: string): Promise<Job> {
+    const ports = this.#ports();
+    const loaded = await loadConfiguration({
+      ...this.#configurationSources(ports),
+      environment: processEnvironment(),
+      readFile: readConfigurationFileWith((path) => ports.fileSystem.readFile(path)),
+    });
+    return this.#start(jobName, ports, loaded);
+  }
+
+  #start(jobName: string, ports: JobPorts, { configuration, skipped }: LoadedConfiguration): Job {
+    const settings = jobSettings(jobName, configuration);
+    const { restart = settings.restart } = this.#options;
+    for (const line of skipped) log.debug(`Not looked at: ${line}`);
+    return Job.start(this.#graph, { ...settings, restart }, ports, configuration.notices);
+  }
+
+  #configurationSources(ports: JobPorts): Parameters<typeof configurationOfProcess>[0] {
+    return {
+      commandLine: this.#commandLine,
+      code: this.#options.config ?? {},
+      readFile: (path) => ports.fileSystem.readFile(path),
+    };
+  }
+
+  #ports(): JobPorts {
+    return {
+      clock: systemClock,
+      random: systemRandom,
+      fileSystem: systemFileSystem,
+      jobLock: systemJobLock,
+      backendFactory: this.#options.stateBackend ?? heapBackendFactory,
+      ...this.#options.ports,
+    };
+  }
+}

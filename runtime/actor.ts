@@ -1,0 +1,181 @@
+/**
+ * The class that users extend: one actor per subtask that speaks, at every
+ * message and timer, as the actor of the current key.
+ *
+ * Called by: runtime/operators/keyed_actor_operator.ts.
+ * Calls: the handles and services of that operator, directly.
+ *
+ * Invariants:
+ * - an actor is made only inside its operator, with the backend open, so that
+ *   `this.state(…)` in a field returns the backend's own handle.
+ *
+ * @module
+ */
+import type { StateBackend } from "../core/backend.ts";
+import type {
+  AggregatingStateDescriptor,
+  ListStateDescriptor,
+  MapStateDescriptor,
+  ReducingStateDescriptor,
+  ValueStateDescriptor,
+} from "../core/descriptors.ts";
+import { StreamError } from "../core/errors.ts";
+import type { Key } from "../core/key.ts";
+import type { MetricGroup } from "../core/metrics.ts";
+import type { AggregatingState, ListState, MapState, ReducingState, ValueState } from "../core/state.ts";
+import type { Output } from "./output.ts";
+import type { OutputTag } from "./side_output.ts";
+
+/** Which clock a timer follows. */
+export type TimeDomain = "event" | "processing";
+
+/** Timers of the current key. A timer is the same as another when key and time are. */
+export interface ActorTimers {
+  /** Fires once the watermark reaches `timestampMs`. */
+  registerEventTime(timestampMs: number): void;
+  /** Takes a timer back; nothing happens when there is none. */
+  deleteEventTime(timestampMs: number): void;
+  /** Fires once the wall clock reaches `timestampMs`. */
+  registerProcessingTime(timestampMs: number): void;
+  /** Takes a timer back; nothing happens when there is none. */
+  deleteProcessingTime(timestampMs: number): void;
+  /** Event time has come this far; -Infinity before the first watermark. */
+  readonly currentWatermark: number;
+  /** The wall clock, milliseconds since the epoch. */
+  currentProcessingTime(): number;
+}
+
+/** What an operator lends to its actor. */
+export interface ActorScope {
+  readonly backend: StateBackend;
+  readonly timers: ActorTimers;
+  readonly metrics: MetricGroup;
+  readonly operatorName: string;
+  /** Main output. */
+  readonly out: Output<unknown>;
+  /** Event time of the record or timer in hand. */
+  timestampMs: number;
+  /** State may be declared only while the actor is made. */
+  isSealed: boolean;
+  sideOutput(tagId: string): Output<unknown>;
+}
+
+/** The operator that is making its actor right now. Set only within `makeActor`, which is synchronous. */
+let scopeInTheMaking: ActorScope | null = null;
+
+/** Makes an actor that lives in `scope`. */
+export function makeActor<A>(scope: ActorScope, make: () => A): A {
+  const outer = scopeInTheMaking;
+  scopeInTheMaking = scope;
+  try {
+    return make();
+  } finally {
+    scopeInTheMaking = outer;
+    scope.isSealed = true;
+  }
+}
+
+/**
+ * An actor with state per key. Extend it, declare state in fields, and give a
+ * function that makes one to `keyBy(…).actor(name, () => new MyActor())`.
+ *
+ * Methods are synchronous; one that returns a promise fails.
+ *
+ * @example
+ * ```ts
+ * import { KeyedActor, valueState } from "./mod.ts";
+ *
+ * class Counter extends KeyedActor<string, unknown, number> {
+ *   readonly #count = this.state(valueState<number>("count", { default: 0 }));
+ *
+ *   override onMessage(): void {
+ *     this.#count.update(this.#count.value() + 1);
+ *     this.emit(this.#count.value());
+ *   }
+ * }
+ * ```
+ *
+ * @typeParam K Key. @typeParam I Message. @typeParam O What it emits.
+ */
+export abstract class KeyedActor<K extends Key, I, O = never> {
+  readonly #scope: ActorScope;
+
+  /** @throws {StreamError} If it is not made by the function given to `actor()`. */
+  constructor() {
+    if (scopeInTheMaking === null) {
+      throw new StreamError(
+        "invalid",
+        `Cannot make a ${new.target.name} here: an actor lives in an operator; ` +
+          `give a function that makes it to keyBy(…).actor("name", () => new ${new.target.name}())`,
+      );
+    }
+    this.#scope = scopeInTheMaking;
+  }
+
+  /** Called for every message of the current key. */
+  abstract onMessage(value: I): void;
+
+  /** Called when a timer of the current key is due. */
+  onTimer(_timestampMs: number, _domain: TimeDomain): void {}
+
+  /** Called once before the first message; there is no current key yet. */
+  onOpen(): void | Promise<void> {}
+
+  /** Called once after the last message, also after a failure. */
+  onClose(): void | Promise<void> {}
+
+  /** The current key. */
+  get key(): K {
+    // The operator sets only keys that its key selector, typed K, returned.
+    return this.#scope.backend.currentKey() as K;
+  }
+
+  /** Event time of the message or timer in hand, milliseconds since the epoch; -Infinity when it has none. */
+  get timestampMs(): number {
+    return this.#scope.timestampMs;
+  }
+
+  /** Timers of the current key. */
+  get timers(): ActorTimers {
+    return this.#scope.timers;
+  }
+
+  /** Counters, gauges and histograms of this operator subtask. */
+  get metrics(): MetricGroup {
+    return this.#scope.metrics;
+  }
+
+  /** Sends a value downstream with the timestamp of the message or timer in hand. */
+  emit(value: O): void {
+    const scope = this.#scope;
+    scope.out.collect(value, scope.timestampMs);
+  }
+
+  /** Sends a value to a side output. */
+  emitTo<T>(tag: OutputTag<T>, value: T): void {
+    this.#scope.sideOutput(tag.id).collect(value, this.#scope.timestampMs);
+  }
+
+  /**
+   * Declares state of this actor; only in a field or the constructor.
+   *
+   * @throws {StreamError} If called later, or if a restored state of that name does not fit.
+   */
+  state<T>(descriptor: ValueStateDescriptor<T>): ValueState<T>;
+  state<T>(descriptor: ListStateDescriptor<T>): ListState<T>;
+  state<MK, V>(descriptor: MapStateDescriptor<MK, V>): MapState<MK, V>;
+  state<T>(descriptor: ReducingStateDescriptor<T>): ReducingState<T>;
+  state<A, B, C>(descriptor: AggregatingStateDescriptor<A, B, C>): AggregatingState<A, C>;
+  state(descriptor: { readonly name: string }): unknown {
+    const scope = this.#scope;
+    if (scope.isSealed) {
+      throw new StreamError(
+        "invalid",
+        `Cannot declare state "${descriptor.name}" in "${scope.operatorName}": the actor is at work; ` +
+          `declare it in a field: readonly #x = this.state(…)`,
+      );
+    }
+    // The overloads above admit exactly the descriptors that the backend's overloads admit.
+    return scope.backend.state(descriptor as ValueStateDescriptor<unknown>);
+  }
+}

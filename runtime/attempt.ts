@@ -1,0 +1,191 @@
+/**
+ * One attempt to run a job: its subtasks from the moment they are built until
+ * they are closed. A failure ends the attempt; the next one is built anew.
+ *
+ * Called by: runtime/job.ts.
+ * Calls: runtime/task_builder.ts, subtasks.
+ *
+ * Invariants:
+ * - after `close` has been called, nothing of the attempt reaches the coordinator;
+ * - the first failure is the attempt's failure; what fails because of it is not reported.
+ *
+ * @module
+ */
+import type { SubtaskStatus } from "../checkpoint/checkpoint_plan.ts";
+import type { SubtaskRef } from "../checkpoint/storage.ts";
+import type { Barrier } from "../core/element.ts";
+import type { SnapshotFigures, SnapshotStore, SubtaskSnapshot } from "../core/snapshot.ts";
+import { Host } from "./host.ts";
+import type { JobGraph, JobVertex } from "./job_graph.ts";
+import { SinkOperator } from "./operators/sink_operator.ts";
+import { SourceOperator } from "./operators/source_operator.ts";
+import type { Subtask, SubtaskListener, SubtaskName } from "./subtask.ts";
+import { type AttemptPorts, buildSubtasks } from "./task_builder.ts";
+
+/** Where the attempt's subtasks answer. */
+export interface AttemptAnswers {
+  store(checkpointId: number, owner: SubtaskRef): SnapshotStore;
+  acknowledge(owner: SubtaskRef, checkpointId: number, snapshot: SubtaskSnapshot, figures: SnapshotFigures): void;
+  decline(owner: SubtaskRef, checkpointId: number, error: Error): void;
+}
+
+/** What an attempt is made with, besides what its subtasks share. */
+export type AttemptSettings = Omit<AttemptPorts, "host" | "listenerOf">;
+
+/** The subtasks of one attempt. */
+export class Attempt {
+  readonly subtasks: readonly Subtask[];
+  /** Resolves when every subtask has read all its input; rejects with the first failure. */
+  readonly ended: Promise<void>;
+  #resolveEnded: () => void = () => {};
+  #rejectEnded: (error: unknown) => void = () => {};
+  #isOpen = false;
+  #isClosed = false;
+
+  constructor(
+    private readonly graph: JobGraph,
+    private readonly settings: AttemptSettings,
+    private readonly answers: AttemptAnswers,
+  ) {
+    this.ended = new Promise((resolve, reject) => {
+      this.#resolveEnded = resolve;
+      this.#rejectEnded = reject;
+    });
+    // Whoever closes the attempt before it ends is not interested in its failure.
+    this.ended.catch(() => {});
+    const host = new Host(settings.clock);
+    this.subtasks = buildSubtasks(graph, { ...settings, host, listenerOf: (name) => this.#listenerOf(name) });
+  }
+
+  /** Opens every operator, then lets records flow: downstream first. */
+  async open(): Promise<void> {
+    for (const subtask of this.subtasks.toReversed()) {
+      await subtask.open();
+      if (this.#isClosed) return;
+    }
+    this.#isOpen = true;
+    for (const subtask of this.subtasks.toReversed()) subtask.start();
+    this.#checkEnd();
+  }
+
+  /** The subtasks as the coordinator sees them. */
+  statuses(): SubtaskStatus[] {
+    return this.subtasks.map((subtask) => {
+      const vertex = this.#vertexOf(subtask);
+      return {
+        vertexId: vertex.id,
+        vertexName: vertex.name,
+        subtaskIndex: subtask.name.subtaskIndex,
+        parallelism: vertex.parallelism,
+        maxParallelism: this.settings.maxParallelismOf(vertex.id),
+        operators: vertex.operators.map(({ operatorId, node }) => ({ id: operatorId, name: node.name })),
+        status: this.#isOpen ? "running" : "created",
+        // A source whose input has ended still passes barriers on, so every barrier starts at the sources.
+        predecessorsFinished: vertex.isSource,
+        finalSnapshot: null,
+      };
+    });
+  }
+
+  /** Gives a barrier to a source. */
+  trigger(ref: SubtaskRef, barrier: Barrier): void {
+    const subtask = this.#find(ref);
+    subtask?.post(() => subtask.barrier({ barrier, alignmentMs: 0, startDelayMs: this.#delayOf(barrier) }));
+  }
+
+  #delayOf(barrier: Barrier): number {
+    return Math.max(0, this.settings.clock.nowMs() - barrier.timestampMs);
+  }
+
+  /** Tells every subtask that a checkpoint is durable; resolves when all have acted on it. */
+  async complete(checkpointId: number): Promise<void> {
+    try {
+      await Promise.all(this.subtasks.map((subtask) => subtask.snapshots.complete(checkpointId)));
+    } catch (error) {
+      this.#fail(error);
+      throw error;
+    }
+  }
+
+  /** Tells every subtask that a checkpoint will not complete. */
+  abort(checkpointId: number): void {
+    for (const subtask of this.subtasks) subtask.post(() => subtask.abortCheckpoint(checkpointId));
+  }
+
+  /** Stops reading; what has been read is processed. Barriers still pass. */
+  stopSources(): void {
+    for (const source of this.sources()) source.stop();
+  }
+
+  /** Ends the sources where they are; the attempt ends once what they have read is processed. */
+  cutSourcesShort(): void {
+    for (const source of this.sources()) source.cutShort();
+  }
+
+  /** Opens the sinks alone: what they have pending is committed. */
+  async openSinks(): Promise<void> {
+    for (const sink of this.sinks()) await sink.open();
+  }
+
+  /** Makes the sinks' output visible without a checkpoint, at the end of a job that takes none. */
+  async commitSinks(checkpointId: number): Promise<void> {
+    for (const sink of this.sinks()) await sink.commitAtEnd(checkpointId);
+  }
+
+  /** The source operators, for progress. */
+  sources(): SourceOperator<unknown>[] {
+    return this.#operators().filter((operator) => operator instanceof SourceOperator);
+  }
+
+  /** The sink operators, for progress. */
+  sinks(): SinkOperator<unknown>[] {
+    return this.#operators().filter((operator) => operator instanceof SinkOperator);
+  }
+
+  #operators(): unknown[] {
+    return this.subtasks.flatMap((subtask) => subtask.operators);
+  }
+
+  /** Ends everything at once and frees it; returns what failed while closing. */
+  async close(): Promise<readonly unknown[]> {
+    this.#isClosed = true;
+    const errors = await Promise.all(this.subtasks.map((subtask) => subtask.close()));
+    return errors.flat();
+  }
+
+  #listenerOf(name: SubtaskName): SubtaskListener {
+    const { answers } = this;
+    return {
+      store: (checkpointId) => answers.store(checkpointId, name),
+      acknowledge: (checkpointId, snapshot, figures) => {
+        if (!this.#isClosed) answers.acknowledge(name, checkpointId, snapshot, figures);
+      },
+      decline: (checkpointId, error) => {
+        if (!this.#isClosed) answers.decline(name, checkpointId, error);
+      },
+      inputEnded: () => this.#checkEnd(),
+      failed: (error) => this.#fail(error),
+    };
+  }
+
+  #checkEnd(): void {
+    if (this.subtasks.every((subtask) => subtask.hasEnded)) this.#resolveEnded();
+  }
+
+  /** Ends the attempt with an error from outside, for example too many failed checkpoints. */
+  fail(error: unknown): void {
+    this.#fail(error);
+  }
+
+  #fail(error: unknown): void {
+    if (!this.#isClosed) this.#rejectEnded(error);
+  }
+
+  #find(ref: SubtaskRef): Subtask | undefined {
+    return this.subtasks.find(({ name }) => name.vertexId === ref.vertexId && name.subtaskIndex === ref.subtaskIndex);
+  }
+
+  #vertexOf(subtask: Subtask): JobVertex {
+    return this.graph.vertices.find((vertex) => vertex.id === subtask.name.vertexId)!;
+  }
+}

@@ -1,0 +1,351 @@
+/**
+ * A job from start to end: attempts, restarts, the coordinator, the final
+ * checkpoint, stop and cancel.
+ *
+ * Called by: control/stream_environment.ts, tests.
+ * Calls: runtime/attempt.ts, checkpoint/coordinator.ts, runtime/job_start.ts.
+ *
+ * Invariants:
+ * - at most one attempt is open;
+ * - a bounded job is finished only when its final checkpoint is durable and
+ *   every sink has committed.
+ *
+ * @module
+ */
+import { getLogger } from "@logtape/logtape";
+import { CheckpointCoordinator } from "../checkpoint/coordinator.ts";
+import type { CompletedCheckpoint } from "../checkpoint/completed_checkpoint.ts";
+import type { HeldLock } from "../checkpoint/job_lock.ts";
+import type { JobEnd } from "../checkpoint/retention.ts";
+import type { CheckpointsStatistics } from "../checkpoint/statistics.ts";
+import type { CheckpointStorage } from "../checkpoint/storage.ts";
+import { delay } from "../core/clock.ts";
+import { StreamError } from "../core/errors.ts";
+import { Attempt } from "./attempt.ts";
+import { checkpointStorage, coordinatorSettings } from "./checkpointing.ts";
+import { buildJobGraph, type JobGraph } from "./job_graph.ts";
+import { logCheckpointEvent, logRecoveryEvent } from "./job_log.ts";
+import type { JobPorts } from "./job_ports.ts";
+import {
+  addTotals,
+  type JobProgress,
+  type JobResult,
+  type JobState,
+  lastCheckpointOf,
+  type RecordTotals,
+  totalsOf,
+  watermarkOf,
+  workOf,
+} from "./job_progress.ts";
+import type { JobSettings } from "./job_settings.ts";
+import { type AttemptStart, findStart, startFrom, startWithout } from "./job_start.ts";
+import { MetricRegistry } from "./metrics.ts";
+import { makeRestartStrategy, type RestartStrategy } from "./restart_strategy.ts";
+import type { StreamGraph } from "./stream_graph.ts";
+
+const log = getLogger(["weir", "job"]);
+
+/** How an attempt was asked to end. */
+type EndRequest = "stop" | "cancel";
+
+/** A job that runs or has run. */
+export class Job {
+  /** Settles when the job has ended; rejects when it failed. */
+  readonly result: Promise<JobResult>;
+  readonly metrics: MetricRegistry;
+  readonly #graph: JobGraph;
+  readonly #storage: CheckpointStorage | null;
+  readonly #coordinator: CheckpointCoordinator | null;
+  readonly #strategy: RestartStrategy;
+  readonly #outputs: readonly string[];
+  #state: JobState = "starting";
+  #attempt: Attempt | null = null;
+  /** Completion notices of the current attempt that are being acted on. */
+  #notices: Promise<unknown> = Promise.resolve();
+  #former: RecordTotals = { recordsIn: 0, recordsOut: 0, recordsSkipped: 0 };
+  #restarts = 0;
+  #endRequest: EndRequest | null = null;
+  #requestEnd: (request: EndRequest) => void = () => {};
+  #endRequested: Promise<EndRequest>;
+
+  private constructor(
+    streamGraph: StreamGraph,
+    private readonly settings: JobSettings,
+    private readonly ports: JobPorts,
+  ) {
+    const { checkpointing } = settings;
+    this.metrics = new MetricRegistry(settings.name);
+    this.#graph = buildJobGraph(streamGraph, settings);
+    this.#outputs = streamGraph.nodes.flatMap((node) => node.destination ?? []);
+    this.#strategy = makeRestartStrategy(settings.restart);
+    this.#endRequested = new Promise((resolve) => this.#requestEnd = resolve);
+    this.#storage = checkpointing === null ? null : checkpointStorage(settings, checkpointing, ports);
+    this.#coordinator = checkpointing === null || this.#storage === null ? null : new CheckpointCoordinator({
+      storage: this.#storage,
+      clock: ports.clock,
+      job: { id: settings.jobId, name: settings.name, startedMs: ports.clock.nowMs(), restoredFrom: null },
+      settings: coordinatorSettings(checkpointing),
+      listener: logCheckpointEvent,
+      tasks: {
+        subtasks: () => this.#attempt?.statuses() ?? [],
+        trigger: (task, barrier) => this.#attempt?.trigger(task, barrier),
+        notifyComplete: (checkpointId) => this.#complete(checkpointId),
+        notifyAborted: (checkpointId) => this.#attempt?.abort(checkpointId),
+        failJob: (error) => this.#attempt?.fail(error),
+      },
+    });
+    this.result = this.#run();
+  }
+
+  /**
+   * Starts a job.
+   *
+   * @param notices Lines to log, for example options that have new names.
+   * @throws {StreamError} If the pipeline cannot run as it is.
+   */
+  static start(
+    graph: StreamGraph,
+    settings: JobSettings,
+    ports: JobPorts,
+    notices: readonly string[] = [],
+  ): Job {
+    for (const notice of notices) log.warn(notice);
+    const bad = settings.checkpointing === null ? undefined : graph.nodes.find((node) => !node.isReplayable);
+    if (bad !== undefined) {
+      throw new StreamError(
+        "invalid",
+        `Cannot take checkpoints of source "${bad.name}": it cannot go back to a position; declare it replayable ` +
+          `if it can, or switch checkpoints off`,
+      );
+    }
+    const job = new Job(graph, settings, ports);
+    // The caller may look at `result` later.
+    job.result.catch(() => {});
+    return job;
+  }
+
+  /** Ends gracefully: the sources stop, a last checkpoint is taken, what it covers is committed. Returns at once. */
+  stop(): void {
+    if (this.#endRequest !== null || !this.#isAlive) return;
+    this.#endRequest = "stop";
+    this.#state = "stopping";
+    this.#requestEnd("stop");
+  }
+
+  /** Ends without waiting for anything. Returns at once. */
+  cancel(): void {
+    if (this.#endRequest === "cancel" || !this.#isAlive) return;
+    this.#endRequest = "cancel";
+    this.#state = "stopping";
+    this.#requestEnd("cancel");
+    this.#attempt?.fail(new CancelledError());
+  }
+
+  get #isAlive(): boolean {
+    return this.#state === "starting" || this.#state === "running" || this.#state === "restarting" ||
+      this.#state === "stopping";
+  }
+
+  /** Whether a sink prints to standard output. */
+  get printsToOutput(): boolean {
+    return this.#outputs.includes("standard output");
+  }
+
+  /** How the checkpoints went; undefined when there are none. */
+  get checkpoints(): CheckpointsStatistics | undefined {
+    return this.#coordinator?.statistics();
+  }
+
+  /** Takes a checkpoint now. @throws {StreamError} If checkpoints are off or it fails. */
+  async triggerCheckpoint(): Promise<CompletedCheckpoint> {
+    if (this.#coordinator === null) {
+      throw new StreamError("invalid", "Cannot take a checkpoint: set execution.checkpointing.interval");
+    }
+    return await this.#coordinator.trigger();
+  }
+
+  /** How far the job has come; cheap enough for a few calls a second. */
+  progress(): JobProgress {
+    const totals = totalsOf(this.#attempt);
+    const statistics = this.#coordinator?.statistics();
+    return {
+      name: this.settings.name,
+      state: this.#state,
+      ...addTotals(this.#former, totals),
+      watermarkMs: watermarkOf(this.#attempt),
+      lastCheckpoint: lastCheckpointOf(statistics),
+      checkpointsCompleted: statistics?.counts.completed ?? 0,
+      checkpointsFailed: statistics?.counts.failed ?? 0,
+      restarts: this.#restarts,
+      sources: workOf(this.#attempt),
+      outputs: this.#outputs,
+    };
+  }
+
+  async #run(): Promise<JobResult> {
+    let lock: HeldLock | null = null;
+    try {
+      const isOnDisk = this.settings.checkpointing?.directory !== null && this.#storage !== null;
+      if (isOnDisk) lock = await this.ports.jobLock.acquire(this.#storage!.path);
+      const end = await this.#runAttempts();
+      await this.#close(end === "finished" ? "finished" : end === "stopped" ? "suspended" : "cancelled");
+      this.#state = end;
+      const lastCheckpointId = this.#coordinator?.latest()?.metadata.checkpointId ?? null;
+      return { name: this.settings.name, state: end, lastCheckpointId, restarts: this.#restarts };
+    } catch (error) {
+      await this.#close("failed");
+      this.#state = "failed";
+      throw error;
+    } finally {
+      await lock?.release();
+    }
+  }
+
+  async #close(end: JobEnd): Promise<void> {
+    await this.#closeAttempt();
+    await this.#coordinator?.shutdown(end);
+  }
+
+  async #runAttempts(): Promise<JobResult["state"]> {
+    let start = await this.#findStart();
+    for (;;) {
+      try {
+        const end = await this.#runAttempt(start.attempt, start.isFinal);
+        return end;
+      } catch (error) {
+        if (this.#endRequest === "cancel") return "cancelled";
+        await this.#coordinator?.stop("job-failed", error);
+        await this.#closeAttempt();
+        await this.#decideRestart(error);
+        if (this.#endRequest !== null) return "cancelled";
+        start = { attempt: this.#restartPoint(start.attempt), isFinal: false };
+        this.#state = "running";
+      }
+    }
+  }
+
+  async #findStart(): Promise<{ attempt: AttemptStart; isFinal: boolean }> {
+    const point = await findStart(
+      this.settings,
+      this.settings.checkpointing?.directory ? this.#storage : null,
+      logRecoveryEvent,
+    );
+    if (point.kind === "restore") {
+      this.#coordinator!.restore(point.found);
+      const { restored } = point.found;
+      log.info(`Starting from checkpoint ${restored.metadata.checkpointId} in ${restored.externalPath}`);
+      return {
+        attempt: startFrom(restored, this.#graph, this.settings, this.#storage!),
+        isFinal: restored.metadata.isFinal,
+      };
+    }
+    if (point.kind === "restart") log.warn("No checkpoint of this job has ever completed: it starts afresh");
+    this.#coordinator?.reserveIds(point.highestId);
+    return { attempt: startWithout(this.#graph, point.kind), isFinal: false };
+  }
+
+  /** From the newest checkpoint; without one, from where the first attempt began. */
+  #restartPoint(former: AttemptStart): AttemptStart {
+    const latest = this.#coordinator?.latest() ?? null;
+    if (latest !== null) return startFrom(latest, this.#graph, this.settings, this.#storage!);
+    return former.start.kind === "restore" ? former : startWithout(this.#graph, "restart");
+  }
+
+  async #decideRestart(error: unknown): Promise<void> {
+    const { clock, random } = this.ports;
+    const decision = this.#strategy.onFailure(error, clock.monotonicMs(), random.next());
+    if (decision.action === "fail") throw error;
+    this.#restarts++;
+    this.#state = "restarting";
+    const reason = error instanceof Error ? error.message : String(error);
+    log.error(`${reason}; restarting in ${Math.round(decision.delayMs)} ms`);
+    await Promise.race([delay(clock, decision.delayMs), this.#endRequested]);
+  }
+
+  async #runAttempt(start: AttemptStart, isFinal: boolean): Promise<JobResult["state"]> {
+    const { settings, ports } = this;
+    const attempt = new Attempt(this.#graph, {
+      ...ports,
+      ...start,
+      metrics: this.metrics,
+      incremental: settings.checkpointing?.incremental ?? false,
+      exactlyOnce: settings.checkpointing?.exactlyOnce ?? true,
+      watermarkIntervalMs: settings.watermarkIntervalMs,
+    }, {
+      store: (checkpointId, owner) => this.#coordinator!.store(checkpointId, owner),
+      acknowledge: (owner, id, snapshot, figures) => this.#coordinator?.acknowledge(owner, id, snapshot, figures),
+      decline: (owner, id, error) => this.#coordinator?.decline(owner, id, error, "async-failure"),
+    });
+    this.#attempt = attempt;
+    if (isFinal) {
+      log.info(`"${settings.name}" had finished: committing what is pending`);
+      await attempt.openSinks();
+      return "finished";
+    }
+    await attempt.open();
+    if (this.#endRequest === "cancel") return "cancelled";
+    if (this.#state !== "stopping") this.#state = "running";
+    this.#coordinator?.start();
+    const end = await Promise.race([attempt.ended, this.#endRequested]);
+    if (end === "cancel") return "cancelled";
+    if (end === "stop") return await this.#stopAttempt(attempt);
+    await this.#finish(attempt);
+    return "finished";
+  }
+
+  async #stopAttempt(attempt: Attempt): Promise<"stopped"> {
+    if (this.#coordinator === null) {
+      attempt.cutSourcesShort();
+      await attempt.ended;
+      await attempt.commitSinks(1);
+      return "stopped";
+    }
+    attempt.stopSources();
+    const checkpoint = this.#coordinator.trigger();
+    await Promise.race([checkpoint, attempt.ended.then(() => checkpoint)]);
+    await this.#notices;
+    return "stopped";
+  }
+
+  /** Everything has been read: makes it durable and visible. */
+  async #finish(attempt: Attempt): Promise<void> {
+    if (this.#coordinator === null) return await attempt.commitSinks(1);
+    await Promise.race([this.#coordinator.triggerFinal(), rejectionOf(attempt.ended)]);
+    await this.#notices;
+  }
+
+  #complete(checkpointId: number): void {
+    const attempt = this.#attempt;
+    if (attempt === null) return;
+    const notice = attempt.complete(checkpointId);
+    // Its failure fails the attempt; whoever awaits all notices sees it as well.
+    notice.catch(() => {});
+    this.#notices = Promise.all([this.#notices, notice]);
+    this.#notices.catch(() => {});
+  }
+
+  async #closeAttempt(): Promise<void> {
+    const attempt = this.#attempt;
+    if (attempt === null) return;
+    this.#former = addTotals(this.#former, totalsOf(attempt));
+    this.#attempt = null;
+    this.#notices = Promise.resolve();
+    const errors = await attempt.close();
+    this.metrics.forgetTasks();
+    for (const error of errors) log.warn(`While closing: ${error instanceof Error ? error.message : error}`);
+  }
+}
+
+/** A promise that rejects when `promise` does and never resolves. */
+function rejectionOf(promise: Promise<unknown>): Promise<never> {
+  return new Promise((_resolve, reject) => promise.catch(reject));
+}
+
+/** Ends an attempt on the user's wish. */
+class CancelledError extends Error {
+  override readonly name = "CancelledError";
+
+  constructor() {
+    super("the job was cancelled");
+  }
+}

@@ -1,0 +1,23 @@
+/**
+ * Declares what a job takes from outside: time, randomness, files, the lock,
+ * the state backend. A simulation gives its own.
+ *
+ * Called by: runtime/job.ts, control/stream_environment.ts.
+ * Calls: nothing.
+ *
+ * @module
+ */
+import type { JobLock } from "../checkpoint/job_lock.ts";
+import type { StateBackendFactory } from "../core/backend.ts";
+import type { Clock, Random } from "../core/clock.ts";
+import type { FileSystem } from "../core/file_system.ts";
+
+/** The world as a job sees it. */
+export interface JobPorts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly fileSystem: FileSystem;
+  /** Refuses a second live process on the same checkpoints. */
+  readonly jobLock: JobLock;
+  readonly backendFactory: StateBackendFactory;
+}

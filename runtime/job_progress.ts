@@ -1,0 +1,109 @@
+/**
+ * Names the states of a job and says how far it has come.
+ *
+ * Called by: runtime/job.ts; read by control/.
+ * Calls: nothing.
+ *
+ * @module
+ */
+import type { CheckpointsStatistics } from "../checkpoint/statistics.ts";
+import { MIN_WATERMARK } from "../core/element.ts";
+import type { Attempt } from "./attempt.ts";
+
+/** Where a job is in its life. The last four are ends. */
+export type JobState =
+  | "starting"
+  | "running"
+  | "restarting"
+  | "stopping"
+  | "finished"
+  | "stopped"
+  | "cancelled"
+  | "failed";
+
+/** How a job has ended. A failed one has no result: its promise rejects. */
+export interface JobResult {
+  /** Name that the job was started with. */
+  readonly name: string;
+  /** `finished`: all input was read; `stopped`: after a last checkpoint; `cancelled`: at once. */
+  readonly state: "finished" | "stopped" | "cancelled";
+  /** Newest checkpoint, null when there is none. */
+  readonly lastCheckpointId: number | null;
+  /** How many times the job was restarted. */
+  readonly restarts: number;
+}
+
+/** How far a job has come. Counters start at 0 with the process and do not go back at a restart. */
+export interface JobProgress {
+  readonly name: string;
+  readonly state: JobState;
+  /** Records that sources have read. */
+  readonly recordsIn: number;
+  /** Records that sinks have been given. */
+  readonly recordsOut: number;
+  /** Malformed records that were skipped. */
+  readonly recordsSkipped: number;
+  /** The smallest watermark of all sources, milliseconds since the epoch; undefined before the first one. */
+  readonly watermarkMs: number | undefined;
+  readonly lastCheckpoint: { readonly id: number; readonly sizeBytes: number; readonly durationMs: number } | undefined;
+  readonly checkpointsCompleted: number;
+  readonly checkpointsFailed: number;
+  readonly restarts: number;
+  /** Work of all sources in any unit, when every source knows its own; undefined otherwise. */
+  readonly sources: { readonly done: number; readonly total: number } | undefined;
+  /** Where output goes, one text per sink that knows. */
+  readonly outputs: readonly string[];
+}
+
+/** Records counted over all attempts. */
+export interface RecordTotals {
+  readonly recordsIn: number;
+  readonly recordsOut: number;
+  readonly recordsSkipped: number;
+}
+
+/** Records that an attempt has moved. */
+export function totalsOf(attempt: Attempt | null): RecordTotals {
+  const sum = (operators: readonly { readonly recordCount: number }[]): number =>
+    operators.reduce((total, operator) => total + operator.recordCount, 0);
+  const sources = attempt?.sources() ?? [];
+  const recordsSkipped = sources.reduce((total, source) => total + source.malformedCount, 0);
+  return { recordsIn: sum(sources), recordsOut: sum(attempt?.sinks() ?? []), recordsSkipped };
+}
+
+/** Both together. */
+export function addTotals(left: RecordTotals, right: RecordTotals): RecordTotals {
+  return {
+    recordsIn: left.recordsIn + right.recordsIn,
+    recordsOut: left.recordsOut + right.recordsOut,
+    recordsSkipped: left.recordsSkipped + right.recordsSkipped,
+  };
+}
+
+/** The smallest watermark of the sources; undefined before the first. */
+export function watermarkOf(attempt: Attempt | null): number | undefined {
+  const watermarks = (attempt?.sources() ?? []).map((source) => source.watermarkMs);
+  const smallest = Math.min(...watermarks);
+  return watermarks.length === 0 || smallest === MIN_WATERMARK ? undefined : smallest;
+}
+
+/** Work of all sources, when all know. */
+export function workOf(attempt: Attempt | null): { done: number; total: number } | undefined {
+  const sources = attempt?.sources() ?? [];
+  let done = 0;
+  let total = 0;
+  for (const source of sources) {
+    const progress = source.reader?.progress?.() ?? null;
+    if (progress === null) return undefined;
+    done += progress.done;
+    total += progress.total;
+  }
+  return sources.length === 0 ? undefined : { done, total };
+}
+
+/** The newest completed checkpoint, for people. */
+export function lastCheckpointOf(statistics: CheckpointsStatistics | undefined): JobProgress["lastCheckpoint"] {
+  const last = statistics?.latestCompleted ?? null;
+  if (last === null || last.checkpointId === null) return undefined;
+  return { id: last.checkpointId, sizeBytes: last.incrementBytes, durationMs: last.durationMs ?? 0 };
+}

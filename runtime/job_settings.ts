@@ -1,0 +1,112 @@
+/**
+ * Turns configuration into what a job runs with. Pure.
+ *
+ * Called by: runtime/job.ts.
+ * Calls: options of runtime/ and checkpoint/.
+ *
+ * @module
+ */
+import {
+  CHECKPOINT_DIR,
+  CHECKPOINT_INTERVAL,
+  CHECKPOINT_MIN_PAUSE,
+  CHECKPOINT_MODE,
+  CHECKPOINT_RETENTION,
+  CHECKPOINT_STORAGE,
+  CHECKPOINT_TIMEOUT,
+  type CheckpointRetention,
+  CHECKPOINTS_AFTER_TASKS_FINISH,
+  INCREMENTAL_CHECKPOINTS,
+  INLINE_THRESHOLD,
+  MAX_CONCURRENT_CHECKPOINTS,
+  NUM_RETAINED_CHECKPOINTS,
+  TOLERABLE_FAILED_CHECKPOINTS,
+} from "../checkpoint/options.ts";
+import type { Configuration } from "../core/config.ts";
+import {
+  AUTO_WATERMARK_INTERVAL,
+  DEFAULT_PARALLELISM,
+  IGNORE_UNCLAIMED_STATE,
+  JOB_ID,
+  MAX_PARALLELISM,
+  PIPELINE_NAME,
+  RECOVERY_PATH,
+} from "./options.ts";
+import { restartSettingsOf } from "./restart_settings.ts";
+import type { RestartSettings } from "./restart_strategy.ts";
+import { stableId } from "./stable_id.ts";
+
+/** Periodic checkpoints. */
+export interface CheckpointingSettings {
+  readonly intervalMs: number;
+  readonly exactlyOnce: boolean;
+  readonly timeoutMs: number;
+  readonly minPauseMs: number;
+  readonly maxConcurrent: number;
+  readonly tolerableFailures: number;
+  readonly afterTasksFinish: boolean;
+  readonly retained: number;
+  /** What a cancelled job does with its checkpoints. */
+  readonly retention: CheckpointRetention;
+  readonly incremental: boolean;
+  /** Null: kept in memory, lost with the process. */
+  readonly directory: string | null;
+  readonly inlineThresholdBytes: number;
+}
+
+/** Where a job starts: afresh, from its own newest checkpoint, or from a path. */
+export type StartPoint = { readonly kind: "fresh" | "latest" } | { readonly kind: "path"; readonly path: string };
+
+/** What a job runs with. */
+export interface JobSettings {
+  readonly name: string;
+  readonly jobId: string;
+  readonly parallelism: number;
+  /** Null: derived. */
+  readonly maxParallelism: number | null;
+  readonly watermarkIntervalMs: number;
+  /** Null: no checkpoints. */
+  readonly checkpointing: CheckpointingSettings | null;
+  readonly restart: RestartSettings;
+  readonly start: StartPoint;
+  readonly ignoreUnclaimedState: boolean;
+}
+
+/** Reads the settings of a job. @param jobName Given to `execute`; `pipeline.name` wins. */
+export function jobSettings(jobName: string, configuration: Configuration): JobSettings {
+  const name = configuration.get(PIPELINE_NAME) ?? jobName;
+  const checkpointing = checkpointingSettings(configuration);
+  const path = configuration.get(RECOVERY_PATH);
+  const maxParallelism = configuration.get(MAX_PARALLELISM);
+  return {
+    name,
+    jobId: configuration.get(JOB_ID) ?? stableId(`job:${name}`),
+    parallelism: configuration.get(DEFAULT_PARALLELISM),
+    maxParallelism: maxParallelism > 0 ? maxParallelism : null,
+    watermarkIntervalMs: configuration.get(AUTO_WATERMARK_INTERVAL),
+    checkpointing,
+    restart: restartSettingsOf(configuration, checkpointing !== null),
+    start: path === undefined ? { kind: "fresh" } : path === "latest" ? { kind: "latest" } : { kind: "path", path },
+    ignoreUnclaimedState: configuration.get(IGNORE_UNCLAIMED_STATE),
+  };
+}
+
+function checkpointingSettings(configuration: Configuration): CheckpointingSettings | null {
+  const intervalMs = configuration.get(CHECKPOINT_INTERVAL);
+  if (intervalMs === undefined) return null;
+  const isMemory = configuration.get(CHECKPOINT_STORAGE) === "jobmanager";
+  return {
+    intervalMs,
+    exactlyOnce: configuration.get(CHECKPOINT_MODE) === "EXACTLY_ONCE",
+    timeoutMs: configuration.get(CHECKPOINT_TIMEOUT),
+    minPauseMs: configuration.get(CHECKPOINT_MIN_PAUSE),
+    maxConcurrent: configuration.get(MAX_CONCURRENT_CHECKPOINTS),
+    tolerableFailures: configuration.get(TOLERABLE_FAILED_CHECKPOINTS),
+    afterTasksFinish: configuration.get(CHECKPOINTS_AFTER_TASKS_FINISH),
+    retained: configuration.get(NUM_RETAINED_CHECKPOINTS),
+    retention: configuration.get(CHECKPOINT_RETENTION),
+    incremental: configuration.get(INCREMENTAL_CHECKPOINTS),
+    directory: isMemory ? null : configuration.get(CHECKPOINT_DIR) ?? null,
+    inlineThresholdBytes: configuration.get(INLINE_THRESHOLD),
+  };
+}

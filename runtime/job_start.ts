@@ -1,0 +1,122 @@
+/**
+ * Decides where a job starts: afresh, again after a process that died, or from
+ * a checkpoint; and deals the checkpoint's state out to the operators.
+ *
+ * Called by: runtime/job.ts.
+ * Calls: checkpoint/recovery.ts, checkpoint/rescaling.ts.
+ *
+ * @module
+ */
+import { verifyRun } from "../backends/runs/verify_run.ts";
+import type { CompletedCheckpoint } from "../checkpoint/completed_checkpoint.ts";
+import type { RestoredCheckpoints } from "../checkpoint/coordinator.ts";
+import { findAt, findLatest, type RecoveryEvent, type RecoveryOptions } from "../checkpoint/recovery.ts";
+import { assignState, type OperatorAssignment } from "../checkpoint/rescaling.ts";
+import type { CheckpointStorage } from "../checkpoint/storage.ts";
+import { StreamError } from "../core/errors.ts";
+import type { SinkStart } from "../core/sink.ts";
+import type { JobGraph } from "./job_graph.ts";
+import type { JobSettings } from "./job_settings.ts";
+import type { OperatorRestore } from "./operator.ts";
+
+/** What the start has come to. */
+export type JobStartPoint =
+  /** Nothing to restore. `highestId`: checkpoint ids go on above it. */
+  | { readonly kind: "fresh" | "restart"; readonly highestId: number }
+  | { readonly kind: "restore"; readonly found: RestoredCheckpoints };
+
+/**
+ * Looks at the job's folder, or at the path the user points to.
+ *
+ * @throws {StreamError} If there is something where nothing may be, nothing where something must be, or it is damaged.
+ */
+export async function findStart(
+  settings: JobSettings,
+  storage: CheckpointStorage | null,
+  listener: (event: RecoveryEvent) => void,
+): Promise<JobStartPoint> {
+  const { start } = settings;
+  if (storage === null) {
+    if (start.kind === "fresh") return { kind: "fresh", highestId: 0 };
+    throw new StreamError(
+      "invalid",
+      `Cannot start "${settings.name}" from a checkpoint: checkpoints are off or kept in memory; ` +
+        `set execution.checkpointing.interval and execution.checkpointing.dir`,
+    );
+  }
+  const options: RecoveryOptions = { storage, verify: verifyRun, listener };
+  if (start.kind === "path") return { kind: "restore", found: await findAt(start.path, options) };
+  if (start.kind === "latest") {
+    const recovery = await findLatest(options);
+    return recovery.kind === "restored"
+      ? { kind: "restore", found: recovery }
+      : { kind: "restart", highestId: recovery.highestId };
+  }
+  if (await storage.hasEverCompleted()) {
+    throw new StreamError(
+      "invalid",
+      `Cannot start "${settings.name}" afresh: "${storage.path}" holds checkpoints of an earlier run; ` +
+        `go on from them with --from latest, or remove the folder`,
+    );
+  }
+  return { kind: "fresh", highestId: await storage.highestId() };
+}
+
+/** What the operators of one attempt start with. */
+export interface AttemptStart {
+  readonly start: SinkStart;
+  restoreOf(operatorId: string, subtaskIndex: number): OperatorRestore | null;
+  maxParallelismOf(operatorId: string): number;
+}
+
+/** An attempt without a checkpoint. */
+export function startWithout(graph: JobGraph, kind: "fresh" | "restart"): AttemptStart {
+  const byId = maxParallelisms(graph);
+  return { start: { kind }, restoreOf: () => null, maxParallelismOf: (operatorId) => byId.get(operatorId)! };
+}
+
+/**
+ * An attempt from a checkpoint.
+ *
+ * @throws {StreamError} If the checkpoint does not fit the graph.
+ */
+export function startFrom(
+  checkpoint: CompletedCheckpoint,
+  graph: JobGraph,
+  settings: JobSettings,
+  storage: CheckpointStorage,
+): AttemptStart {
+  const { checkpointId, operators } = checkpoint.metadata;
+  const targets = graph.vertices.flatMap((vertex) =>
+    vertex.operators.map(({ operatorId, node }) => ({
+      id: operatorId,
+      name: node.name,
+      parallelism: vertex.parallelism,
+      maxParallelism: vertex.maxParallelism,
+      maxParallelismIsExplicit: settings.maxParallelism !== null,
+    }))
+  );
+  const assigned = assignState(operators, targets, { ignoreUnclaimed: settings.ignoreUnclaimedState });
+  const reader = storage.reader(checkpoint.externalPath);
+  return {
+    start: { kind: "restore", checkpointId },
+    restoreOf: (operatorId, subtaskIndex) => restoreOf(assigned.get(operatorId), subtaskIndex, checkpointId, reader),
+    maxParallelismOf: (operatorId) => assigned.get(operatorId)!.maxParallelism,
+  };
+}
+
+function restoreOf(
+  assignment: OperatorAssignment | undefined,
+  subtaskIndex: number,
+  checkpointId: number,
+  reader: OperatorRestore["reader"],
+): OperatorRestore | null {
+  const subtask = assignment?.subtasks?.[subtaskIndex];
+  return subtask === undefined ? null : { checkpointId, keyed: subtask.keyed, lists: subtask.lists, reader };
+}
+
+function maxParallelisms(graph: JobGraph): Map<string, number> {
+  return new Map(
+    graph.vertices.flatMap((vertex) => vertex.operators.map(({ operatorId }) => [operatorId, vertex.maxParallelism])),
+  );
+}

@@ -1,0 +1,212 @@
+/**
+ * What every operator with keyed state shares: its backend, its timers, and
+ * how both travel through checkpoints.
+ *
+ * Called by: runtime/subtask.ts, subclasses.
+ * Calls: the state backend, timers/.
+ *
+ * Invariants:
+ * - a watermark goes downstream only after every timer it makes due has fired;
+ *   a pause in between holds back records but not barriers, so the timers that
+ *   have not fired yet are in the snapshot, and fire first after a restore.
+ *
+ * @module
+ */
+import type { StateBackend } from "../../core/backend.ts";
+import { type Barrier, MIN_WATERMARK, NO_TIMESTAMP } from "../../core/element.ts";
+import { StreamError } from "../../core/errors.ts";
+import { type Key, VOID_NAMESPACE } from "../../core/key.ts";
+import type { Timer, TimerTarget } from "../../core/timer.ts";
+import { HeapTimerQueue } from "../../timers/heap_timer_queue.ts";
+import { MailboxProcessingTime } from "../../timers/processing_time.ts";
+import { TimerService } from "../../timers/timer_service.ts";
+import type { ActorScope, ActorTimers, TimeDomain } from "../actor.ts";
+import { Operator, type OperatorContext, type OperatorSnapshotParts, type Resumable } from "../operator.ts";
+import { watermarkList, watermarkOf } from "../operator_lists.ts";
+
+/** Base of operators that hold state per key. */
+export abstract class KeyedOperator<K extends Key, I, O> extends Operator<I, O> implements TimerTarget, Resumable {
+  /** Set by `open`. */
+  protected backend!: StateBackend;
+  /** Set by `open`. */
+  protected timers!: TimerService;
+  /** Set by `open`. */
+  protected scope!: ActorScope;
+  /** Asked between two timers. */
+  readonly #interrupted: () => boolean;
+  /** Watermark whose timers are firing, or that has gone downstream. */
+  #watermarkMs = MIN_WATERMARK;
+  #isFiring = false;
+
+  constructor(context: OperatorContext, protected readonly keyOf: (value: I) => K) {
+    super(context);
+    const { task } = context;
+    this.#interrupted = () => task.shouldPause();
+  }
+
+  /** Called for every record, with key and timestamp set. */
+  protected abstract onRecord(value: I): void;
+
+  /** Called for every due timer, with key and timestamp set. */
+  protected abstract onDueTimer(timestampMs: number, domain: TimeDomain): void;
+
+  /** Makes what lives on state and timers; all state is declared here. */
+  protected abstract prepare(): void | Promise<void>;
+
+  override async open(): Promise<void> {
+    const { context } = this;
+    this.backend = context.backendFactory.create(context);
+    await this.backend.open(context.restore?.keyed ?? [], context.restore?.reader ?? NO_READER);
+    this.timers = this.#openTimers();
+    this.scope = {
+      backend: this.backend,
+      timers: new TimersOfCurrentKey(this.timers),
+      metrics: context.metrics,
+      operatorName: this.name,
+      out: this.out,
+      timestampMs: NO_TIMESTAMP,
+      isSealed: false,
+      sideOutput: (tagId) => this.side(tagId),
+    };
+    this.#watermarkMs = watermarkOf(context.restore?.lists["watermark"]);
+    this.timers.currentWatermark = this.#watermarkMs;
+    await this.prepare();
+  }
+
+  #openTimers(): TimerService {
+    const { context } = this;
+    const queue = (domain: string): HeapTimerQueue => {
+      const timers = new HeapTimerQueue({
+        name: `_timer_state/${domain}_user-timers`,
+        maxParallelism: context.maxParallelism,
+        keyGroups: context.keyGroups,
+        tracking: context.incremental,
+      });
+      this.backend.attach(timers);
+      return timers;
+    };
+    return new TimerService({
+      name: "user-timers",
+      keys: this.backend,
+      eventTime: queue("event"),
+      processingTime: queue("processing"),
+      clock: new MailboxProcessingTime(context.clock, (work) => context.task.postWork(work)),
+      target: this,
+      onFired: context.metrics.counter("numFiredTimers"),
+      interrupted: this.#interrupted,
+    });
+  }
+
+  override start(): void {
+    this.timers.start();
+    if (this.#watermarkMs > MIN_WATERMARK) this.#fire();
+  }
+
+  collect(value: I, timestampMs: number): void {
+    this.recordsIn.count++;
+    try {
+      this.scope.timestampMs = timestampMs;
+      this.backend.setCurrentKey(this.keyOf(value));
+      this.onRecord(value);
+    } catch (cause) {
+      throw this.failure(cause, value);
+    }
+  }
+
+  override watermark(watermarkMs: number): void {
+    if (watermarkMs <= this.#watermarkMs) return;
+    this.#watermarkMs = watermarkMs;
+    this.#fire();
+  }
+
+  resume(): boolean {
+    this.#isFiring = false;
+    return this.#fireSome();
+  }
+
+  #fire(): void {
+    if (!this.#isFiring && !this.#fireSome()) this.context.task.resumeLater(this);
+  }
+
+  #fireSome(): boolean {
+    if (!this.timers.advanceWatermark(this.#watermarkMs, this.#interrupted)) {
+      this.#isFiring = true;
+      return false;
+    }
+    this.out.watermark(this.#watermarkMs);
+    return true;
+  }
+
+  onEventTime(timer: Timer): void {
+    this.#onTimer(timer, "event");
+  }
+
+  onProcessingTime(timer: Timer): void {
+    this.#onTimer(timer, "processing");
+  }
+
+  #onTimer(timer: Timer, domain: TimeDomain): void {
+    try {
+      this.scope.timestampMs = timer.timestampMs;
+      this.onDueTimer(timer.timestampMs, domain);
+    } catch (cause) {
+      throw this.failure(cause, { timer: timer.timestampMs, key: timer.key });
+    }
+  }
+
+  override snapshot(barrier: Barrier): OperatorSnapshotParts {
+    const watermarkMs = this.#watermarkMs;
+    return {
+      keyed: this.backend.snapshot(barrier),
+      lists: () => Promise.resolve({ watermark: watermarkList(watermarkMs) }),
+    };
+  }
+
+  override checkpointCompleted(checkpointId: number): void {
+    this.backend.confirm(checkpointId);
+  }
+
+  override checkpointAborted(checkpointId: number): void {
+    this.backend.abort(checkpointId);
+  }
+
+  override async close(): Promise<void> {
+    this.timers?.close();
+    await this.backend?.close();
+  }
+}
+
+/** What a fresh start reads from: it has no handles, so nothing is ever opened. */
+const NO_READER = {
+  open: (): Promise<never> =>
+    Promise.reject(new StreamError("invalid", "Cannot read a snapshot: the job has started without one")),
+};
+
+/** The part of the timer service that actors see. */
+class TimersOfCurrentKey implements ActorTimers {
+  constructor(private readonly service: TimerService) {}
+
+  get currentWatermark(): number {
+    return this.service.currentWatermark;
+  }
+
+  registerEventTime(timestampMs: number): void {
+    this.service.registerEventTime(timestampMs, VOID_NAMESPACE);
+  }
+
+  deleteEventTime(timestampMs: number): void {
+    this.service.deleteEventTime(timestampMs, VOID_NAMESPACE);
+  }
+
+  registerProcessingTime(timestampMs: number): void {
+    this.service.registerProcessingTime(timestampMs, VOID_NAMESPACE);
+  }
+
+  deleteProcessingTime(timestampMs: number): void {
+    this.service.deleteProcessingTime(timestampMs, VOID_NAMESPACE);
+  }
+
+  currentProcessingTime(): number {
+    return this.service.currentProcessingTime();
+  }
+}

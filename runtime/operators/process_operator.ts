@@ -1,0 +1,45 @@
+/**
+ * Runs a processing step on a stream without a key.
+ *
+ * Called by: the operator upstream.
+ * Calls: the user's function.
+ *
+ * @module
+ */
+import { NO_TIMESTAMP } from "../../core/element.ts";
+import type { MetricGroup } from "../../core/metrics.ts";
+import { Operator, type OperatorContext } from "../operator.ts";
+import type { ProcessContext, ProcessFunction } from "../process_function.ts";
+import type { OutputTag } from "../side_output.ts";
+
+/** One call of the user's function per record; it is its own context, so that no record makes an object. */
+export class ProcessOperator<I, O> extends Operator<I, O> implements ProcessContext<O> {
+  timestampMs: number = NO_TIMESTAMP;
+
+  constructor(context: OperatorContext, private readonly step: ProcessFunction<I, O>) {
+    super(context);
+  }
+
+  get metrics(): MetricGroup {
+    return this.context.metrics;
+  }
+
+  collect(value: I, timestampMs: number): void {
+    this.recordsIn.count++;
+    this.timestampMs = timestampMs;
+    try {
+      const result: unknown = this.step(value, this);
+      if (result !== undefined) this.checkSynchronous(result, "the function given to process()");
+    } catch (cause) {
+      throw this.failure(cause, value);
+    }
+  }
+
+  emit(value: O): void {
+    this.out.collect(value, this.timestampMs);
+  }
+
+  emitTo<T>(tag: OutputTag<T>, value: T): void {
+    this.side(tag.id).collect(value, this.timestampMs);
+  }
+}

@@ -1,0 +1,40 @@
+/**
+ * Folds the records of each key and emits the fold after every record.
+ *
+ * Called by: the operator upstream.
+ * Calls: the user's function.
+ *
+ * @module
+ */
+import { reducingState } from "../../core/descriptors.ts";
+import type { Key } from "../../core/key.ts";
+import type { ReducingState } from "../../core/state.ts";
+import type { OperatorContext } from "../operator.ts";
+import { KeyedOperator } from "./keyed_operator.ts";
+
+/** A running fold per key. */
+export class ReduceOperator<K extends Key, T> extends KeyedOperator<K, T, T> {
+  #fold: ReducingState<T> | null = null;
+
+  constructor(context: OperatorContext, keyOf: (value: T) => K, private readonly reduce: (left: T, right: T) => T) {
+    super(context, keyOf);
+  }
+
+  protected override prepare(): void {
+    this.#fold = this.backend.state(reducingState<T>("fold", (left, right) => {
+      const result = this.reduce(left, right);
+      if (typeof result === "object") this.checkSynchronous(result, "the function given to reduce()");
+      return result;
+    }));
+    this.scope.isSealed = true;
+  }
+
+  protected override onRecord(value: T): void {
+    const fold = this.#fold!;
+    fold.add(value);
+    // Something has just been added.
+    this.out.collect(fold.get() as T, this.scope.timestampMs);
+  }
+
+  protected override onDueTimer(): void {}
+}

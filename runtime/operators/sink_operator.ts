@@ -1,0 +1,117 @@
+/**
+ * Drives a sink's two-phase commit: transactions are prepared at barriers,
+ * kept in the checkpoint, and committed once it is durable.
+ *
+ * Called by: the operator upstream (records), runtime/subtask.ts (barriers, completion).
+ * Calls: the sink's writer.
+ *
+ * Invariants:
+ * - every checkpoint holds all transactions that are prepared and not known to be committed;
+ * - a transaction that cannot be prepared fails the attempt: its records would
+ *   otherwise be missing from the next checkpoint.
+ *
+ * @module
+ */
+import type { Barrier } from "../../core/element.ts";
+import type { Sink, SinkWriter } from "../../core/sink.ts";
+import type { OperatorList } from "../../core/snapshot.ts";
+import { Operator, type OperatorContext, type OperatorSnapshotParts } from "../operator.ts";
+import { listOf, valuesOf } from "../operator_lists.ts";
+
+/** A transaction that is prepared and may not be committed yet. */
+interface PendingTransaction {
+  readonly checkpointId: number;
+  readonly committable: unknown;
+}
+
+/** Tail of a chain that ends in a sink. */
+export class SinkOperator<T> extends Operator<T, never> {
+  #writer: SinkWriter<T> | null = null;
+  #pending: PendingTransaction[] = [];
+  /** Prepares and commits happen one after another. */
+  #work: Promise<void> = Promise.resolve();
+
+  constructor(context: OperatorContext, private readonly sink: Sink<T>) {
+    super(context);
+  }
+
+  override async open(): Promise<void> {
+    const { context } = this;
+    this.#writer = await this.sink.open({
+      name: context.operatorName,
+      subtaskIndex: context.subtaskIndex,
+      parallelism: context.parallelism,
+      clock: context.clock,
+      random: context.random,
+      fileSystem: context.fileSystem,
+      metrics: context.metrics,
+    });
+    await this.#writer.recover(context.start);
+    // What a checkpoint holds under this name was written by `#lists` below.
+    this.#pending = valuesOf(context.restore?.lists["transactions"]) as PendingTransaction[];
+    this.#pending.sort((a, b) => a.checkpointId - b.checkpointId);
+    await this.#commitUpTo(Number.POSITIVE_INFINITY);
+  }
+
+  collect(value: T, timestampMs: number): void {
+    this.recordsIn.count++;
+    try {
+      const result: unknown = this.#writer!.write(value, timestampMs);
+      if (result !== undefined) this.checkSynchronous(result, "the sink's write()");
+    } catch (cause) {
+      throw this.failure(cause, value);
+    }
+  }
+
+  /** What records must wait for, if anything. */
+  backpressure(): Promise<void> | undefined {
+    return this.#writer?.backpressure?.();
+  }
+
+  override snapshot(barrier: Barrier): OperatorSnapshotParts {
+    const { checkpointId } = barrier;
+    const prepare = this.#writer!.prepareCommit(checkpointId);
+    const prepared = this.#enqueue(async () => {
+      const committable = await prepare();
+      if (committable !== undefined) this.#pending.push({ checkpointId, committable });
+    });
+    prepared.catch((cause) => this.context.task.fail(this.failure(cause, undefined)));
+    return { keyed: null, lists: () => prepared.then(() => this.#lists(checkpointId)) };
+  }
+
+  #lists(checkpointId: number): Readonly<Record<string, OperatorList>> {
+    const covered = this.#pending.filter((transaction) => transaction.checkpointId <= checkpointId);
+    return { transactions: listOf("split", covered) };
+  }
+
+  override checkpointCompleted(checkpointId: number): Promise<void> {
+    return this.#enqueue(() => this.#commitUpTo(checkpointId));
+  }
+
+  /** The end of a bounded job without checkpoints: everything becomes visible at once. */
+  async commitAtEnd(checkpointId: number): Promise<void> {
+    const committable = await this.#writer!.prepareCommit(checkpointId)();
+    if (committable !== undefined) await this.#writer!.commit(committable, checkpointId);
+  }
+
+  async #commitUpTo(checkpointId: number): Promise<void> {
+    while (this.#pending.length > 0 && this.#pending[0]!.checkpointId <= checkpointId) {
+      const transaction = this.#pending[0]!;
+      await this.#writer!.commit(transaction.committable, transaction.checkpointId);
+      this.#pending.shift();
+    }
+  }
+
+  #enqueue(step: () => Promise<void>): Promise<void> {
+    const result = this.#work.then(step);
+    // A failed step is reported by its own promise; the next step must not inherit it.
+    this.#work = result.catch(() => {});
+    return result;
+  }
+
+  override async close(): Promise<void> {
+    const writer = this.#writer;
+    this.#writer = null;
+    await writer?.close();
+  }
+}

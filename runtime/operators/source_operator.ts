@@ -1,0 +1,196 @@
+/**
+ * Reads a source and stamps its records: event time, watermarks.
+ *
+ * Called by: runtime/subtask.ts, slice by slice.
+ * Calls: the source's reader, the watermark generator, the operator downstream.
+ *
+ * Invariants:
+ * - the position in a snapshot is behind exactly the records emitted before its barrier;
+ * - watermarks follow from the sequence of records, and the generator's state
+ *   is in the snapshot: a record that was late stays late after a restore.
+ *
+ * @module
+ */
+import { type Barrier, MAX_WATERMARK, MIN_WATERMARK } from "../../core/element.ts";
+import type {
+  MalformedInput,
+  ReadStatus,
+  Source,
+  SourceOutput,
+  SourceReader,
+  SplitPosition,
+} from "../../core/source.ts";
+import type { WatermarkGenerator, WatermarkStrategy } from "../../timers/watermarks.ts";
+import { Operator, type OperatorContext, type OperatorSnapshotParts } from "../operator.ts";
+import { listOf, valuesOf, watermarkList, watermarkOf } from "../operator_lists.ts";
+import { malformedInputs } from "../side_output.ts";
+import type { InputStatus, TaskInput } from "../task_input.ts";
+
+/** Head of a chain that begins with a source. */
+export class SourceOperator<T> extends Operator<never, T> implements SourceOutput<T>, TaskInput {
+  #reader: SourceReader<T> | null = null;
+  #generator: WatermarkGenerator<T>;
+  #watermarkMs = MIN_WATERMARK;
+  #isStopped = false;
+  #isCutShort = false;
+  #hasEnded = false;
+  #isWaiting = false;
+  #cancelPeriodic: (() => void) | null = null;
+
+  constructor(
+    context: OperatorContext,
+    private readonly source: Source<T>,
+    private readonly strategy: WatermarkStrategy<T>,
+  ) {
+    super(context);
+    this.#generator = strategy.createGenerator(context.clock);
+  }
+
+  /** The open reader, for progress. */
+  get reader(): SourceReader<T> | null {
+    return this.#reader;
+  }
+
+  /** Malformed inputs that were skipped or sent to the side output. */
+  get malformedCount(): number {
+    return this.context.metrics.counter("malformedRecords").count;
+  }
+
+  /** Event time has come this far. */
+  get watermarkMs(): number {
+    return this.#watermarkMs;
+  }
+
+  override async open(): Promise<void> {
+    const { context } = this;
+    const { restore } = context;
+    if (restore !== null) {
+      this.#generator.restore(watermarkOf(restore.lists["generator"]));
+      this.#watermarkMs = watermarkOf(restore.lists["watermark"]);
+    }
+    this.#reader = await this.source.open({
+      name: context.operatorName,
+      subtaskIndex: context.subtaskIndex,
+      parallelism: context.parallelism,
+      // What a checkpoint holds under this name was written by `snapshot` below.
+      restored: restore === null ? null : valuesOf(restore.lists["splits"]) as SplitPosition[],
+      clock: context.clock,
+      random: context.random,
+      fileSystem: context.fileSystem,
+      metrics: context.metrics,
+    });
+  }
+
+  override start(): void {
+    if (this.#watermarkMs > MIN_WATERMARK) this.out.watermark(this.#watermarkMs);
+    this.#schedulePeriodic();
+  }
+
+  #schedulePeriodic(): void {
+    const { clock, task, watermarkIntervalMs } = this.context;
+    if (watermarkIntervalMs <= 0) return;
+    this.#cancelPeriodic = clock.schedule(watermarkIntervalMs, () =>
+      task.postWork(() => {
+        if (this.#hasEnded || this.#reader === null) return;
+        this.#generator.onPeriodicEmit(this);
+        this.#schedulePeriodic();
+      }));
+  }
+
+  /** Reads until the slice is over; see `TaskInput`. */
+  process(): InputStatus {
+    if (this.#hasEnded) return "ended";
+    if (this.#isCutShort) return this.#end();
+    if (this.#isStopped || this.#isWaiting) return "waiting";
+    const status = this.#read();
+    if (status === "ready") return "more";
+    if (status === "ended") {
+      this.emitWatermark(MAX_WATERMARK);
+      return this.#end();
+    }
+    this.#isWaiting = true;
+    status.then(
+      () => {
+        this.#isWaiting = false;
+        this.context.task.wake();
+      },
+      (cause) => this.context.task.fail(this.failure(cause, undefined)),
+    );
+    return "waiting";
+  }
+
+  #read(): ReadStatus {
+    try {
+      return this.#reader!.read(this);
+    } catch (cause) {
+      throw this.failure(cause, undefined);
+    }
+  }
+
+  #end(): "ended" {
+    this.#hasEnded = true;
+    this.#cancelPeriodic?.();
+    return "ended";
+  }
+
+  /** Reads no more; barriers still pass. */
+  stop(): void {
+    this.#isStopped = true;
+  }
+
+  /** Ends before the input does: what has been read is processed, but event time does not come to its end. */
+  cutShort(): void {
+    this.#isCutShort = true;
+    this.context.task.wake();
+  }
+
+  collect(value: T, timestampMs: number): boolean {
+    this.recordsIn.count++;
+    const eventTimeMs = this.strategy.timestampOf(value, timestampMs);
+    this.out.collect(value, eventTimeMs);
+    this.#generator.onEvent(value, eventTimeMs, this);
+    return !this.context.task.shouldPause();
+  }
+
+  collectMalformed(malformed: MalformedInput): void {
+    this.side(malformedInputs.id).collect(malformed, MIN_WATERMARK);
+  }
+
+  /** Called by the watermark generator. */
+  emitWatermark(watermarkMs: number): void {
+    if (watermarkMs <= this.#watermarkMs) return;
+    this.#watermarkMs = watermarkMs;
+    this.out.watermark(watermarkMs);
+  }
+
+  /** Called by the watermark generator. */
+  markIdle(): void {
+    this.out.idle(true);
+  }
+
+  /** Called by the watermark generator. */
+  markActive(): void {
+    this.out.idle(false);
+  }
+
+  override snapshot(_barrier: Barrier): OperatorSnapshotParts {
+    // Positions are written now: a reader may go on changing what it returned.
+    const lists = {
+      splits: listOf("split", this.#reader!.position()),
+      generator: watermarkList(this.#generator.snapshot()),
+      watermark: watermarkList(this.#watermarkMs),
+    };
+    return { keyed: null, lists: () => Promise.resolve(lists) };
+  }
+
+  override async checkpointCompleted(checkpointId: number): Promise<void> {
+    await this.#reader?.checkpointCompleted?.(checkpointId);
+  }
+
+  override async close(): Promise<void> {
+    this.#cancelPeriodic?.();
+    const reader = this.#reader;
+    this.#reader = null;
+    await reader?.close();
+  }
+}

@@ -1,0 +1,61 @@
+/**
+ * Processing steps written as plain objects: for streams without a key, and
+ * for keyed streams when a class would be too much.
+ *
+ * Called by: users, runtime/stream.ts.
+ * Calls: nothing.
+ *
+ * @module
+ */
+import type { Key } from "../core/key.ts";
+import type { MetricGroup } from "../core/metrics.ts";
+import type {
+  AggregatingStateDescriptor,
+  ListStateDescriptor,
+  MapStateDescriptor,
+  ReducingStateDescriptor,
+  StateKind,
+  ValueStateDescriptor,
+} from "../core/descriptors.ts";
+import type { AggregatingState, ListState, MapState, ReducingState, ValueState } from "../core/state.ts";
+import type { ActorTimers, TimeDomain } from "./actor.ts";
+import type { OutputTag } from "./side_output.ts";
+
+/** What a step can do besides looking at its value. Valid during the call only. */
+export interface ProcessContext<O> {
+  /** Event time of the record or timer in hand; -Infinity when it has none. */
+  readonly timestampMs: number;
+  readonly metrics: MetricGroup;
+  emit(value: O): void;
+  /** Sends a value to a side output. */
+  emitTo<T>(tag: OutputTag<T>, value: T): void;
+}
+
+/** One synchronous step per record. */
+export type ProcessFunction<I, O> = (value: I, context: ProcessContext<O>) => void;
+
+/** The handle that goes with a descriptor. */
+export type StateOf<D> = D extends ValueStateDescriptor<infer T> ? ValueState<T>
+  : D extends ListStateDescriptor<infer T> ? ListState<T>
+  : D extends MapStateDescriptor<infer K, infer V> ? MapState<K, V>
+  : D extends ReducingStateDescriptor<infer T> ? ReducingState<T>
+  : D extends AggregatingStateDescriptor<infer I, infer _A, infer O> ? AggregatingState<I, O>
+  : never;
+
+/** Descriptors, by the name under which the step finds their handles. */
+export type StateDeclarations = Readonly<Record<string, { readonly kind: StateKind; readonly name: string }>>;
+
+/** What a keyed step sees. */
+export interface KeyedProcessContext<K extends Key, O, S> extends ProcessContext<O> {
+  readonly key: K;
+  readonly state: { readonly [N in keyof S]: StateOf<S[N]> };
+  readonly timers: ActorTimers;
+}
+
+/** A keyed step. */
+export interface KeyedProcessFunction<K extends Key, I, O, S extends StateDeclarations> {
+  /** State of the step, by the name under which `context.state` has it. */
+  readonly state?: S;
+  onMessage(value: I, context: KeyedProcessContext<K, O, S>): void;
+  onTimer?(timestampMs: number, context: KeyedProcessContext<K, O, S>, domain: TimeDomain): void;
+}

@@ -1,0 +1,108 @@
+/**
+ * The pipeline as the user has written it: nodes that make operators, edges
+ * that say how records travel. Pure data.
+ *
+ * Called by: runtime/stream.ts (builds), runtime/job_graph.ts (reads).
+ * Calls: nothing.
+ *
+ * @module
+ */
+import { StreamError } from "../core/errors.ts";
+import type { Key } from "../core/key.ts";
+import type { Operator, OperatorContext } from "./operator.ts";
+
+/** How records travel along an edge. `hash` needs a key selector. */
+export type Partitioning =
+  | { readonly kind: "forward" | "rebalance" | "broadcast" }
+  | { readonly kind: "hash"; readonly keyOf: (value: never) => Key };
+
+/** From a node, or one of its side outputs, to another. */
+export interface StreamEdge {
+  readonly from: StreamNode;
+  /** Side output, or null for the main one. */
+  readonly tagId: string | null;
+  readonly partitioning: Partitioning;
+}
+
+/** What a node does at run time. */
+export type NodeKind = "source" | "stateless" | "keyed" | "sink";
+
+/** One operator of the pipeline. */
+export interface StreamNode {
+  /** Position in the graph, 0-based. */
+  readonly index: number;
+  readonly name: string;
+  /** Whether `name` was given by the user and identifies state across restarts. */
+  readonly isNamed: boolean;
+  readonly kind: NodeKind;
+  readonly inputs: readonly StreamEdge[];
+  /** Null until set: sources, keyed operators take the job's, the others their input's. */
+  parallelism: number | null;
+  /** Largest parallelism that makes sense. */
+  readonly parallelismLimit: number;
+  /** False for a source that cannot go on from a position. */
+  readonly isReplayable: boolean;
+  /** Where a sink's output goes, if it says so. */
+  readonly destination: string | null;
+  /** Makes the operator of one subtask. */
+  readonly make: (context: OperatorContext) => Operator<never, unknown>;
+}
+
+/** What a node is added with. */
+export interface NodeDeclaration {
+  readonly name: string | null;
+  readonly kind: NodeKind;
+  /** Names a node without a name of its own, for example `map`. */
+  readonly label: string;
+  readonly inputs: readonly StreamEdge[];
+  readonly parallelismLimit?: number;
+  readonly isReplayable?: boolean;
+  readonly destination?: string | undefined;
+  readonly make: (context: OperatorContext) => Operator<never, unknown>;
+}
+
+/** All nodes of a pipeline, in the order they were added: upstream first. */
+export class StreamGraph {
+  readonly nodes: StreamNode[] = [];
+
+  /**
+   * Adds a node.
+   *
+   * @throws {StreamError} If the name is empty or taken.
+   */
+  add(declaration: NodeDeclaration): StreamNode {
+    const index = this.nodes.length;
+    const { name, label, kind, inputs, make } = declaration;
+    const { parallelismLimit = Number.POSITIVE_INFINITY, isReplayable = true, destination = null } = declaration;
+    if (name !== null) this.#checkName(name);
+    const node: StreamNode = {
+      index,
+      name: name ?? `${label}-${index}`,
+      isNamed: name !== null,
+      kind,
+      inputs,
+      parallelism: null,
+      parallelismLimit,
+      isReplayable,
+      destination,
+      make,
+    };
+    this.nodes.push(node);
+    return node;
+  }
+
+  #checkName(name: string): void {
+    if (typeof name !== "string" || name.trim() === "") {
+      throw new StreamError(
+        "invalid",
+        `Cannot add an operator named ${JSON.stringify(name)}: a name must not be empty`,
+      );
+    }
+    if (this.nodes.some((node) => node.name === name)) {
+      throw new StreamError(
+        "invalid",
+        `Cannot add a second operator named "${name}": a name identifies the operator's state across restarts, it must be unique`,
+      );
+    }
+  }
+}

@@ -1,0 +1,289 @@
+/**
+ * The actor of the engine: one chain of operators with one mailbox. Records,
+ * barriers, timers, completion notices and cancellation all pass through it,
+ * so that an operator is never re-entered.
+ *
+ * Called by: runtime/host.ts (slices), runtime/execution.ts (life, mails).
+ * Calls: operators, exchanges, its input.
+ *
+ * Invariants:
+ * - a mail runs between two steps, never within one; a step is one record or one timer;
+ * - while an exchange waits for credit or timers are still firing, no record is read;
+ * - at most one snapshot per checkpoint id.
+ *
+ * @module
+ */
+import type { Clock } from "../core/clock.ts";
+import type { Barrier } from "../core/element.ts";
+import type { Exchange, ExchangeOwner } from "./exchange.ts";
+import type { Operator, Resumable, TaskControl } from "./operator.ts";
+import { OperatorError } from "./operator_error.ts";
+import { SinkOperator } from "./operators/sink_operator.ts";
+import { type BarrierArrival, SubtaskSnapshots, type SubtaskSnapshotsPort } from "./subtask_snapshots.ts";
+import { InputGate } from "./input_gate.ts";
+import type { TaskInput } from "./task_input.ts";
+import { TaskTimes } from "./task_times.ts";
+
+/** Steps between two looks at the clock. */
+const STEPS_PER_CLOCK_CHECK = 64;
+
+/** What a subtask tells the job. */
+export interface SubtaskListener extends SubtaskSnapshotsPort {
+  /** Every record has been read and every timer has fired; barriers still pass. */
+  inputEnded(): void;
+  failed(error: Error): void;
+}
+
+/** What a subtask asks of its host. */
+export interface SubtaskHost {
+  /** Runs a slice of this subtask soon. */
+  schedule(subtask: Subtask): void;
+}
+
+/** Names a subtask for people. */
+export interface SubtaskName {
+  readonly vertexId: string;
+  readonly vertexName: string;
+  readonly subtaskIndex: number;
+}
+
+/** One parallel instance of a chain. */
+export class Subtask implements TaskControl, ExchangeOwner {
+  /** Set by the builder before `open`; upstream first. */
+  operators: readonly Operator<never, unknown>[] = [];
+  /** Set by the builder before `open`. */
+  exchanges: readonly Exchange<unknown>[] = [];
+  /** Set by the builder before `open`. */
+  input: TaskInput | null = null;
+  /** Set by the host; whether a slice is due. */
+  isScheduled = false;
+  readonly times: TaskTimes;
+  readonly snapshots: SubtaskSnapshots;
+  readonly #mails: (() => void)[] = [];
+  readonly #work: (() => void)[] = [];
+  readonly #resumables: Resumable[] = [];
+  #isBlocked = false;
+  #backpressure: Promise<void> | null = null;
+  #pause = false;
+  #steps = 0;
+  #sliceEndMs = 0;
+  #hasEnded = false;
+  #endIsSent = false;
+  #isRunning = false;
+  #isClosed = false;
+
+  constructor(
+    readonly name: SubtaskName,
+    private readonly clock: Clock,
+    private readonly host: SubtaskHost,
+    private readonly listener: SubtaskListener,
+  ) {
+    this.times = new TaskTimes(clock);
+    this.snapshots = new SubtaskSnapshots(this, clock, listener);
+  }
+
+  /** Opens the operators, downstream first, so that what they emit finds its way. */
+  async open(): Promise<void> {
+    for (const operator of this.operators.toReversed()) {
+      try {
+        await operator.open();
+      } catch (cause) {
+        throw OperatorError.of(operator.name, this.name.subtaskIndex, cause);
+      }
+      if (this.#isClosed) return;
+    }
+  }
+
+  /** Lets records flow. */
+  start(): void {
+    this.#isRunning = true;
+    this.post(() => {
+      for (const operator of this.operators.toReversed()) operator.start();
+    });
+  }
+
+  /** Whether every record has been read. */
+  get hasEnded(): boolean {
+    return this.#hasEnded;
+  }
+
+  /** Runs until there is nothing to do, a pause is due, or `budgetMs` has passed; true when work is left. */
+  runSlice(budgetMs: number): boolean {
+    if (!this.#isRunning) return false;
+    const startMs = this.clock.monotonicMs();
+    this.#sliceEndMs = startMs + budgetMs;
+    this.times.beginBusy(startMs);
+    let isBusy = false;
+    try {
+      isBusy = this.#runUntilPause();
+      for (const exchange of this.exchanges) exchange.flush();
+    } catch (error) {
+      this.fail(error);
+    }
+    const nowMs = this.clock.monotonicMs();
+    if (this.#isHeldBack()) this.times.beginBackPressured(nowMs);
+    else if (!isBusy) this.times.beginIdle(nowMs);
+    return isBusy && this.#isRunning;
+  }
+
+  #runUntilPause(): boolean {
+    for (;;) {
+      this.#pause = false;
+      this.#runMails();
+      if (!this.#isRunning || this.#isHeldBack()) return false;
+      if (this.#resumables.length > 0) {
+        this.#resume();
+      } else if (this.#work.length > 0) {
+        this.#work.shift()!();
+      } else {
+        const status = this.#hasEnded ? "waiting" : this.input!.process();
+        if (status === "ended") this.#end();
+        if (status === "waiting" && !this.#hasMore()) return this.#passMarks();
+        this.#askBackpressure();
+      }
+      if (this.clock.monotonicMs() >= this.#sliceEndMs) return !this.#isHeldBack();
+    }
+  }
+
+  #hasMore(): boolean {
+    return this.#mails.length > 0 || this.#resumables.length > 0 || this.#work.length > 0;
+  }
+
+  /** After its end a gate still passes barriers. */
+  #passMarks(): boolean {
+    if (this.#hasEnded) this.input!.process();
+    return false;
+  }
+
+  #runMails(): void {
+    for (let mail = this.#mails.shift(); mail !== undefined; mail = this.#mails.shift()) {
+      mail();
+      if (!this.#isRunning) return;
+    }
+  }
+
+  #resume(): void {
+    const first = this.#resumables[0]!;
+    if (first.resume()) {
+      this.#resumables.shift();
+      this.#finishEnd();
+    }
+  }
+
+  #end(): void {
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
+    this.#finishEnd();
+  }
+
+  /** The end is passed on only after the last timer has fired. */
+  #finishEnd(): void {
+    if (!this.#hasEnded || this.#endIsSent || this.#resumables.length > 0) return;
+    this.#endIsSent = true;
+    for (const exchange of this.exchanges) exchange.endOfInput();
+    this.listener.inputEnded();
+  }
+
+  #isHeldBack(): boolean {
+    return this.#isBlocked || this.#backpressure !== null;
+  }
+
+  #askBackpressure(): void {
+    for (const operator of this.operators) {
+      const promise = operator instanceof SinkOperator ? operator.backpressure() : undefined;
+      if (promise === undefined) continue;
+      this.#backpressure = promise;
+      promise.then(() => {
+        this.#backpressure = null;
+        this.wake();
+      }, (cause) => this.fail(OperatorError.of(operator.name, this.name.subtaskIndex, cause)));
+      return;
+    }
+  }
+
+  shouldPause(): boolean {
+    if (this.#pause || this.#mails.length > 0) return true;
+    if (++this.#steps % STEPS_PER_CLOCK_CHECK === 0 && this.clock.monotonicMs() >= this.#sliceEndMs) this.#pause = true;
+    return this.#pause;
+  }
+
+  creditChanged(): void {
+    const wasBlocked = this.#isBlocked;
+    this.#isBlocked = this.exchanges.some((exchange) => exchange.isBlocked);
+    if (this.#isBlocked) this.#pause = true;
+    else if (wasBlocked) this.wake();
+  }
+
+  post(mail: () => void): void {
+    this.#mails.push(mail);
+    this.wake();
+  }
+
+  postWork(work: () => void): void {
+    if (this.#endIsSent) return;
+    this.#work.push(work);
+    this.#pause = true;
+    this.wake();
+  }
+
+  wake(): void {
+    if (this.#isRunning) this.host.schedule(this);
+  }
+
+  resumeLater(work: Resumable): void {
+    this.#resumables.push(work);
+    this.#pause = true;
+  }
+
+  /** A barrier has arrived on every input, or the coordinator has sent it to this source. */
+  barrier(arrival: BarrierArrival): void {
+    this.snapshots.take(arrival);
+  }
+
+  /** The gate has found out that a checkpoint does not happen here. */
+  barrierAborted(checkpointId: number, reason: string, decline: boolean): void {
+    this.cancelBarrier(checkpointId);
+    if (decline) {
+      this.listener.decline(checkpointId, new Error(`its barrier was ${reason} at "${this.name.vertexName}"`));
+    }
+  }
+
+  /** Passes on that a checkpoint will not complete. */
+  cancelBarrier(checkpointId: number): void {
+    for (const exchange of this.exchanges) exchange.cancelBarrier(checkpointId);
+  }
+
+  /** The coordinator has given a checkpoint up. */
+  abortCheckpoint(checkpointId: number): void {
+    if (this.input instanceof InputGate) this.input.abortCheckpoint(checkpointId);
+    this.snapshots.abort(checkpointId);
+  }
+
+  /** Sends a barrier to every subtask downstream. */
+  forward(barrier: Barrier): void {
+    for (const exchange of this.exchanges) exchange.barrier(barrier);
+  }
+
+  fail(error: unknown): void {
+    if (!this.#isRunning) return;
+    this.#isRunning = false;
+    this.listener.failed(OperatorError.of(this.name.vertexName, this.name.subtaskIndex, error));
+  }
+
+  /** Stops at once and frees everything; safe to call at any moment and twice. Errors while closing are returned, not thrown. */
+  async close(): Promise<readonly unknown[]> {
+    this.#isRunning = false;
+    if (this.#isClosed) return [];
+    this.#isClosed = true;
+    this.snapshots.cancelAll(new Error("the subtask was closed"));
+    const errors: unknown[] = [];
+    for (const operator of this.operators) {
+      try {
+        await operator.close();
+      } catch (error) {
+        errors.push(error);
+      }
+    }
+    return errors;
+  }
+}

@@ -1,0 +1,20 @@
+/**
+ * Declares what a subtask reads from: a source or an input gate.
+ *
+ * Called by: runtime/subtask.ts.
+ * Calls: nothing.
+ *
+ * @module
+ */
+
+/**
+ * `more`: the slice was over or a pause was asked for; `waiting`: nothing there,
+ * the task is woken when there is; `ended`: no record will ever come, barriers may.
+ */
+export type InputStatus = "more" | "waiting" | "ended";
+
+/** Where a subtask's records come from. */
+export interface TaskInput {
+  /** Hands records to the chain until there are none or the task must pause. */
+  process(): InputStatus;
+}
