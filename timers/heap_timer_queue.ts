@@ -3,7 +3,7 @@
  *
  * Called by: timers/timer_service.ts (registers, polls), backends (freeze and load rows), runtime (creates it).
  * Calls: timers/timer_table.ts (identity), timers/timer_heap.ts (order), timers/timer_history.ts (freezes),
- * timers/frozen_timers.ts, timers/timer_row.ts, core/key_groups.ts.
+ * timers/frozen_timers.ts, timers/timer_row.ts, core/key_groups.ts, core/errors.ts.
  *
  * Key groups are computed for a snapshot only, never for a record.
  *
@@ -13,6 +13,7 @@
  *
  * @module
  */
+import { StreamError } from "../core/errors.ts";
 import type { Key, Namespace } from "../core/key.ts";
 import { checkMaxParallelism, keyGroupOf, type KeyGroupRange } from "../core/key_groups.ts";
 import type { FrozenRows, RowSource } from "../core/snapshot.ts";
@@ -31,7 +32,7 @@ export interface HeapTimerQueueOptions {
   readonly maxParallelism: number;
   /** The key groups whose rows may be loaded; all when absent. */
   readonly keyGroups?: KeyGroupRange;
-  /** Whether freezes other than full ones will be asked for; without, every freeze has every row. */
+  /** Whether freezes other than full ones will be asked for, as an incremental backend does. */
   readonly tracking: boolean;
 }
 
@@ -126,9 +127,19 @@ export class HeapTimerQueue implements TimerQueue, RowSource {
     }
   }
 
-  /** O(1). Without `full`, what changed since the last confirmed checkpoint; before the first one, since the restore. */
+  /**
+   * O(1). Without `full`, what changed since the last confirmed checkpoint; before the first one, since the restore.
+   *
+   * @throws {StreamError} If changes are asked for and not tracked, or 29 freezes are neither confirmed nor aborted.
+   */
   freeze(checkpointId: number, full: boolean): FrozenRows {
     const base = full ? null : this.history.base;
+    if (!full && base === null) {
+      throw new StreamError(
+        "invalid",
+        `Cannot freeze the changes of "${this.name}": it does not track them; ask for all rows, or create it with tracking`,
+      );
+    }
     const freeze = this.history.freeze(checkpointId);
     const { table, heap, history, maxParallelism } = this;
     return new FrozenTimers({ table, heap, history, maxParallelism }, freeze, base);
