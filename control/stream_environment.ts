@@ -10,19 +10,15 @@
 import { getLogger } from "@logtape/logtape";
 import { heapBackendFactory } from "../backends/heap/heap_backend.ts";
 import type { StateBackendFactory } from "../core/backend.ts";
-import type { Source } from "../core/source.ts";
 import { Job } from "../runtime/job.ts";
 import type { JobPorts } from "../runtime/job_ports.ts";
 import { jobSettings } from "../runtime/job_settings.ts";
 import type { JobResult } from "../runtime/job_progress.ts";
-import { SourceOperator } from "../runtime/operators/source_operator.ts";
+import { Pipeline } from "../runtime/pipeline.ts";
 import type { RestartSettings } from "../runtime/restart_strategy.ts";
-import { type DataStream, streamOf } from "../runtime/stream.ts";
-import { StreamGraph } from "../runtime/stream_graph.ts";
 import { systemClock, systemRandom } from "../runtime/system_clock.ts";
 import { systemFileSystem } from "../runtime/system_file_system.ts";
 import { systemJobLock } from "../runtime/system_job_lock.ts";
-import { noWatermarks, type WatermarkStrategy } from "../timers/watermarks.ts";
 import { type CommandLine, readCommandLine } from "./command_line.ts";
 import { loadConfiguration, type LoadedConfiguration } from "./config_sources.ts";
 import { showLog } from "./log_display.ts";
@@ -72,12 +68,12 @@ export interface EnvironmentOptions<S extends ScriptOptions> {
  * await env.executeAsync("copy").then((job) => job.result);
  * ```
  */
-export class StreamEnvironment<S extends ScriptOptions = Record<never, never>> {
-  readonly #graph = new StreamGraph();
+export class StreamEnvironment<S extends ScriptOptions = Record<never, never>> extends Pipeline {
   readonly #commandLine: CommandLine<S>;
   readonly #options: EnvironmentOptions<S>;
 
   private constructor(options: EnvironmentOptions<S>, commandLine: CommandLine<S>) {
+    super();
     this.#options = options;
     this.#commandLine = commandLine;
   }
@@ -101,25 +97,6 @@ export class StreamEnvironment<S extends ScriptOptions = Record<never, never>> {
   /** Values of the script's own flags. */
   get args(): ScriptArguments<S> {
     return this.#commandLine.scriptArgs;
-  }
-
-  /**
-   * Begins a stream.
-   *
-   * @param name Identifies the source's position across restarts; unique in the pipeline.
-   * @param strategy Event time and watermarks; by default records keep the source's timestamps and there are no watermarks before the end.
-   */
-  fromSource<T>(name: string, source: Source<T>, strategy: WatermarkStrategy<T> = noWatermarks<T>()): DataStream<T> {
-    const node = this.#graph.add({
-      name,
-      label: "source",
-      kind: "source",
-      inputs: [],
-      parallelismLimit: source.maxParallelism ?? Number.POSITIVE_INFINITY,
-      isReplayable: source.replayable,
-      make: (context) => new SourceOperator(context, source, strategy),
-    });
-    return streamOf(this.#graph, node);
   }
 
   /**
@@ -164,7 +141,7 @@ export class StreamEnvironment<S extends ScriptOptions = Record<never, never>> {
     const settings = jobSettings(jobName, configuration);
     const { restart = settings.restart } = this.#options;
     for (const line of skipped) log.debug(`Not looked at: ${line}`);
-    return Job.start(this.#graph, { ...settings, restart }, ports, configuration.notices);
+    return Job.start(this.graph, { ...settings, restart }, ports, configuration.notices);
   }
 
   #configurationSources(ports: JobPorts): Parameters<typeof configurationOfProcess>[0] {
