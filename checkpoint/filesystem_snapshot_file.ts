@@ -12,8 +12,9 @@
  * @module
  */
 import { StreamError } from "../core/errors.ts";
-import type { FileSystem, OutputFile } from "../core/file_system.ts";
+import { errorCode, type FileSystem, type OutputFile } from "../core/file_system.ts";
 import type { FileRef, FileScope, SnapshotFile } from "../core/snapshot.ts";
+import { messageOf } from "./failure.ts";
 
 /** Where and how a file is written. */
 export interface SnapshotFileTarget {
@@ -78,8 +79,11 @@ export class FilesystemSnapshotFile implements SnapshotFile {
     if (this.#state === "gone") return;
     this.#state = "gone";
     if (this.#file === null) return;
-    await this.#file.close();
-    await this.#target.fileSystem.remove(this.#path);
+    try {
+      await this.#file.close();
+    } finally {
+      await this.#target.fileSystem.remove(this.#path);
+    }
   }
 
   #checkOpen(): void {
@@ -109,14 +113,13 @@ export class FilesystemSnapshotFile implements SnapshotFile {
     this.#headBytes = 0;
   }
 
-  /** The first error is the one to report; what removing adds to it changes nothing: a sweep finds the file. */
+  /** The first error is the one to report, by its code too; a file that cannot be removed is swept by a recovery. */
   async #removeAfter(error: unknown): Promise<never> {
     try {
       await this.discard();
     } catch (second) {
-      throw new AggregateError([error, second], error instanceof Error ? error.message : String(error), {
-        cause: error,
-      });
+      const both = new AggregateError([error, second], messageOf(error), { cause: error });
+      throw Object.assign(both, { code: errorCode(error) });
     }
     throw error;
   }

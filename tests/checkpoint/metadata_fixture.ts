@@ -1,0 +1,79 @@
+/** Metadata with every feature of the format. */
+import type { CheckpointMetadata } from "../../checkpoint/completed_checkpoint.ts";
+
+const bytes = (...values: number[]) => new Uint8Array(values);
+
+/** Equal to what the golden file holds. */
+export const SAMPLE: CheckpointMetadata = {
+  checkpointId: 42,
+  timestampMs: 1_700_000_000_123,
+  type: "checkpoint",
+  isFinal: true,
+  job: {
+    id: "0123456789abcdef0123456789abcdef",
+    name: "délais \ud800",
+    startedMs: 1_699_999_999_000,
+    restoredFrom: 41,
+  },
+  operators: [
+    {
+      id: "delay-report",
+      name: "Delay report",
+      parallelism: 2,
+      maxParallelism: 128,
+      finished: false,
+      subtasks: [
+        {
+          finished: false,
+          snapshot: {
+            keyed: {
+              keyGroups: { start: 0, end: 63 },
+              runs: [
+                {
+                  file: { scope: "shared", name: "a1b2c3", sizeBytes: 70_000 },
+                  level: 1,
+                  keyGroups: { start: 0, end: 63 },
+                  rowCount: 5_000_000_000,
+                  footerCrc32: 0xfedcba98,
+                },
+                {
+                  file: { scope: "inline", bytes: bytes(1, 2, 3), sizeBytes: 3 },
+                  level: 0,
+                  keyGroups: { start: 3, end: 9 },
+                  rowCount: 1,
+                  footerCrc32: 0,
+                },
+                {
+                  file: { scope: "exclusive", name: "d4e5f6", sizeBytes: 0 },
+                  level: 0,
+                  keyGroups: { start: 63, end: 63 },
+                  rowCount: 0,
+                  footerCrc32: 1,
+                },
+              ],
+              nextListNumber: 77,
+              incrementBytes: 3,
+              fullBytes: 70_003,
+            },
+            lists: {
+              __proto__x: { distribution: "union", items: [] },
+              watermark: { distribution: "broadcast", items: [bytes(0), bytes()] },
+            },
+          },
+        },
+        {
+          finished: true,
+          snapshot: { keyed: null, lists: { positions: { distribution: "split", items: [bytes(9)] } } },
+        },
+      ],
+    },
+    {
+      id: "source",
+      name: "flights",
+      parallelism: 1,
+      maxParallelism: 1,
+      finished: true,
+      subtasks: [{ finished: true, snapshot: null }],
+    },
+  ],
+};
