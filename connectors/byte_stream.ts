@@ -22,6 +22,7 @@ export interface ByteStream {
   next(): Promise<Uint8Array | null>;
   /** Bytes of the file itself that were read, for a progress display. */
   readonly fileBytesRead: number;
+  /** Safe to call twice. */
   close(): void;
 }
 

@@ -12,6 +12,7 @@ import type { Sink, SinkContext, SinkStart, SinkWriter } from "../core/sink.ts";
 export interface Collected<T> {
   /** Unique for ever: the same transaction may be committed again. */
   readonly id: string;
+  /** Its records, in order. */
   readonly values: readonly T[];
 }
 

@@ -35,7 +35,9 @@ export interface FileSinkOptions<T> {
 
 /** A file that waits for its checkpoint, and the name that it gets then; both within the sink's folder. */
 export interface PendingFile {
+  /** Name under which it waits. */
   readonly from: string;
+  /** Name under which readers see it. */
   readonly to: string;
 }
 

@@ -46,8 +46,11 @@ export interface FilePosition {
 
 /** What reading files needs to know. */
 export interface FileReading<T> {
+  /** Where the files are. */
   readonly fileSystem: FileSystem;
+  /** How text becomes records. */
   readonly format: RecordFormat<T>;
+  /** What to do with text that is no record. */
   readonly onMalformed: MalformedPolicy;
   /** Null: as fast as it goes. */
   readonly limiter: RateLimiter | null;
@@ -67,6 +70,7 @@ export type SplitProgress = "full" | "limited" | "loading" | "caught-up" | "ende
 
 /** One file that is being read. */
 export class FileSplit<T> {
+  /** Of the file; names the split. */
   readonly path: string;
   readonly #reading: FileReading<T>;
   readonly #scanner: RecordScanner;
@@ -82,7 +86,11 @@ export class FileSplit<T> {
   /** Size of the file when it was looked up last. */
   sizeBytes: number;
 
-  /** @param position Null: from the start of the file. */
+  /**
+   * Reads nothing yet.
+   *
+   * @param position Null: from the start of the file.
+   */
   constructor(path: string, position: FilePosition | null, sizeBytes: number, reading: FileReading<T>) {
     this.path = path;
     this.sizeBytes = sizeBytes;
@@ -93,10 +101,12 @@ export class FileSplit<T> {
     this.#ended = position?.ended ?? false;
   }
 
+  /** Whether it was read to its end. */
   get ended(): boolean {
     return this.#ended;
   }
 
+  /** Records so far that could not be read. */
   get malformedCount(): number {
     return this.#malformed;
   }
@@ -107,6 +117,7 @@ export class FileSplit<T> {
     return isPacked(this.path) ? this.#stream?.fileBytesRead ?? 0 : this.#scanner.offset;
   }
 
+  /** How far it has been read. */
   position(): FilePosition {
     return {
       offset: this.#scanner.offset,
@@ -207,8 +218,9 @@ export class FileSplit<T> {
     const text = error instanceof InvalidTextError ? error.text : this.#scanner.text();
     const line = this.#scanner.line - text.split("\n").length + 1;
     const { message: reason, at } = error;
+    const fatal = error instanceof MalformedRecordError && error.fatal;
     const cause = error.cause ?? error;
-    handleMistake(this.#reading.onMalformed, { path: this.path, line, text, at, reason, cause }, output);
+    handleMistake(this.#reading.onMalformed, { path: this.path, line, text, at, reason, fatal, cause }, output);
     this.#malformed++;
     this.#reading.malformed.inc();
   }

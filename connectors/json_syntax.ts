@@ -11,6 +11,7 @@
 export interface JsonMistake {
   /** 0-based offset in characters; the length of the text when something is missing at its end. */
   readonly at: number;
+  /** What is wrong there. */
   readonly reason: string;
 }
 

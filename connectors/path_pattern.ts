@@ -20,7 +20,9 @@ export type Paths = string | URL | readonly (string | URL)[];
 
 /** A file that was found. */
 export interface FoundFile {
+  /** As given, or within the given folder. */
   readonly path: string;
+  /** When it was found. */
   readonly sizeBytes: number;
 }
 

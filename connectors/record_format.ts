@@ -13,15 +13,31 @@ import type { Framing } from "./record_scanner.ts";
 /** What a decoder returns for text that is no record and no mistake either, such as a header or an empty line. */
 export const NO_RECORD: unique symbol = Symbol("no record");
 
+/** How bad a mistake is, and what has noticed it. */
+export interface MistakeOptions {
+  /** The error that led here. */
+  readonly cause?: unknown;
+  /** True when nothing after it can be read either, for example after a mistake in a header: then no policy helps. */
+  readonly fatal?: boolean;
+}
+
 /** Text that is no record. */
 export class MalformedRecordError extends Error {
+  /** Name of the class, as printed before the message. */
   override readonly name = "MalformedRecordError";
   /** 0-based offset in characters within the record's text of the mistake. */
   readonly at: number;
+  /** Whether nothing after it can be read either. */
+  readonly fatal: boolean;
 
-  constructor(reason: string, at: number, options?: { readonly cause?: unknown }) {
-    super(reason, options);
+  /**
+   * @param reason What is wrong, to follow "line 1, column 1: ".
+   * @param at 0-based offset in characters within the record's text.
+   */
+  constructor(reason: string, at: number, options: MistakeOptions = {}) {
+    super(reason, { cause: options.cause });
     this.at = at;
+    this.fatal = options.fatal ?? false;
   }
 }
 
@@ -29,12 +45,13 @@ export class MalformedRecordError extends Error {
 export interface RecordDecoder<T> {
   /** Names of the columns, once the header has been read; part of the position. */
   readonly header: readonly string[] | null;
-  /** @throws {MalformedRecordError} */
+  /** Makes a value of the text of a record. @throws {MalformedRecordError} */
   decode(text: string): T | typeof NO_RECORD;
 }
 
 /** A format of text files. Immutable. */
 export interface RecordFormat<T> {
+  /** Where records end. */
   readonly framing: Framing;
   /** Starts on a file; `header` is what the decoder knew when the position was taken, null at the start. */
   decoder(header: readonly string[] | null): RecordDecoder<T>;
@@ -45,6 +62,7 @@ export type MalformedPolicy = "fail" | "skip" | "side-output";
 
 /** A record that could not be read. */
 export interface Mistake {
+  /** Of the file. */
   readonly path: string;
   /** 1-based; the line that the record starts in. */
   readonly line: number;
@@ -52,7 +70,11 @@ export interface Mistake {
   readonly text: string;
   /** 0-based offset in characters within the text. */
   readonly at: number;
+  /** What is wrong with it. */
   readonly reason: string;
+  /** Whether nothing after it can be read either. */
+  readonly fatal: boolean;
+  /** The error that has noticed it. */
   readonly cause: unknown;
 }
 
@@ -66,11 +88,11 @@ function placeOf({ line, text, at }: Mistake): { readonly line: number; readonly
   return { line: line + before.split("\n").length - 1, column: at - lastEnd };
 }
 
-/** Does what the policy says. @throws {StreamError} "invalid" under `fail`. */
+/** Does what the policy says. @throws {StreamError} "invalid" under `fail`, and when the mistake is fatal. */
 export function handleMistake(policy: MalformedPolicy, mistake: Mistake, output: SourceOutput<never>): void {
-  if (policy === "skip") return;
+  if (policy === "skip" && !mistake.fatal) return;
   const { line, column } = placeOf(mistake);
-  if (policy === "side-output") {
+  if (policy === "side-output" && !mistake.fatal) {
     output.collectMalformed({
       location: `${mistake.path}:${line}:${column}`,
       text: mistake.text.slice(0, MAX_TEXT),
@@ -81,7 +103,7 @@ export function handleMistake(policy: MalformedPolicy, mistake: Mistake, output:
   throw new StreamError(
     "invalid",
     `Cannot read "${mistake.path}" line ${line}, column ${column}: ${mistake.reason}; ` +
-      'correct the file, or set onMalformed to "skip" or "side-output"',
+      (mistake.fatal ? "correct the file" : 'correct the file, or set onMalformed to "skip" or "side-output"'),
     { cause: mistake.cause },
   );
 }

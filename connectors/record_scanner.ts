@@ -35,6 +35,7 @@ export interface Framing {
 
 /** Bytes that are no UTF-8. */
 export class InvalidTextError extends Error {
+  /** Name of the class, as printed before the message. */
   override readonly name = "InvalidTextError";
   /** 0-based offset in characters of the first one. */
   readonly at: number;

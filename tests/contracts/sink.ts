@@ -159,8 +159,9 @@ export function sinkContract<T, C>(name: string, make: () => SinkCase<T, C>, exe
   twoPhases(name, make);
   startKinds(name, make, exemptions);
   deaths(name, make);
-  const { fileSystem } = make();
-  if (fileSystem !== undefined) deathsInOperations(name, make);
+  const probe = make();
+  probe.dispose?.();
+  if (probe.fileSystem !== undefined) deathsInOperations(name, make);
 }
 
 function twoPhases<T, C>(name: string, make: () => SinkCase<T, C>): void {
