@@ -110,6 +110,15 @@ function wellFormed(text: string): string {
 }
 
 function notEncodable(value: unknown, format: string, demand: string): StreamError {
-  const shown = typeof value === "string" ? JSON.stringify(value.slice(0, 100)) : String(value).slice(0, 100);
-  return new StreamError("invalid", `Cannot write ${shown} as ${format}: it is of type ${typeof value}, ${demand}`);
+  return new StreamError(
+    "invalid",
+    `Cannot write ${shown(value)} as ${format}: it is of type ${typeof value}, ${demand}`,
+  );
+}
+
+/** A value in an error message. */
+function shown(value: unknown): string {
+  if (typeof value === "string") return JSON.stringify(value.slice(0, 100));
+  if (typeof value !== "object" || value === null) return String(value).slice(0, 100);
+  return Array.isArray(value) ? "an array" : "an object";
 }

@@ -36,7 +36,11 @@ export class PartFile {
   /** Whether the file may hold more than its good bytes, or bytes that the disk has refused. */
   #damaged = false;
 
-  /** @param nextPath A path that no file has. */
+  /**
+   * Begins to make the file.
+   *
+   * @param nextPath A path that no file has.
+   */
   constructor(fileSystem: FileSystem, nextPath: () => string) {
     this.#fileSystem = fileSystem;
     this.#nextPath = nextPath;
@@ -111,6 +115,7 @@ export class PartFile {
 
   async #retryOpen(): Promise<void> {
     this.#openFailure = null;
+    this.#path = this.#nextPath(); // The failed attempt may have left a file.
     this.#opening = this.#open();
     await this.#opening;
     // Set again by #open.

@@ -33,7 +33,11 @@ export class RateLimiter {
   #filledAtMs: number;
   #waiting: { readonly cancel: Cancel; readonly resolve: () => void } | null = null;
 
-  /** @param ratePerSecond Above 0, finite. */
+  /**
+   * Starts with permission for one record.
+   *
+   * @param ratePerSecond Above 0, finite.
+   */
   constructor(clock: Clock, ratePerSecond: number) {
     this.#clock = clock;
     this.#tokensPerMs = ratePerSecond / 1000;

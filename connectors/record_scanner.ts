@@ -42,6 +42,7 @@ export class InvalidTextError extends Error {
   /** The record, with U+FFFD in place of what is not readable. */
   readonly text: string;
 
+  /** @param text The record, with U+FFFD in place of what is not readable. */
   constructor(text: string) {
     super("it is not valid UTF-8");
     this.text = text;
@@ -78,6 +79,7 @@ export class RecordScanner {
   /** Lines of the stream up to there. */
   line: number;
 
+  /** Starts behind `offset` bytes and `line` lines of the stream. */
   constructor(framing: Framing, offset: number, line: number) {
     this.#framing = framing;
     this.offset = offset;

@@ -1,9 +1,11 @@
 import { gzipSync } from "node:zlib";
 import { fromAsyncIterable } from "../../connectors/async_iterable_source.ts";
+import { csv } from "../../connectors/csv_source.ts";
+import { generator } from "../../connectors/generator_source.ts";
 import { fromIterable } from "../../connectors/iterable_source.ts";
 import { jsonLines, lines } from "../../connectors/text_formats.ts";
 import { sourceContract } from "../contracts/source.ts";
-import { MemoryFileSystem } from "../support/memory_file_system.ts";
+import { filesWith } from "./files_with.ts";
 
 const WORDS = ["to", "be", "or", "not", "that", "is", "the", "question"];
 
@@ -30,12 +32,6 @@ sourceContract("fromAsyncIterable(replayable)", () => ({
 
 /** Texts that are hard to cut right: several bytes a character, empty lines, no last line end, all line ends. */
 const TEXTS = ["a", "", "ö", "日本", "😀 x", "b c", "", "\u00a0", "last"];
-
-function filesWith(content: Record<string, string | Uint8Array>): MemoryFileSystem {
-  const files = new MemoryFileSystem();
-  for (const [path, text] of Object.entries(content)) files.put(path, text);
-  return files;
-}
 
 for (const [kind, lineEnd] of [["LF", "\n"], ["CRLF", "\r\n"]] as const) {
   sourceContract(`lines() with ${kind}, no line end at the end and a byte order mark`, () => ({
@@ -82,4 +78,44 @@ sourceContract("jsonLines() with empty lines between", () => ({
     "in/b.jsonl": FLIGHTS.slice(4).map((flight) => JSON.stringify(flight)).join("\r\n"),
     "in/c.json": "not matched",
   }),
+}));
+
+const ROWS = [
+  { name: "plain", note: "a" },
+  { name: "comma", note: "a,b" },
+  { name: "quote", note: 'say "hi"' },
+  { name: "lines", note: "one\r\ntwo\n\nthree" },
+  { name: "empty", note: "" },
+  { name: "日本", note: '"' },
+];
+const quoted = (text: string) => `"${text.replaceAll('"', '""')}"`;
+
+sourceContract("csv() with all that quotes can hold", () => ({
+  source: csv("in/*.csv"),
+  expected: ROWS,
+  fileSystem: filesWith({
+    "in/a.csv": `name,note\r\n${ROWS.slice(0, 4).map((row) => `${row.name},${quoted(row.note)}\r\n`).join("")}`,
+    "in/b.csv": `\ufeffnote,name\n\n${
+      ROWS.slice(4).map((row) => `${quoted(row.note)},${quoted(row.name)}`).join("\n")
+    }`,
+  }),
+}));
+sourceContract("csv() with typed columns, another delimiter and no header", () => ({
+  source: csv("in/a.csv", {
+    header: false,
+    delimiter: ";",
+    columns: { origin: String, delay: Number, late: (text) => text === "yes" },
+  }),
+  expected: [{ origin: "ATL", delay: 12, late: false }, { origin: "O'Hare, ORD", delay: -3.5, late: true }],
+  fileSystem: filesWith({ "in/a.csv": "ATL;12;no\nO'Hare, ORD;-3.5;yes" }),
+}));
+
+const made = (index: number) => ({ index, square: index * index });
+sourceContract("generator()", () => ({
+  source: generator({ count: 150, create: made }),
+  expected: Array.from({ length: 150 }, (_, index) => made(index)),
+}));
+sourceContract("generator() without end, with a rate limit", () => ({
+  source: generator({ ratePerSecond: 100, create: made }),
+  expected: Array.from({ length: 70 }, (_, index) => made(index)),
 }));

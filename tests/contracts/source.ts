@@ -36,7 +36,11 @@ function dealt(positions: readonly SplitPosition[], subtaskIndex: number, parall
   return positions.filter((_, index) => index % parallelism === subtaskIndex);
 }
 
-const inOrder = (values: readonly unknown[]) => values.map((value) => JSON.stringify(value)).sort();
+/** Records as sorted text, whatever the order of their properties. */
+function inOrder(values: readonly unknown[]): string[] {
+  const names = (value: unknown) => typeof value === "object" && value !== null ? Object.keys(value).sort() : null;
+  return values.map((value) => JSON.stringify(value, names(value))).sort();
+}
 
 /**
  * @param name Of the source in the names of the tests.

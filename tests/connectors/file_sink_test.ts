@@ -1,0 +1,255 @@
+import { deepEqual, equal, match, ok, rejects, throws } from "node:assert/strict";
+import { test } from "node:test";
+import { configure, type LogRecord, resetSync } from "@logtape/logtape";
+import { fileSink, type FileSinkOptions, type PendingFile } from "../../connectors/file_sink.ts";
+import { csvFormat } from "../../connectors/line_encoder.ts";
+import { decideAtStart, parsePartName } from "../../connectors/part_names.ts";
+import { StreamError } from "../../core/errors.ts";
+import type { SinkContext, SinkStart, SinkWriter } from "../../core/sink.ts";
+import { MemoryFileSystem } from "../support/memory_file_system.ts";
+import { sinkContext } from "./contexts.ts";
+
+type Writer<T> = SinkWriter<T, readonly PendingFile[]>;
+
+async function opened<T>(
+  files: MemoryFileSystem,
+  start: SinkStart,
+  options: FileSinkOptions<T> = {},
+  overrides: Partial<SinkContext> = {},
+): Promise<Writer<T>> {
+  const writer = await fileSink<T>("out", options).open(sinkContext(files, overrides));
+  await writer.recover(start);
+  return writer;
+}
+
+async function commit<T>(writer: Writer<T>, checkpointId: number, ...values: T[]): Promise<void> {
+  for (const value of values) writer.write(value, 0);
+  const committable = await writer.prepareCommit(checkpointId)();
+  if (committable !== undefined) await writer.commit(committable, checkpointId);
+}
+
+const names = (files: MemoryFileSystem) => files.files("out").map((path) => path.slice("/out/".length));
+
+const failsWith = (kind: string, message: RegExp) => (error: unknown) => {
+  ok(error instanceof StreamError);
+  equal(error.kind, kind);
+  match(error.message, message);
+  return true;
+};
+
+test("fileSink() names committed files part-<checkpoint>-<subtask>-<n> and writes them byte for byte", async () => {
+  const files = new MemoryFileSystem();
+  const writer = await opened<unknown>(files, { kind: "fresh" }, { rollBytes: 18 }, {
+    subtaskIndex: 3,
+    parallelism: 4,
+  });
+  await commit(writer, 7, { a: "ä" }, { b: 1 }, { c: null });
+  await commit(writer, 8);
+  await commit(writer, 9, "x\ny");
+  await writer.close();
+  deepEqual(names(files), ["part-7-3-0.jsonl", "part-7-3-1.jsonl", "part-9-3-0.jsonl"]);
+  equal(files.text("out/part-7-3-0.jsonl"), '{"a":"ä"}\n{"b":1}\n');
+  equal(files.text("out/part-7-3-1.jsonl"), '{"c":null}\n');
+  equal(files.text("out/part-9-3-0.jsonl"), '"x\\ny"\n');
+});
+
+test("fileSink() writes lines, CSV with a header in each file, and formats of one's own", async () => {
+  const files = new MemoryFileSystem();
+  const lines = await opened<string>(files, { kind: "fresh" }, { format: "lines" });
+  await commit(lines, 1, "one", "", "drei ä");
+  equal(files.text("out/part-1-0-0.txt"), "one\n\ndrei ä\n");
+  throws(
+    () => lines.write("a\nb", 0),
+    failsWith("invalid", /^Cannot write "a\\nb" as a line: it is of type string, mus/),
+  );
+  throws(() => lines.write("\ud800", 0), failsWith("invalid", /as UTF-8: .* half a surrogate pair/));
+
+  const csvFiles = new MemoryFileSystem();
+  const rows = await opened<object>(csvFiles, { kind: "fresh" }, { format: "csv", rollBytes: 25 });
+  await commit(rows, 1, { name: 'a "b", c', n: 1.5 }, { name: "line\nend", n: 2n }, { n: true, name: null });
+  equal(csvFiles.text("out/part-1-0-0.csv"), 'name,n\n"a ""b"", c",1.5\n"line\nend",2\n');
+  equal(csvFiles.text("out/part-1-0-1.csv"), "n,name\ntrue,\n");
+  throws(
+    () => rows.write({ n: [] }, 0),
+    failsWith("invalid", /^Cannot write an array as CSV column "n": it is of type object/),
+  );
+
+  const columnFiles = new MemoryFileSystem();
+  const columns = await opened<object>(columnFiles, { kind: "fresh" }, { format: csvFormat(["n", "name"]) });
+  await commit(columns, 1, { name: "x", n: 1 }, { name: "y", other: 2 });
+  equal(columnFiles.text("out/part-1-0-0.csv"), "n,name\n1,x\n,y\n");
+
+  const ownFiles = new MemoryFileSystem();
+  const own = await opened<number>(ownFiles, { kind: "fresh" }, {
+    format: { extension: ".tsv", header: () => "n\tdouble\n", encode: (n) => `${n}\t${2 * n}\n` },
+  });
+  await commit(own, 1, 1, 2);
+  equal(ownFiles.text("out/part-1-0-0.tsv"), "n\tdouble\n1\t2\n2\t4\n");
+});
+
+test("fileSink() refuses what JSON cannot say", async () => {
+  const writer = await opened<unknown>(new MemoryFileSystem(), { kind: "fresh" });
+  throws(
+    () => writer.write(undefined, 0),
+    failsWith("invalid", /^Cannot write undefined as JSON: it is of type undefi/),
+  );
+});
+
+test("fileSink() writes large output in pieces, and asks records to wait while its file is being made", async () => {
+  const files = new MemoryFileSystem();
+  const writer = await opened<string>(files, { kind: "fresh" }, { format: "lines" });
+  const line = "x".repeat(9_999);
+  for (let count = 0; count < 110; count++) writer.write(line, 0);
+  const wait = writer.backpressure?.();
+  ok(wait instanceof Promise);
+  await wait;
+  equal(writer.backpressure?.(), undefined);
+  for (let count = 0; count < 100; count++) writer.write(line, 0);
+  await commit(writer, 1);
+  equal(files.text("out/part-1-0-0.txt"), `${line}\n`.repeat(210));
+  const writes = files.journal.filter((entry) => entry.startsWith("write ")).length;
+  ok(writes > 10 && writes < 30, `${writes} writes`);
+});
+
+test("fileSink() fails a checkpoint when the disk is full, keeps its records, and commits them with the next", async () => {
+  const steps = ["create", "write", "sync", "close", "rename", "syncDirectory"] as const;
+  for (const operation of steps) {
+    for (const code of ["ENOSPC", "EIO"]) {
+      const files = new MemoryFileSystem();
+      const writer = await opened<number>(files, { kind: "fresh" });
+      await commit(writer, 1, 1);
+      writer.write(2, 0);
+      writer.write(3, 0);
+      // A file that could not be made is tried again at once.
+      files.fail({ operation, code, tornBytes: 3, times: operation === "create" ? 2 : 1 });
+      await rejects(
+        writer.prepareCommit(2)(),
+        failsWith("unavailable", new RegExp(`^Cannot [a-z ]+ "out.*\\(${code}\\); .*start again with --from latest`)),
+      );
+      deepEqual(names(files).filter((name) => !name.startsWith(".")), ["part-1-0-0.jsonl"]);
+      writer.write(4, 0);
+      await commit(writer, 3);
+      const visible = names(files);
+      deepEqual(visible, ["part-1-0-0.jsonl", "part-3-0-0.jsonl", "part-3-0-1.jsonl"], `${operation} ${code}`);
+      equal(visible.map((name) => files.text(`out/${name}`)).join(""), "1\n2\n3\n4\n");
+      files.crash();
+      deepEqual(names(files), visible);
+      equal(visible.map((name) => files.text(`out/${name}`)).join(""), "1\n2\n3\n4\n");
+    }
+  }
+});
+
+test("fileSink() fails a write when the disk is full, before records pile up in memory", async () => {
+  const files = new MemoryFileSystem();
+  const writer = await opened<string>(files, { kind: "fresh" });
+  writer.write("first", 0);
+  await writer.backpressure?.();
+  await Promise.resolve();
+  files.fail({ operation: "write", code: "ENOSPC", times: Infinity });
+  const fill = () => {
+    for (let count = 0; count < 1000; count++) writer.write("x".repeat(1000), 0);
+  };
+  for (let turn = 0; turn < 10; turn++) await Promise.resolve();
+  throws(fill, failsWith("unavailable", /^Cannot write "out\/\.inprogress-0-.*\.jsonl": the disk is full \(ENOSPC\)/));
+});
+
+test("fileSink() names a folder that cannot be made", async () => {
+  const files = new MemoryFileSystem();
+  files.put("out", "a file");
+  await rejects(
+    opened(files, { kind: "fresh" }),
+    failsWith("invalid", /^Cannot (make folder|list) "out": a part of the/),
+  );
+});
+
+test("fileSink() never overwrites: not a part of the same name, nor one that was taken back before", async () => {
+  const files = new MemoryFileSystem();
+  const writer = await opened<number>(files, { kind: "fresh" });
+  writer.write(1, 0);
+  const committable = await writer.prepareCommit(1)();
+  files.put("out/part-1-0-0.jsonl", "foreign");
+  await rejects(
+    async () => await writer.commit(committable ?? [], 1),
+    failsWith(
+      "invalid",
+      /^Cannot commit "out\/part-1-0-0\.jsonl": a file of that name is there already; give each sink a f/,
+    ),
+  );
+  equal(files.text("out/part-1-0-0.jsonl"), "foreign");
+});
+
+test("fileSink() names a transaction whose file is gone", async () => {
+  const writer = await opened<number>(new MemoryFileSystem(), { kind: "restore", checkpointId: 3 });
+  const lost = [{ from: ".pending-3-0-0-0f.jsonl", to: "part-3-0-0.jsonl" }];
+  await rejects(
+    async () => await writer.commit(lost, 3),
+    failsWith(
+      "invalid",
+      /^Cannot commit "out\/part-3-0-0\.jsonl": its content "out\/\.pending-3-0-0-0f\.jsonl" is gone/,
+    ),
+  );
+});
+
+test("fileSink() moves what later checkpoints have committed to .superseded, says so, and keeps every version", async () => {
+  const records: LogRecord[] = [];
+  await configure({
+    sinks: { memory: (record) => records.push(record) },
+    loggers: [{ category: ["weir"], sinks: ["memory"], lowestLevel: "warning" }, {
+      category: ["logtape", "meta"],
+      sinks: [],
+    }],
+  });
+  try {
+    const files = new MemoryFileSystem();
+    const first = await opened<string>(files, { kind: "fresh" });
+    for (const checkpointId of [1, 2, 3]) await commit(first, checkpointId, `first ${checkpointId}`);
+    await first.close();
+    const second = await opened<string>(files, { kind: "restore", checkpointId: 1 });
+    await commit(second, 3, "second 3");
+    await second.close();
+    await opened(files, { kind: "restore", checkpointId: 1 });
+    deepEqual(names(files), [
+      ".superseded/part-2-0-0.jsonl",
+      ".superseded/part-3-0-0.jsonl",
+      ".superseded/part-3-0-0.jsonl.1",
+      "part-1-0-0.jsonl",
+    ]);
+    equal(files.text("out/.superseded/part-3-0-0.jsonl.1"), '"second 3"\n');
+    deepEqual(records.map((record) => [record.category.join("."), record.level, record.properties["count"]]), [
+      ["weir.file-sink", "warning", 2],
+      ["weir.file-sink", "warning", 1],
+    ]);
+  } finally {
+    resetSync();
+  }
+});
+
+test("fileSink() leaves alone what it does not know and what belongs to other subtasks", async () => {
+  const files = new MemoryFileSystem();
+  const foreign = [".hidden", ".inprogress-1-0a.jsonl", ".pending-9-3-0-0a.jsonl", "notes.txt", "part-9-1-0.jsonl"];
+  for (const name of foreign) files.put(`out/${name}`, name);
+  const own = [".inprogress-0-0a.jsonl", ".inprogress-2-0a.jsonl", ".pending-5-2-0-0a.jsonl"];
+  for (const name of own) files.put(`out/${name}`, name);
+  files.put("out/.pending-4-2-0-0b.jsonl", "kept: checkpoint 4 may name it");
+  const restored = await opened(files, { kind: "restore", checkpointId: 4 }, {}, { subtaskIndex: 0, parallelism: 2 });
+  deepEqual(names(files), [...foreign, ".pending-4-2-0-0b.jsonl"].sort());
+  await restored.close();
+});
+
+test("decideAtStart() has a decision for each kind of file and of start", () => {
+  const decide = (name: string, start: SinkStart) => decideAtStart(name, start, 0, 1);
+  const kinds: SinkStart[] = [{ kind: "fresh" }, { kind: "restart" }, { kind: "restore", checkpointId: 5 }];
+  const table: Record<string, string[]> = {
+    "part-5-0-0.jsonl": ["refuse", "refuse", "keep"],
+    "part-6-0-0.jsonl": ["refuse", "refuse", "supersede"],
+    ".pending-5-0-0-0a.jsonl": ["remove", "remove", "keep"],
+    ".pending-6-0-0-0a": ["remove", "remove", "remove"],
+    ".inprogress-0-0a.csv": ["remove", "remove", "remove"],
+    "part-x-0-0.jsonl": ["keep", "keep", "keep"],
+    ".superseded": ["keep", "keep", "keep"],
+  };
+  for (const [name, decisions] of Object.entries(table)) {
+    deepEqual(kinds.map((start) => decide(name, start)), decisions, name);
+  }
+  deepEqual(parsePartName("part-12-3-4"), { kind: "committed", checkpointId: 12, subtask: 3 });
+});

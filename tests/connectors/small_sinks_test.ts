@@ -1,0 +1,107 @@
+import { deepEqual, equal, ok, rejects, throws } from "node:assert/strict";
+import { test } from "node:test";
+import { callbackSink } from "../../connectors/callback_sink.ts";
+import { consoleSink } from "../../connectors/console_sink.ts";
+import type { Sink, SinkWriter } from "../../core/sink.ts";
+import { MemoryFileSystem } from "../support/memory_file_system.ts";
+import { sinkContext } from "./contexts.ts";
+
+async function opened<T>(sink: Sink<T, never>): Promise<SinkWriter<T, never>> {
+  const writer = await sink.open(sinkContext(new MemoryFileSystem()));
+  await writer.recover({ kind: "fresh" });
+  return writer;
+}
+
+/** A promise and what settles it. */
+function deferred(): { readonly promise: Promise<void>; resolve: () => void; reject: (error: unknown) => void } {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  return { promise, resolve, reject };
+}
+
+test("consoleSink() prints strings as they are and anything else as JSON, all of it before a checkpoint completes", async () => {
+  let printed = "";
+  const writer = await opened<unknown>(consoleSink({
+    write: (text) => {
+      printed += text;
+    },
+  }));
+  for (const value of ["text", { n: 1 }, undefined, 2]) writer.write(value, 0);
+  await writer.prepareCommit(1)();
+  equal(printed, 'text\n{"n":1}\nundefined\n2\n');
+  writer.write("last", 0);
+  await writer.close();
+  ok(printed.endsWith("2\nlast\n"));
+});
+
+test("consoleSink() holds records back while its output is slow, and passes its error on", async () => {
+  const writes: { text: string; done: ReturnType<typeof deferred> }[] = [];
+  const writer = await opened<number>(consoleSink({
+    format: (n) => `<${n}>`,
+    write: (text) => {
+      const done = deferred();
+      writes.push({ text, done });
+      return done.promise;
+    },
+  }));
+  writer.write(1, 0);
+  const wait = writer.backpressure?.();
+  ok(wait instanceof Promise);
+  writer.write(2, 0);
+  deepEqual(writes.map(({ text }) => text), ["<1>\n"]);
+  writes[0]?.done.resolve();
+  await wait;
+  const failing = writer.prepareCommit(1)();
+  await Promise.resolve();
+  deepEqual(writes.map(({ text }) => text), ["<1>\n", "<2>\n"]);
+  writes[1]?.done.reject(new Error("closed pipe"));
+  await rejects(failing, /closed pipe/);
+  throws(() => writer.write(3, 0), /closed pipe/);
+});
+
+test("callbackSink() passes each record with its timestamp, in order", async () => {
+  const seen: unknown[] = [];
+  const writer = await opened<string>(callbackSink((value, timestampMs) => seen.push([value, timestampMs])));
+  writer.write("a", 1);
+  writer.write("b", 2);
+  equal(await writer.prepareCommit(1)(), undefined);
+  deepEqual(seen, [["a", 1], ["b", 2]]);
+  await writer.close();
+});
+
+test("callbackSink() lets no more calls be under way than it is told, and a checkpoint wait for them", async () => {
+  const calls: ReturnType<typeof deferred>[] = [];
+  const sink = callbackSink<number>(() => {
+    const call = deferred();
+    calls.push(call);
+    return call.promise;
+  }, { maxConcurrency: 2 });
+  const writer = await opened(sink);
+  writer.write(1, 0);
+  equal(writer.backpressure?.(), undefined);
+  writer.write(2, 0);
+  const wait = writer.backpressure?.();
+  ok(wait instanceof Promise);
+  calls[1]?.resolve();
+  await wait;
+  equal(writer.backpressure?.(), undefined);
+  let prepared = false;
+  const prepare = writer.prepareCommit(1)().then(() => {
+    prepared = true;
+  });
+  for (let turn = 0; turn < 10; turn++) await Promise.resolve();
+  equal(prepared, false);
+  calls[0]?.resolve();
+  await prepare;
+});
+
+test("callbackSink() passes on what a call throws or rejects with", async () => {
+  const throwing = await opened<number>(callbackSink(() => {
+    throw new Error("broken");
+  }));
+  throws(() => throwing.write(1, 0), /broken/);
+  const rejecting = await opened<number>(callbackSink(() => Promise.reject(new Error("refused"))));
+  rejecting.write(1, 0);
+  await rejects(rejecting.prepareCommit(1)(), /refused/);
+  throws(() => rejecting.write(2, 0), /refused/);
+  throws(() => callbackSink(() => {}, { maxConcurrency: 0 }), RangeError);
+});
