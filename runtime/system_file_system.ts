@@ -24,8 +24,9 @@ async function permitted<T>(verb: string, path: string, run: () => Promise<T>): 
   }
 }
 
-/** Deno's refusals name the flag in the text alone and are of a class that Bun does not have. */
-function explained(verb: string, path: string, error: unknown): unknown {
+/** Any error, with the flag named if it is a permission that Deno was not given. */
+export function explained(verb: string, path: string, error: unknown): unknown {
+  // Deno's refusals name the flag in the text alone and are of a class that Bun does not have.
   if (!(error instanceof Error) || error.name !== "NotCapable") return error;
   const access = /Requires (\w+) access/.exec(error.message)?.[1] ?? "read";
   return new StreamError(

@@ -12,6 +12,7 @@ import * as fs from "node:fs";
 import process from "node:process";
 import { StreamError } from "../core/errors.ts";
 import type { HeldLock, JobLock } from "../checkpoint/job_lock.ts";
+import { explained } from "./system_file_system.ts";
 
 /** Name of the file that is locked; it stays when the lock is released, only its lock counts. */
 export const LOCK_NAME = "_lock";
@@ -26,26 +27,38 @@ interface LockFile {
 export const systemJobLock: JobLock = {
   async acquire(folder: string): Promise<HeldLock> {
     const path = `${folder}/${LOCK_NAME}`;
-    fs.mkdirSync(folder, { recursive: true });
-    const file = await openLock(path);
-    if (!file.isLocked) {
-      const holder = readHolder(path);
-      file.close();
-      throw new StreamError(
-        "invalid",
-        `Cannot start the job in "${folder}": ${holder} works on it, no other process may; ` +
-          `stop that process or give this job another name`,
-      );
+    try {
+      return await take(folder, path);
+    } catch (error) {
+      throw explained("lock", path, error);
     }
-    fs.writeFileSync(path, `${process.pid}\n`);
-    return {
-      release: () => {
-        file.close();
-        return Promise.resolve();
-      },
-    };
   },
 };
+
+async function take(folder: string, path: string): Promise<HeldLock> {
+  fs.mkdirSync(folder, { recursive: true });
+  const file = await openLock(path);
+  if (!file.isLocked) {
+    file.close();
+    throw new StreamError(
+      "invalid",
+      `Cannot start the job in "${folder}": ${readHolder(path)} works on it, no other process may; ` +
+        `stop that process or give this job another name`,
+    );
+  }
+  try {
+    fs.writeFileSync(path, `${process.pid}\n`);
+  } catch (error) {
+    file.close();
+    throw error;
+  }
+  return {
+    release: () => {
+      file.close();
+      return Promise.resolve();
+    },
+  };
+}
 
 function readHolder(path: string): string {
   const pid = fs.readFileSync(path, "utf8").trim();
@@ -66,6 +79,7 @@ interface DenoFiles {
 }
 
 async function lockWithDeno(path: string): Promise<LockFile> {
+  // Only what the interface above lists is used, and only after a look.
   const { Deno: deno } = globalThis as unknown as { Deno?: DenoFiles };
   if (deno === undefined) {
     throw new StreamError("invalid", `Cannot lock "${path}": this is neither Deno nor Bun, must be one; run it there`);
@@ -73,6 +87,7 @@ async function lockWithDeno(path: string): Promise<LockFile> {
   const file = await deno.open(path, { read: true, write: true, create: true });
   let isOpen = true;
   return {
+    // False when somebody else has it; throws when there can be no lock here.
     isLocked: await file.tryLock(true),
     close: () => {
       if (isOpen) file.close();

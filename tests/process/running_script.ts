@@ -22,14 +22,16 @@ interface Started {
 type Hear = (stream: "out" | "err", chunk: Uint8Array) => void;
 
 /**
- * Starts a script with the arguments and, on Deno, permission to read files and the environment.
+ * Starts a script with the arguments.
  *
  * @param env Variables besides those of this process.
+ * @param permissions Flags for Deno; files and the environment can be read when absent.
  */
 export function startScript(
   path: string,
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
+  permissions: readonly string[] = ["--allow-env", "--allow-read"],
 ): RunningScript {
   const printed = { out: "", err: "" };
   const decoders = { out: new TextDecoder(), err: new TextDecoder() };
@@ -38,7 +40,9 @@ export function startScript(
     printed[stream] += decoders[stream].decode(chunk, { stream: true });
     for (const look of waiting) look();
   };
-  const { kill, exitCode } = "Deno" in globalThis ? startDeno(path, args, env, hear) : startNode(path, args, env, hear);
+  const { kill, exitCode } = "Deno" in globalThis
+    ? startDeno([...permissions, path, ...args], env, hear)
+    : startNode(path, args, env, hear);
   const until = (stream: "out" | "err", text: string): Promise<void> =>
     new Promise((resolve, reject) => {
       const look = () => {
@@ -52,9 +56,9 @@ export function startScript(
 }
 
 /** Not node:child_process: under Deno that reports a process as killed as soon as it was sent a signal. */
-function startDeno(path: string, args: readonly string[], env: Readonly<Record<string, string>>, hear: Hear): Started {
+function startDeno(args: readonly string[], env: Readonly<Record<string, string>>, hear: Hear): Started {
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "--no-prompt", "--no-check", "--allow-env", "--allow-read", path, ...args],
+    args: ["run", "--no-prompt", "--no-check", ...args],
     env: { ...env },
     stdout: "piped",
     stderr: "piped",
