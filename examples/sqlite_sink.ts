@@ -11,8 +11,7 @@
  * @module
  */
 import { DatabaseSync, type SQLInputValue } from "node:sqlite";
-import { StreamError } from "../core/errors.ts";
-import type { Sink, SinkContext, SinkStart, SinkWriter } from "../core/sink.ts";
+import { type Sink, type SinkContext, type SinkStart, type SinkWriter, StreamError } from "../mod.ts";
 
 /** Which table the records go to, and how. */
 export interface SqliteSinkOptions<T> {

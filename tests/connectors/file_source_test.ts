@@ -1,5 +1,9 @@
 import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
+import { pathToFileURL } from "node:url";
 import { gzipSync } from "node:zlib";
 import fc from "fast-check";
 import { csv } from "../../connectors/csv_source.ts";
@@ -7,6 +11,7 @@ import type { FileSourceOptions } from "../../connectors/file_source.ts";
 import { jsonLines, lines } from "../../connectors/text_formats.ts";
 import { StreamError } from "../../core/errors.ts";
 import type { Source, SourceReader } from "../../core/source.ts";
+import { systemFileSystem } from "../../runtime/system_file_system.ts";
 import { ManualClock } from "../support/manual_clock.ts";
 import type { MemoryFileSystem } from "../support/memory_file_system.ts";
 import {
@@ -318,5 +323,21 @@ test("a source refuses a rate, an interval or a delimiter that makes no sense", 
       error = thrown;
     }
     ok(error instanceof RangeError);
+  }
+});
+
+test("lines() reads from this machine's disk", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "weir-lines-"));
+  try {
+    writeFileSync(join(folder, "a.txt"), "one\ntwo\n");
+    writeFileSync(join(folder, "b.txt.gz"), gzipSync("three\nfour"));
+    const context = sourceContext({ fileSystem: systemFileSystem });
+    const reader = await lines(pathToFileURL(`${folder}/`)).open(context);
+    const output = new TestOutput<string>();
+    await readRecords(reader, output, context.clock);
+    deepEqual(output.values, ["one", "two", "three", "four"]);
+    await reader.close();
+  } finally {
+    rmSync(folder, { recursive: true });
   }
 });
