@@ -8,96 +8,193 @@
  */
 
 // The pipeline
-export { type EnvironmentOptions, StreamEnvironment } from "./control/stream_environment.ts";
-export { DataStream, KeyedStream } from "./runtime/stream.ts";
-export { type ActorTimers, KeyedActor, type TimeDomain } from "./runtime/actor.ts";
-export {
-  type KeyedProcessContext,
-  type KeyedProcessFunction,
-  type ProcessContext,
-  type ProcessFunction,
-  type StateDeclarations,
-  type StateOf,
-} from "./runtime/process_function.ts";
-export { malformedInputs, type OutputTag, outputTag } from "./runtime/side_output.ts";
+export { type EnvironmentOptions } from "./control/stream_environment.ts";
+export { StreamEnvironment } from "./control/stream_environment.ts";
+export { type BooleanScriptOption } from "./control/script_options.ts";
+export { type NumberScriptOption } from "./control/script_options.ts";
+export { type ScriptArgument } from "./control/script_options.ts";
+export { type ScriptArguments } from "./control/script_options.ts";
+export { type ScriptOption } from "./control/script_options.ts";
+export { type ScriptOptions } from "./control/script_options.ts";
+export { type StringScriptOption } from "./control/script_options.ts";
+export { DataStream } from "./runtime/stream.ts";
+export { KeyedStream } from "./runtime/stream.ts";
+export { type ActorTimers } from "./runtime/actor.ts";
+export { KeyedActor } from "./runtime/actor.ts";
+export { type TimeDomain } from "./runtime/actor.ts";
+export { type KeyedProcessContext } from "./runtime/process_function.ts";
+export { type KeyedProcessFunction } from "./runtime/process_function.ts";
+export { type ProcessContext } from "./runtime/process_function.ts";
+export { type ProcessFunction } from "./runtime/process_function.ts";
+export { type StateDeclarations } from "./runtime/process_function.ts";
+export { type StateOf } from "./runtime/process_function.ts";
+export { malformedInputs } from "./runtime/side_output.ts";
+export { type OutputTag } from "./runtime/side_output.ts";
+export { outputTag } from "./runtime/side_output.ts";
 export { Job } from "./runtime/job.ts";
-export { type JobProgress, type JobResult, type JobState } from "./runtime/job_progress.ts";
-export {
-  exponentialDelay,
-  failureRate,
-  fixedDelay,
-  noRestart,
-  type RestartSettings,
-} from "./runtime/restart_strategy.ts";
+export { type JobProgress } from "./runtime/job_progress.ts";
+export { type JobResult } from "./runtime/job_progress.ts";
+export { type JobState } from "./runtime/job_progress.ts";
+export { exponentialDelay } from "./runtime/restart_strategy.ts";
+export { type ExponentialDelaySettings } from "./runtime/restart_strategy.ts";
+export { failureRate } from "./runtime/restart_strategy.ts";
+export { type FailureRateSettings } from "./runtime/restart_strategy.ts";
+export { fixedDelay } from "./runtime/restart_strategy.ts";
+export { type FixedDelaySettings } from "./runtime/restart_strategy.ts";
+export { noRestart } from "./runtime/restart_strategy.ts";
+export { type NoRestartSettings } from "./runtime/restart_strategy.ts";
+export { type RestartSettings } from "./runtime/restart_strategy.ts";
 
 // Event time
-export {
-  noWatermarks,
-  type WatermarkGenerator,
-  type WatermarkOutput,
-  watermarks,
-  WatermarkStrategy,
-} from "./timers/watermarks.ts";
-export { MAX_WATERMARK, MIN_WATERMARK, NO_TIMESTAMP } from "./core/element.ts";
+export { noWatermarks } from "./timers/watermarks.ts";
+export { type TimestampFunction } from "./timers/watermarks.ts";
+export { type WatermarkGenerator } from "./timers/watermarks.ts";
+export { type WatermarkOutput } from "./timers/watermarks.ts";
+export { watermarks } from "./timers/watermarks.ts";
+export { WatermarkStrategy } from "./timers/watermarks.ts";
+export { MAX_WATERMARK } from "./core/element.ts";
+export { MIN_WATERMARK } from "./core/element.ts";
+export { NO_TIMESTAMP } from "./core/element.ts";
 
 // State
-export {
-  type AggregateFunction,
-  aggregatingState,
-  type AggregatingStateDescriptor,
-  listState,
-  type ListStateDescriptor,
-  mapState,
-  type MapStateDescriptor,
-  reducingState,
-  type ReducingStateDescriptor,
-  type StateDescriptor,
-  valueState,
-  type ValueStateDescriptor,
-} from "./core/descriptors.ts";
-export {
-  type AggregatingState,
-  type ListState,
-  type MapState,
-  type ReducingState,
-  type ValueState,
-} from "./core/state.ts";
+export { type AggregateFunction } from "./core/descriptors.ts";
+export { aggregatingState } from "./core/descriptors.ts";
+export { type AggregatingStateDescriptor } from "./core/descriptors.ts";
+export { listState } from "./core/descriptors.ts";
+export { type ListStateDescriptor } from "./core/descriptors.ts";
+export { mapState } from "./core/descriptors.ts";
+export { type MapStateDescriptor } from "./core/descriptors.ts";
+export { reducingState } from "./core/descriptors.ts";
+export { type ReducingStateDescriptor } from "./core/descriptors.ts";
+export { type StateDeclaration } from "./core/descriptors.ts";
+export { type StateDescriptor } from "./core/descriptors.ts";
+export { type StateKind } from "./core/descriptors.ts";
+export { type StateOptions } from "./core/descriptors.ts";
+export { valueState } from "./core/descriptors.ts";
+export { type ValueStateDescriptor } from "./core/descriptors.ts";
+export { type ValueStateOptions } from "./core/descriptors.ts";
+export { type AggregatingState } from "./core/state.ts";
+export { type ListState } from "./core/state.ts";
+export { type MapState } from "./core/state.ts";
+export { type ReducingState } from "./core/state.ts";
+export { type ValueState } from "./core/state.ts";
 export { type Key } from "./core/key.ts";
-export {
-  bigint,
-  bool,
-  bytes,
-  type Compatibility,
-  f64,
-  type Serializer,
-  type SerializerSnapshot,
-  str,
-} from "./core/serializer.ts";
+export { bigint } from "./core/serializer.ts";
+export { bool } from "./core/serializer.ts";
+export { bytes } from "./core/serializer.ts";
+export { type Compatibility } from "./core/serializer.ts";
+export { f64 } from "./core/serializer.ts";
+export { type Serializer } from "./core/serializer.ts";
+export { type SerializerSnapshot } from "./core/serializer.ts";
+export { str } from "./core/serializer.ts";
 export { cbor } from "./core/cbor_serializer.ts";
 export { auto } from "./core/auto_serializer.ts";
-export { ByteReader, ByteWriter } from "./core/bytes.ts";
-export { type StateBackend, type StateBackendContext, type StateBackendFactory } from "./core/backend.ts";
-export { heapBackendFactory } from "./backends/heap/heap_backend.ts";
+export { ByteReader } from "./core/bytes.ts";
+export { ByteWriter } from "./core/bytes.ts";
 
 // Sources and sinks
 export { fromIterable } from "./connectors/iterable_source.ts";
+export { type IterableSourceOptions } from "./connectors/iterable_source.ts";
 export { fromAsyncIterable } from "./connectors/async_iterable_source.ts";
-export { jsonLines, lines } from "./connectors/text_formats.ts";
+export { jsonLines } from "./connectors/text_formats.ts";
+export { type JsonLinesOptions } from "./connectors/text_formats.ts";
+export { lines } from "./connectors/text_formats.ts";
 export { fileSink } from "./connectors/file_sink.ts";
+export { type FileSinkOptions } from "./connectors/file_sink.ts";
+export { type PendingFile } from "./connectors/file_sink.ts";
 export { consoleSink } from "./connectors/console_sink.ts";
+export { type ConsoleSinkOptions } from "./connectors/console_sink.ts";
 export { callbackSink } from "./connectors/callback_sink.ts";
-export { type CollectSink, collectSink } from "./connectors/collect_sink.ts";
-export {
-  type MalformedInput,
-  type ReadStatus,
-  type Source,
-  type SourceContext,
-  type SourceOutput,
-  type SourceReader,
-  type SplitPosition,
-} from "./core/source.ts";
-export { type Sink, type SinkContext, type SinkStart, type SinkWriter } from "./core/sink.ts";
-export { type Counter, type Histogram, type MetricGroup } from "./core/metrics.ts";
-export { StreamError, type StreamErrorKind } from "./core/errors.ts";
-export { type Clock, type Random } from "./core/clock.ts";
+export { type CallbackSinkOptions } from "./connectors/callback_sink.ts";
+export { type Collected } from "./connectors/collect_sink.ts";
+export { type CollectSink } from "./connectors/collect_sink.ts";
+export { collectSink } from "./connectors/collect_sink.ts";
+export { type FileSourceOptions } from "./connectors/file_source.ts";
+export { type Paths } from "./connectors/path_pattern.ts";
+export { type MalformedPolicy } from "./connectors/record_format.ts";
+export { type SinkFormat } from "./connectors/line_encoder.ts";
+export { type SinkFormatName } from "./connectors/line_encoder.ts";
+export { type MalformedInput } from "./core/source.ts";
+export { type ReadStatus } from "./core/source.ts";
+export { type Source } from "./core/source.ts";
+export { type SourceContext } from "./core/source.ts";
+export { type SourceOutput } from "./core/source.ts";
+export { type SourceReader } from "./core/source.ts";
+export { type SplitPosition } from "./core/source.ts";
+export { type Sink } from "./core/sink.ts";
+export { type SinkContext } from "./core/sink.ts";
+export { type SinkStart } from "./core/sink.ts";
+export { type SinkWriter } from "./core/sink.ts";
+
+// Metrics
+export { type Counter } from "./core/metrics.ts";
+export { type Histogram } from "./core/metrics.ts";
+export { type MetricGroup } from "./core/metrics.ts";
+export { type JobMetrics } from "./runtime/metrics.ts";
+export { type MetricRegistry } from "./runtime/metrics.ts";
+export { type OperatorMetrics } from "./runtime/metrics.ts";
+export { type TaskMetrics } from "./runtime/metrics.ts";
+export { type EventCounter } from "./runtime/metric_group.ts";
+export { type HistogramReading } from "./runtime/metric_group.ts";
+export { type Meter } from "./runtime/metric_group.ts";
+export { type MetricReading } from "./runtime/metric_group.ts";
+export { type MetricScope } from "./runtime/metric_group.ts";
+export { type RecentHistogram } from "./runtime/metric_group.ts";
+export { type ScopedMetrics } from "./runtime/metric_group.ts";
+
+// Checkpoints
+export { type CheckpointsStatistics } from "./checkpoint/statistics.ts";
+export { type CheckpointStatistics } from "./checkpoint/statistics.ts";
+export { type SubtaskStatistics } from "./checkpoint/statistics.ts";
+export { type CheckpointMetadata } from "./checkpoint/completed_checkpoint.ts";
+export { type CompletedCheckpoint } from "./checkpoint/completed_checkpoint.ts";
+export { type JobStart } from "./checkpoint/completed_checkpoint.ts";
+export { type OperatorCheckpoint } from "./checkpoint/completed_checkpoint.ts";
+export { type SubtaskEntry } from "./checkpoint/completed_checkpoint.ts";
+export { type CheckpointFailureReason } from "./checkpoint/failure.ts";
+export { type SubtaskRef } from "./checkpoint/storage.ts";
+export { type CheckpointType } from "./core/element.ts";
+
+// A state backend of your own
+export { type PendingSnapshot } from "./core/backend.ts";
+export { type SnapshotRequest } from "./core/backend.ts";
+export { type StateBackend } from "./core/backend.ts";
+export { type StateBackendContext } from "./core/backend.ts";
+export { type StateBackendFactory } from "./core/backend.ts";
+export { type FileRef } from "./core/snapshot.ts";
+export { type FileScope } from "./core/snapshot.ts";
+export { type FrozenRows } from "./core/snapshot.ts";
+export { type KeyedStateHandle } from "./core/snapshot.ts";
+export { type ListDistribution } from "./core/snapshot.ts";
+export { type OperatorList } from "./core/snapshot.ts";
+export { type OperatorSnapshot } from "./core/snapshot.ts";
+export { type RowDraft } from "./core/snapshot.ts";
+export { type RowKind } from "./core/snapshot.ts";
+export { type RowSource } from "./core/snapshot.ts";
+export { type RunHandle } from "./core/snapshot.ts";
+export { type SnapshotFigures } from "./core/snapshot.ts";
+export { type SnapshotFile } from "./core/snapshot.ts";
+export { type SnapshotInput } from "./core/snapshot.ts";
+export { type SnapshotReader } from "./core/snapshot.ts";
+export { type SnapshotStore } from "./core/snapshot.ts";
+export { type KeyGroupRange } from "./core/key_groups.ts";
+export { heapBackendFactory } from "./backends/heap/heap_backend.ts";
+export { type KeyContext } from "./core/state.ts";
+export { type MergingState } from "./core/state.ts";
+export { type Namespaced } from "./core/state.ts";
+export { type Namespace } from "./core/key.ts";
+export { VOID_NAMESPACE } from "./core/key.ts";
+
+// Errors, and what a job takes from outside
+export { StreamError } from "./core/errors.ts";
+export { type StreamErrorKind } from "./core/errors.ts";
+export { type Cancel } from "./core/clock.ts";
+export { type Clock } from "./core/clock.ts";
+export { type Random } from "./core/clock.ts";
+export { type FileStatus } from "./core/file_system.ts";
 export { type FileSystem } from "./core/file_system.ts";
+export { type InputFile } from "./core/file_system.ts";
+export { type OutputFile } from "./core/file_system.ts";
+export { type JobPorts } from "./runtime/job_ports.ts";
+export { type HeldLock } from "./checkpoint/job_lock.ts";
+export { type JobLock } from "./checkpoint/job_lock.ts";

@@ -14,6 +14,7 @@ import type { FileRef, OperatorSnapshot, RunHandle } from "../core/snapshot.ts";
 export interface JobStart {
   /** 32 lowercase hex digits, or whatever the user has set. */
   readonly id: string;
+  /** Name that the job was started with. */
   readonly name: string;
   /** When the process started the job, milliseconds since the epoch. */
   readonly startedMs: number;
@@ -35,7 +36,9 @@ export interface OperatorCheckpoint {
   readonly id: string;
   /** For messages. */
   readonly name: string;
+  /** Subtasks that it had. */
   readonly parallelism: number;
+  /** Key groups that it had; a restore keeps them. */
   readonly maxParallelism: number;
   /** All subtasks had finished. */
   readonly finished: boolean;
@@ -45,12 +48,15 @@ export interface OperatorCheckpoint {
 
 /** Content of `_metadata`. */
 export interface CheckpointMetadata {
+  /** Grows over the life of a job, restarts included. */
   readonly checkpointId: number;
   /** When its barrier was made, milliseconds since the epoch. */
   readonly timestampMs: number;
+  /** Whether the engine owns it or the user. */
   readonly type: CheckpointType;
   /** Taken after all input had ended: restoring it needs nothing but to commit what is pending. */
   readonly isFinal: boolean;
+  /** The run of the job that has taken it. */
   readonly job: JobStart;
   /** By operator id, ascending. */
   readonly operators: readonly OperatorCheckpoint[];
@@ -58,6 +64,7 @@ export interface CheckpointMetadata {
 
 /** A checkpoint that is durable. */
 export interface CompletedCheckpoint {
+  /** What it consists of. */
   readonly metadata: CheckpointMetadata;
   /** Where it is: path of the folder that holds `_metadata`. */
   readonly externalPath: string;

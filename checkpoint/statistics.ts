@@ -21,15 +21,19 @@ export interface SubtaskStatistics extends SubtaskRef, SnapshotFigures {
 export interface CheckpointStatistics {
   /** Null when it failed before it had an id. */
   readonly checkpointId: number | null;
+  /** Whether the engine owns it or the user. */
   readonly type: CheckpointType;
+  /** Whether it was taken after all input had ended. */
   readonly isFinal: boolean;
+  /** How far it has come. */
   readonly status: "in-progress" | "completed" | "failed";
   /** Wall clock, milliseconds since the epoch. */
   readonly triggeredMs: number;
   /** To completion or failure, milliseconds; null while in progress. */
   readonly durationMs: number | null;
-  /** Subtasks that must answer, and that have. */
+  /** Subtasks that must answer. */
   readonly subtaskCount: number;
+  /** Answers so far, also those that came too late. */
   readonly subtasks: readonly SubtaskStatistics[];
   /** Bytes written for it by the subtasks that have answered. */
   readonly incrementBytes: number;
@@ -45,6 +49,7 @@ export interface CheckpointStatistics {
 
 /** How checkpoints of a job went so far. */
 export interface CheckpointsStatistics {
+  /** Since the process began. */
   readonly counts: {
     /** Checkpoints ever asked for, those restored excluded. */
     readonly total: number;
@@ -53,8 +58,11 @@ export interface CheckpointsStatistics {
     readonly failed: number;
     readonly restored: number;
   };
+  /** Newest checkpoint that completed. */
   readonly latestCompleted: CheckpointStatistics | null;
+  /** Newest savepoint that completed. */
   readonly latestSavepoint: CheckpointStatistics | null;
+  /** Checkpoint or savepoint that failed last. */
   readonly latestFailed: CheckpointStatistics | null;
   /** Null unless the job was restored. */
   readonly restored: { readonly checkpointId: number; readonly externalPath: string; readonly atMs: number } | null;

@@ -38,8 +38,11 @@ export interface StateBackendContext {
   readonly operatorName: string;
   /** Keys of other groups are not this backend's. */
   readonly keyGroups: KeyGroupRange;
+  /** Number of key groups of the operator, 1..32768. */
   readonly maxParallelism: number;
+  /** Time, and turns of the event loop for asynchronous work. */
   readonly clock: Clock;
+  /** Names for files. */
   readonly random: Random;
   /** Whether to keep track of changes, so that a snapshot can hold only those. */
   readonly incremental: boolean;
@@ -49,11 +52,13 @@ export interface StateBackendContext {
 export interface StateBackendFactory {
   /** As in `state.backend.type`. */
   readonly name: string;
+  /** Makes the backend of one operator subtask; `open` is called next. */
   create(context: StateBackendContext): StateBackend;
 }
 
 /** What a snapshot is taken for. */
 export interface SnapshotRequest {
+  /** The id that `confirm` or `abort` will name. */
   readonly checkpointId: number;
   /** The snapshot must not refer to files of earlier checkpoints. */
   readonly full: boolean;
@@ -86,9 +91,13 @@ export interface StateBackend extends KeyContext, AsyncDisposable {
 
   /** The handle of a state; the same logical state for the same name. @throws {StreamError} For the same name with another kind or an incompatible serializer. */
   state<T>(descriptor: ValueStateDescriptor<T>): ValueState<T> & Namespaced;
+  /** The handle of a list state; see the first overload. */
   state<T>(descriptor: ListStateDescriptor<T>): ListState<T> & MergingState;
+  /** The handle of a map state; see the first overload. */
   state<K, V>(descriptor: MapStateDescriptor<K, V>): MapState<K, V> & Namespaced;
+  /** The handle of a reducing state; see the first overload. */
   state<T>(descriptor: ReducingStateDescriptor<T>): ReducingState<T> & MergingState;
+  /** The handle of an aggregating state; see the first overload. */
   state<I, A, O>(descriptor: AggregatingStateDescriptor<I, A, O>): AggregatingState<I, O> & MergingState;
 
   /** Lets rows that live elsewhere (heap timers) travel in the snapshots; restored rows are loaded at once. */

@@ -10,7 +10,7 @@
 import type { Serializer } from "./serializer.ts";
 
 /** What every descriptor has. */
-interface StateDeclaration {
+export interface StateDeclaration {
   /** Unique within an operator; part of the snapshot format. Renaming loses state. */
   readonly name: string;
 }
@@ -27,20 +27,27 @@ export interface ValueStateDescriptor<T> extends StateDeclaration {
 
 /** An ordered list per (key, namespace). */
 export interface ListStateDescriptor<T> extends StateDeclaration {
+  /** Discriminant; selects the table layout in the backend. */
   readonly kind: "list";
+  /** How elements are written; chosen by the value when absent. */
   readonly serializer: Serializer<T> | undefined;
 }
 
 /** A map per (key, namespace); its keys follow the rules of actor keys. */
 export interface MapStateDescriptor<_K, V> extends StateDeclaration {
+  /** Discriminant; selects the table layout in the backend. */
   readonly kind: "map";
+  /** How values are written; chosen by the value when absent. */
   readonly serializer: Serializer<V> | undefined;
 }
 
 /** One value per (key, namespace) that every `add` folds into. */
 export interface ReducingStateDescriptor<T> extends StateDeclaration {
+  /** Discriminant; selects the table layout in the backend. */
   readonly kind: "reducing";
+  /** How values are written; chosen by the value when absent. */
   readonly serializer: Serializer<T> | undefined;
+  /** Folds what was added (`right`) into what is stored (`left`); associative. */
   readonly reduce: (left: T, right: T) => T;
 }
 
@@ -58,8 +65,11 @@ export interface AggregateFunction<I, A, O> {
 
 /** One accumulator per (key, namespace). */
 export interface AggregatingStateDescriptor<I, A, O> extends StateDeclaration {
+  /** Discriminant; selects the table layout in the backend. */
   readonly kind: "aggregating";
+  /** How accumulators are written; chosen by the value when absent. */
   readonly serializer: Serializer<A> | undefined;
+  /** How inputs become an accumulator, and an accumulator a result. */
   readonly aggregate: AggregateFunction<I, A, O>;
 }
 
@@ -104,6 +114,12 @@ export function valueState<T>(
   name: string,
   options: ValueStateOptions<T> & { readonly default: T },
 ): ValueStateDescriptor<T>;
+/**
+ * Declares one value per key, null until it is written.
+ *
+ * @param name Unique within the operator, not empty.
+ * @throws {TypeError} If the name is empty.
+ */
 export function valueState<T>(name: string, options?: ValueStateOptions<T>): ValueStateDescriptor<T | null>;
 export function valueState<T>(name: string, options: ValueStateOptions<T> = {}): ValueStateDescriptor<T | null> {
   const fallback = options.default;

@@ -13,6 +13,7 @@
 
 /** A file that is open for appending. Not for two callers at once. */
 export interface OutputFile {
+  /** As given to `create`. */
   readonly path: string;
   /** Bytes written so far. */
   readonly sizeBytes: number;
@@ -28,7 +29,9 @@ export interface OutputFile {
 
 /** A file that is open for reading. */
 export interface InputFile {
+  /** As given to `open`. */
   readonly path: string;
+  /** Size when it was opened. */
   readonly sizeBytes: number;
   /** Fills `target` from `offset` on; the number of bytes read, less than asked for only at the end. Blocks. */
   readSync(target: Uint8Array, offset: number): number;
@@ -40,8 +43,11 @@ export interface InputFile {
 
 /** What a path leads to. */
 export interface FileStatus {
+  /** What it is, links followed. */
   readonly kind: "file" | "directory" | "other";
+  /** Bytes of a file. */
   readonly sizeBytes: number;
+  /** Last change, milliseconds since the epoch. */
   readonly modifiedMs: number;
 }
 
@@ -49,6 +55,7 @@ export interface FileStatus {
 export interface FileSystem {
   /** Starts a new file. `exclusive` fails with EEXIST when there is one, `truncate` empties it, `append` goes on at its end. */
   create(path: string, mode: "exclusive" | "truncate" | "append"): Promise<OutputFile>;
+  /** Opens a file for reading. */
   open(path: string): Promise<InputFile>;
   /** The whole file. */
   readFile(path: string): Promise<Uint8Array>;

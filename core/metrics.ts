@@ -11,11 +11,13 @@
 export interface Counter {
   /** Adds `n`, 1 when absent. */
   inc(n?: number): void;
+  /** How often it was counted. */
   readonly count: number;
 }
 
 /** Samples of a distribution. */
 export interface Histogram {
+  /** Takes a sample. */
   update(value: number): void;
   /** Number of samples ever. */
   readonly count: number;
@@ -25,8 +27,10 @@ export interface Histogram {
 
 /** Metrics of one owner. The same name gives the same metric. */
 export interface MetricGroup {
+  /** A counter; made when there is none of that name. */
   counter(name: string): Counter;
   /** Registers a value that is read when somebody looks; a second registration replaces the first. */
   gauge(name: string, read: () => number | string): void;
+  /** A histogram; made when there is none of that name. */
   histogram(name: string): Histogram;
 }

@@ -20,10 +20,15 @@ export interface SinkContext {
   readonly name: string;
   /** 0-based. */
   readonly subtaskIndex: number;
+  /** Number of subtasks that share the sink. */
   readonly parallelism: number;
+  /** The only time that a sink may ask for. */
   readonly clock: Clock;
+  /** The only randomness that a sink may use. */
   readonly random: Random;
+  /** The only way to files. */
   readonly fileSystem: FileSystem;
+  /** Metrics of this operator subtask. */
   readonly metrics: MetricGroup;
 }
 
@@ -57,7 +62,10 @@ export interface SinkWriter<T, C = unknown> {
   prepareCommit(checkpointId: number): () => Promise<C | undefined>;
   /** Makes a transaction visible; must succeed when it is visible already. Called in the order of checkpoint ids. */
   commit(committable: C, checkpointId: number): void | Promise<void>;
-  /** The checkpoint failed, the transaction stays prepared and is committed with the next one. */
+  /**
+   * Frees everything; safe to call twice. A transaction that is prepared and not committed stays as it is:
+   * the checkpoint that holds it commits it after a restart.
+   */
   close(): void | Promise<void>;
 }
 
@@ -69,5 +77,6 @@ export interface Sink<T, C = unknown> {
   readonly maxParallelism?: number;
   /** Where output goes, for the summary: a path, a URL, or `standard output`. */
   readonly destination?: string;
+  /** Makes the writer of one subtask; called again at every restart. */
   open(context: SinkContext): SinkWriter<T, C> | Promise<SinkWriter<T, C>>;
 }

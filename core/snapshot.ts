@@ -24,10 +24,13 @@ export type FileScope = "exclusive" | "shared";
 
 /** One sorted run of a snapshot. Rows of key groups outside `keyGroups` are never read. */
 export interface RunHandle {
+  /** Where its bytes are. */
   readonly file: FileRef;
   /** Age class, 0 = newest. Within a snapshot's list later runs hide earlier ones. */
   readonly level: number;
+  /** Its rows of other key groups are not this subtask's. */
   readonly keyGroups: KeyGroupRange;
+  /** All rows of the file, puts and deletes. */
   readonly rowCount: number;
   /** CRC-32 of the run's footer; every other byte of the run is covered by a CRC inside it. */
   readonly footerCrc32: number;
@@ -35,7 +38,9 @@ export interface RunHandle {
 
 /** Keyed state of one operator subtask: its runs, oldest first. */
 export interface KeyedStateHandle {
+  /** Key groups of the subtask that wrote it. */
   readonly keyGroups: KeyGroupRange;
+  /** Oldest first: later ones hide rows of earlier ones. */
   readonly runs: readonly RunHandle[];
   /** First number that a new list element may take; above every list number in the runs. */
   readonly nextListNumber: number;
@@ -50,7 +55,9 @@ export type ListDistribution = "split" | "union" | "broadcast";
 
 /** One named list of non-keyed state, each item already serialized. */
 export interface OperatorList {
+  /** How it is dealt out when the parallelism changes. */
   readonly distribution: ListDistribution;
+  /** One element each, as bytes of the default serializer. */
   readonly items: readonly Uint8Array[];
 }
 
@@ -69,6 +76,7 @@ export type SubtaskSnapshot = ReadonlyMap<string, OperatorSnapshot>;
 export interface SnapshotFigures {
   /** Milliseconds in which no record could be processed. */
   readonly syncMs: number;
+  /** Milliseconds from then until the last byte was durable. */
   readonly asyncMs: number;
   /** First to last barrier, milliseconds. */
   readonly alignmentMs: number;
@@ -100,15 +108,17 @@ export interface SnapshotStore {
 export interface SnapshotInput {
   /** Names the file in errors. */
   readonly path: string;
+  /** Size of the whole file. */
   readonly sizeBytes: number;
-  /** @throws {SnapshotCorruptError} If the file is shorter than it must be. */
+  /** Reads a part. @throws {SnapshotCorruptError} If the file is shorter than it must be. */
   read(offset: number, length: number): Uint8Array;
+  /** Safe to call twice. */
   close(): void;
 }
 
 /** Opens the files that a checkpoint refers to. */
 export interface SnapshotReader {
-  /** @throws {SnapshotCorruptError} If the file is missing or its size differs. */
+  /** Opens a file. @throws {SnapshotCorruptError} If the file is missing or its size differs. */
   open(file: FileRef): Promise<SnapshotInput>;
 }
 
@@ -117,10 +127,13 @@ export type RowKind = "put" | "delete" | "delete-prefix";
 
 /** One row that is being made; its owner reuses it for the next. */
 export interface RowDraft {
+  /** What the row does. */
   kind: RowKind;
+  /** First part of the row key. */
   keyGroup: number;
   /** What follows (key group, state id) in the row key. */
   readonly key: ByteWriter;
+  /** Empty unless the row is a put. */
   readonly value: ByteWriter;
 }
 

@@ -39,6 +39,7 @@ export interface MalformedInput {
   readonly location: string;
   /** The input as text, shortened to 1,000 characters. */
   readonly text: string;
+  /** Why it is no record, as far as the parser can tell. */
   readonly reason: string;
 }
 
@@ -48,12 +49,17 @@ export interface SourceContext {
   readonly name: string;
   /** 0-based. */
   readonly subtaskIndex: number;
+  /** Number of subtasks that share the source. */
   readonly parallelism: number;
   /** Positions dealt to this subtask from a checkpoint; null at a fresh start. An empty list means: nothing left for this subtask. */
   readonly restored: readonly SplitPosition[] | null;
+  /** The only time that a source may ask for. */
   readonly clock: Clock;
+  /** The only randomness that a source may use. */
   readonly random: Random;
+  /** The only way to files. */
   readonly fileSystem: FileSystem;
+  /** Metrics of this operator subtask. */
   readonly metrics: MetricGroup;
 }
 
@@ -70,6 +76,7 @@ export interface SourceReader<T> {
   progress?(): { readonly done: number; readonly total: number } | null;
   /** A checkpoint that holds `position()` as it was at its barrier is durable, for example to acknowledge to a broker. */
   checkpointCompleted?(checkpointId: number): void | Promise<void>;
+  /** Frees everything; safe to call twice. Nothing is called afterwards. */
   close(): void | Promise<void>;
 }
 
@@ -81,5 +88,6 @@ export interface Source<T> {
   readonly replayable: boolean;
   /** Largest useful parallelism, for example 1 for a single iterable. Absent: any. */
   readonly maxParallelism?: number;
+  /** Makes the reader of one subtask; called again at every restart. */
   open(context: SourceContext): SourceReader<T> | Promise<SourceReader<T>>;
 }

@@ -37,7 +37,7 @@ export interface ListState<T> extends Iterable<T> {
 export interface MapState<K, V> extends Iterable<[K, V]> {
   /** The value, or undefined when there is none. */
   get(key: K): V | undefined;
-  /** @throws {TypeError} When the value is undefined. */
+  /** Sets an entry. @throws {TypeError} When the value is undefined. */
   set(key: K, value: V): this;
   /** Whether there is an entry. */
   has(key: K): boolean;
@@ -95,7 +95,8 @@ export interface MergingState extends Namespaced {
 
 /** Sets and tells the key that state and timers speak of. */
 export interface KeyContext {
+  /** Every later call of a handle or of the timers speaks of this key. */
   setCurrentKey(key: Key): void;
-  /** @throws {StreamError} If none is set. */
+  /** The key that was set last. @throws {StreamError} If none is set. */
   currentKey(): Key;
 }

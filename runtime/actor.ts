@@ -162,9 +162,13 @@ export abstract class KeyedActor<K extends Key, I, O = never> {
    * @throws {StreamError} If called later, or if a restored state of that name does not fit.
    */
   state<T>(descriptor: ValueStateDescriptor<T>): ValueState<T>;
+  /** Declares a list state; see the first overload. */
   state<T>(descriptor: ListStateDescriptor<T>): ListState<T>;
+  /** Declares a map state; see the first overload. */
   state<MK, V>(descriptor: MapStateDescriptor<MK, V>): MapState<MK, V>;
+  /** Declares a reducing state; see the first overload. */
   state<T>(descriptor: ReducingStateDescriptor<T>): ReducingState<T>;
+  /** Declares a aggregating state; see the first overload. */
   state<A, B, C>(descriptor: AggregatingStateDescriptor<A, B, C>): AggregatingState<A, C>;
   state(descriptor: { readonly name: string }): unknown {
     const scope = this.#scope;

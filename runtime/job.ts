@@ -52,6 +52,7 @@ type EndRequest = "stop" | "cancel";
 export class Job {
   /** Settles when the job has ended; rejects when it failed. */
   readonly result: Promise<JobResult>;
+  /** Everything that is measured; docs/metrics.md has the names. */
   readonly metrics: MetricRegistry;
   readonly #graph: JobGraph;
   readonly #storage: CheckpointStorage | null;

@@ -14,10 +14,14 @@ import type { FileSystem } from "../core/file_system.ts";
 
 /** The world as a job sees it. */
 export interface JobPorts {
+  /** Time and the event loop. */
   readonly clock: Clock;
+  /** Randomness and ids. */
   readonly random: Random;
+  /** Files of checkpoints, sources and sinks. */
   readonly fileSystem: FileSystem;
   /** Refuses a second live process on the same checkpoints. */
   readonly jobLock: JobLock;
+  /** Makes the state backend of each operator subtask. */
   readonly backendFactory: StateBackendFactory;
 }

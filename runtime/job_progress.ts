@@ -35,7 +35,9 @@ export interface JobResult {
 
 /** How far a job has come. Counters start at 0 with the process and do not go back at a restart. */
 export interface JobProgress {
+  /** Name that the job was started with. */
   readonly name: string;
+  /** Where it is in its life. */
   readonly state: JobState;
   /** Records that sources have read. */
   readonly recordsIn: number;
@@ -45,9 +47,13 @@ export interface JobProgress {
   readonly recordsSkipped: number;
   /** The smallest watermark of all sources, milliseconds since the epoch; undefined before the first one. */
   readonly watermarkMs: number | undefined;
+  /** Newest completed checkpoint: what it wrote and how long it took; undefined before the first one. */
   readonly lastCheckpoint: { readonly id: number; readonly sizeBytes: number; readonly durationMs: number } | undefined;
+  /** Checkpoints that completed since the process began. */
   readonly checkpointsCompleted: number;
+  /** Checkpoints that failed since the process began. */
   readonly checkpointsFailed: number;
+  /** Restarts after failures since the process began. */
   readonly restarts: number;
   /** Work of all sources in any unit, when every source knows its own; undefined otherwise. */
   readonly sources: { readonly done: number; readonly total: number } | undefined;

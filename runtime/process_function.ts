@@ -25,7 +25,9 @@ import type { OutputTag } from "./side_output.ts";
 export interface ProcessContext<O> {
   /** Event time of the record or timer in hand; -Infinity when it has none. */
   readonly timestampMs: number;
+  /** Metrics of this operator subtask. */
   readonly metrics: MetricGroup;
+  /** Sends a value downstream with the timestamp of the record or timer in hand. */
   emit(value: O): void;
   /** Sends a value to a side output. */
   emitTo<T>(tag: OutputTag<T>, value: T): void;
@@ -47,8 +49,11 @@ export type StateDeclarations = Readonly<Record<string, { readonly kind: StateKi
 
 /** What a keyed step sees. */
 export interface KeyedProcessContext<K extends Key, O, S> extends ProcessContext<O> {
+  /** The current key. */
   readonly key: K;
+  /** Handles of the declared states, by their names in the declaration. */
   readonly state: { readonly [N in keyof S]: StateOf<S[N]> };
+  /** Timers of the current key. */
   readonly timers: ActorTimers;
 }
 
@@ -56,6 +61,8 @@ export interface KeyedProcessContext<K extends Key, O, S> extends ProcessContext
 export interface KeyedProcessFunction<K extends Key, I, O, S extends StateDeclarations> {
   /** State of the step, by the name under which `context.state` has it. */
   readonly state?: S;
+  /** Called for every message of the current key; synchronous. */
   onMessage(value: I, context: KeyedProcessContext<K, O, S>): void;
+  /** Called when a timer of the current key is due; synchronous. */
   onTimer?(timestampMs: number, context: KeyedProcessContext<K, O, S>, domain: TimeDomain): void;
 }

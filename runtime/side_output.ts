@@ -8,14 +8,12 @@
  */
 import type { MalformedInput } from "../core/source.ts";
 
-declare const element: unique symbol;
-
 /** Names a side output and carries its type. Two tags with the same id are the same output. */
 export interface OutputTag<T> {
   /** Unique within an operator. */
   readonly id: string;
   /** For the type checker only; never set. */
-  readonly [element]?: T;
+  readonly element?: T;
 }
 
 /**

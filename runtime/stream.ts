@@ -43,8 +43,8 @@ const FORWARD = { kind: "forward" } as const;
 export class DataStream<T> {
   /** Not for users: streams come from `env.fromSource` and from other streams. */
   constructor(
-    protected readonly graph: StreamGraph,
-    protected readonly edges: readonly StreamEdge[],
+    private readonly graph: StreamGraph,
+    private readonly edges: readonly StreamEdge[],
     private readonly node: StreamNode | null,
   ) {}
 
@@ -55,6 +55,7 @@ export class DataStream<T> {
 
   /** Keeps the values that the predicate holds for. */
   filter<S extends T>(predicate: (value: T) => value is S): DataStream<S>;
+  /** Keeps the values that the predicate holds for. @param predicate Synchronous. */
   filter(predicate: (value: T) => boolean): DataStream<T>;
   filter(predicate: (value: T) => boolean): DataStream<T> {
     return this.#then("filter", (context) => new FilterOperator(context, predicate));
