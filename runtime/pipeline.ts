@@ -14,7 +14,11 @@ import { StreamGraph } from "./stream_graph.ts";
 
 /** A pipeline that is being written. */
 export class Pipeline {
-  /** What has been written so far. */
+  /**
+   * What has been written so far.
+   *
+   * @internal
+   */
   protected readonly graph: StreamGraph = new StreamGraph();
 
   /**
