@@ -104,7 +104,16 @@ export interface StateOptions<T> {
  *
  * @example
  * ```ts
- * const total = valueState<number>("total", { default: 0 });
+ * import { KeyedActor, valueState } from "../mod.ts";
+ *
+ * class Total extends KeyedActor<string, number, number> {
+ *   readonly #total = this.state(valueState<number>("total", { default: 0 }));
+ *
+ *   override onMessage(amount: number): void {
+ *     this.#total.update(this.#total.value() + amount);
+ *     this.emit(this.#total.value());
+ *   }
+ * }
  * ```
  *
  * @param name Unique within the operator, not empty.
@@ -140,6 +149,20 @@ export function valueState<T>(name: string, options: ValueStateOptions<T> = {}):
 /**
  * Declares an ordered list per key.
  *
+ * @example
+ * ```ts
+ * import { KeyedActor, listState } from "../mod.ts";
+ *
+ * class Visits extends KeyedActor<string, string, string[]> {
+ *   readonly #pages = this.state(listState<string>("pages"));
+ *
+ *   override onMessage(page: string): void {
+ *     this.#pages.add(page);
+ *     if (page === "/checkout") this.emit(this.#pages.get());
+ *   }
+ * }
+ * ```
+ *
  * @param name Unique within the operator, not empty.
  * @throws {TypeError} If the name is empty.
  */
@@ -150,6 +173,20 @@ export function listState<T>(name: string, options: StateOptions<T> = {}): ListS
 /**
  * Declares a map per key. Its keys are strings, numbers, bigints, booleans, bytes or tuples of these.
  *
+ * @example
+ * ```ts
+ * import { KeyedActor, mapState } from "../mod.ts";
+ *
+ * class Basket extends KeyedActor<string, { item: string; count: number }, number> {
+ *   readonly #counts = this.state(mapState<string, number>("counts"));
+ *
+ *   override onMessage({ item, count }: { item: string; count: number }): void {
+ *     this.#counts.set(item, (this.#counts.get(item) ?? 0) + count);
+ *     this.emit(this.#counts.size);
+ *   }
+ * }
+ * ```
+ *
  * @param name Unique within the operator, not empty.
  * @throws {TypeError} If the name is empty.
  */
@@ -159,6 +196,20 @@ export function mapState<K, V>(name: string, options: StateOptions<V> = {}): Map
 
 /**
  * Declares one value per key that every `add` folds into.
+ *
+ * @example
+ * ```ts
+ * import { KeyedActor, reducingState } from "../mod.ts";
+ *
+ * class Warmest extends KeyedActor<string, number, number | null> {
+ *   readonly #warmest = this.state(reducingState<number>("warmest", Math.max));
+ *
+ *   override onMessage(celsius: number): void {
+ *     this.#warmest.add(celsius);
+ *     this.emit(this.#warmest.get());
+ *   }
+ * }
+ * ```
  *
  * @param name Unique within the operator, not empty.
  * @param reduce Associative; called with what is stored and what is added.
@@ -174,6 +225,25 @@ export function reducingState<T>(
 
 /**
  * Declares one accumulator per key.
+ *
+ * @example
+ * ```ts
+ * import { aggregatingState, KeyedActor } from "../mod.ts";
+ *
+ * class Mean extends KeyedActor<string, number, number | null> {
+ *   readonly #mean = this.state(aggregatingState("mean", {
+ *     create: () => ({ sum: 0, count: 0 }),
+ *     add: ({ sum, count }, input: number) => ({ sum: sum + input, count: count + 1 }),
+ *     result: ({ sum, count }) => sum / count,
+ *     merge: (left, right) => ({ sum: left.sum + right.sum, count: left.count + right.count }),
+ *   }));
+ *
+ *   override onMessage(value: number): void {
+ *     this.#mean.add(value);
+ *     this.emit(this.#mean.get());
+ *   }
+ * }
+ * ```
  *
  * @param name Unique within the operator, not empty.
  * @throws {TypeError} If the name is empty.

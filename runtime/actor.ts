@@ -83,7 +83,7 @@ export function makeActor<A>(scope: ActorScope, make: () => A): A {
  *
  * @example
  * ```ts
- * import { KeyedActor, valueState } from "./mod.ts";
+ * import { KeyedActor, valueState } from "../mod.ts";
  *
  * class Counter extends KeyedActor<string, unknown, number> {
  *   readonly #count = this.state(valueState<number>("count", { default: 0 }));

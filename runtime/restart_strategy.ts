@@ -92,6 +92,13 @@ export function noRestart(): NoRestartSettings {
 /**
  * Restarts a number of times, each after the same delay.
  *
+ * @example
+ * ```ts
+ * import { fixedDelay, StreamEnvironment } from "../mod.ts";
+ *
+ * StreamEnvironment.create({ argv: [], restart: fixedDelay({ attempts: 3, delayMs: 500 }) });
+ * ```
+ *
  * @param settings `attempts` 1 and `delayMs` 1,000 when absent.
  * @throws {RangeError} If a value is outside its range.
  */

@@ -21,7 +21,7 @@ export interface OutputTag<T> {
  *
  * @example
  * ```ts
- * import { outputTag } from "./mod.ts";
+ * import { outputTag } from "../mod.ts";
  * const late = outputTag<string>("late");
  * ```
  *

@@ -31,13 +31,13 @@ const FORWARD = { kind: "forward" } as const;
  *
  * @example
  * ```ts
- * import { collectSink, fromIterable, StreamEnvironment } from "./mod.ts";
+ * import { collectSink, fromIterable, StreamEnvironment } from "../mod.ts";
  *
  * const env = StreamEnvironment.create({ argv: [] });
  * const out = collectSink<number>();
  * env.fromSource("numbers", fromIterable([1, 2, 3])).map((n) => n * 2).filter((n) => n > 2).sinkTo("out", out);
- * await env.execute("doubles");
- * console.log(out.values); // [4, 6]
+ * await (await env.executeAsync("doubles")).result;
+ * if (out.values.join() !== "4,6") throw new Error(out.values.join());
  * ```
  */
 export class DataStream<T> {
@@ -97,7 +97,27 @@ export class DataStream<T> {
     return new DataStream(this.graph, this.#via({ kind: "broadcast" }), null);
   }
 
-  /** What the operator has sent to a tag. */
+  /**
+   * What the operator has sent to a tag.
+   *
+   * @example
+   * ```ts
+   * import { collectSink, fromIterable, outputTag, StreamEnvironment } from "../mod.ts";
+   *
+   * const odd = outputTag<number>("odd");
+   * const env = StreamEnvironment.create({ argv: [] });
+   * const evens = collectSink<number>();
+   * const odds = collectSink<number>();
+   * const split = env.fromSource("numbers", fromIterable([1, 2, 3])).process<number>("split", (n, context) => {
+   *   if (n % 2 === 0) context.emit(n);
+   *   else context.emitTo(odd, n);
+   * });
+   * split.sinkTo("evens", evens);
+   * split.sideOutput(odd).sinkTo("odds", odds);
+   * await (await env.executeAsync("odd and even")).result;
+   * if (evens.values.join() !== "2" || odds.values.join() !== "1,3") throw new Error();
+   * ```
+   */
   sideOutput<S>(tag: OutputTag<S>): DataStream<S> {
     const from = this.#lastNode("read a side output of");
     return new DataStream(this.graph, [{ from, tagId: tag.id, partitioning: FORWARD }], null);
@@ -155,7 +175,23 @@ export class DataStream<T> {
   }
 }
 
-/** A stream grouped by key. */
+/**
+ * A stream grouped by key.
+ *
+ * @example
+ * ```ts
+ * import { collectSink, fromIterable, StreamEnvironment } from "../mod.ts";
+ *
+ * const env = StreamEnvironment.create({ argv: [] });
+ * const out = collectSink<number>();
+ * env.fromSource("numbers", fromIterable([1, 2, 3, 4]))
+ *   .keyBy((n) => n % 2)
+ *   .reduce("sums", (left, right) => left + right)
+ *   .sinkTo("out", out);
+ * await (await env.executeAsync("sums of odd and even numbers")).result;
+ * if (out.values.join() !== "1,2,4,6") throw new Error(out.values.join());
+ * ```
+ */
 export class KeyedStream<K extends Key, T> {
   /** Not for users: comes from `stream.keyBy(…)`. */
   constructor(
