@@ -38,7 +38,7 @@ test(
   { timeout: 60_000 },
   () =>
     inFolder(async (folder) => {
-      const holder = startScript(HOLDER, [folder], {}, ["--allow-env", "--allow-read", "--allow-write"]);
+      const holder = startScript(HOLDER, [folder], { permissions: ["--allow-env", "--allow-read", "--allow-write"] });
       await holder.until("out", "held");
       await rejects(systemJobLock.acquire(folder), (error) => {
         match(String(error), /Cannot start the job in ".*": process [0-9]+ works on it/);

@@ -1,9 +1,24 @@
 /** Runs a script in a process of its own, on the runtime of the test, and listens to what it prints. */
 import { spawn } from "node:child_process";
 import process from "node:process";
+import { fileURLToPath } from "node:url";
+
+/** Scripts in other folders are to run with the settings of the project, too. */
+const CONFIG = fileURLToPath(new URL("../../deno.json", import.meta.url));
+
+/** Where and with what a script runs. */
+export interface ScriptSurroundings {
+  /** Variables besides those of this process. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Working directory; that of this process when absent. */
+  readonly cwd?: string;
+  /** Flags for Deno; files and the environment can be read when absent. */
+  readonly permissions?: readonly string[];
+}
 
 /** A process that runs a script. */
 export interface RunningScript {
+  readonly pid: number;
   /** What it has printed so far. */
   readonly printed: { out: string; err: string };
   /** Resolves once what it has printed contains `text`; rejects when it ends without. */
@@ -15,6 +30,7 @@ export interface RunningScript {
 }
 
 interface Started {
+  readonly pid: number;
   readonly kill: RunningScript["kill"];
   readonly exitCode: Promise<number | null>;
 }
@@ -23,15 +39,11 @@ type Hear = (stream: "out" | "err", chunk: Uint8Array) => void;
 
 /**
  * Starts a script with the arguments.
- *
- * @param env Variables besides those of this process.
- * @param permissions Flags for Deno; files and the environment can be read when absent.
  */
 export function startScript(
   path: string,
   args: readonly string[],
-  env: Readonly<Record<string, string>> = {},
-  permissions: readonly string[] = ["--allow-env", "--allow-read"],
+  surroundings: ScriptSurroundings = {},
 ): RunningScript {
   const printed = { out: "", err: "" };
   const decoders = { out: new TextDecoder(), err: new TextDecoder() };
@@ -40,9 +52,8 @@ export function startScript(
     printed[stream] += decoders[stream].decode(chunk, { stream: true });
     for (const look of waiting) look();
   };
-  const { kill, exitCode } = "Deno" in globalThis
-    ? startDeno([...permissions, path, ...args], env, hear)
-    : startNode(path, args, env, hear);
+  const start = "Deno" in globalThis ? startDeno : startNode;
+  const { pid, kill, exitCode } = start(path, args, surroundings, hear);
   const until = (stream: "out" | "err", text: string): Promise<void> =>
     new Promise((resolve, reject) => {
       const look = () => {
@@ -52,14 +63,16 @@ export function startScript(
       exitCode.then(() => reject(new Error(`ended before "${text}": ${printed.out}${printed.err}`)));
       look();
     });
-  return { printed, until, kill, exitCode };
+  return { pid, printed, until, kill, exitCode };
 }
 
 /** Not node:child_process: under Deno that reports a process as killed as soon as it was sent a signal. */
-function startDeno(args: readonly string[], env: Readonly<Record<string, string>>, hear: Hear): Started {
+function startDeno(path: string, args: readonly string[], surroundings: ScriptSurroundings, hear: Hear): Started {
+  const { env, cwd, permissions = ["--allow-env", "--allow-read"] } = surroundings;
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "--no-prompt", "--no-check", ...args],
+    args: ["run", "--no-prompt", "--no-check", "--config", CONFIG, ...permissions, path, ...args],
     env: { ...env },
+    ...cwd === undefined ? {} : { cwd },
     stdout: "piped",
     stderr: "piped",
   }).spawn();
@@ -73,13 +86,14 @@ function startDeno(args: readonly string[], env: Readonly<Record<string, string>
     await heard;
     return signal === null ? code : null;
   });
-  return { exitCode, kill: (signal) => void (ended || child.kill(signal)) };
+  return { pid: child.pid, exitCode, kill: (signal) => void (ended || child.kill(signal)) };
 }
 
-function startNode(path: string, args: readonly string[], env: Readonly<Record<string, string>>, hear: Hear): Started {
-  const child = spawn(process.execPath, [path, ...args], { env: { ...process.env, ...env } });
+function startNode(path: string, args: readonly string[], { env, cwd }: ScriptSurroundings, hear: Hear): Started {
+  const child = spawn(process.execPath, [path, ...args], { env: { ...process.env, ...env }, cwd });
   child.stdout.on("data", (chunk: Uint8Array) => hear("out", chunk));
   child.stderr.on("data", (chunk: Uint8Array) => hear("err", chunk));
   const exitCode = new Promise<number | null>((resolve) => child.on("close", (code) => resolve(code)));
-  return { exitCode, kill: (signal) => void child.kill(signal) };
+  // Undefined only when it could not be started: that is an "error" event, which ends the test.
+  return { pid: child.pid!, exitCode, kill: (signal) => void child.kill(signal) };
 }

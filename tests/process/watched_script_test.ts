@@ -5,7 +5,8 @@ import { startScript } from "./running_script.ts";
 
 const SCRIPT = fileURLToPath(new URL("./watched_script.ts", import.meta.url));
 
-const start = (args: readonly string[], env: Readonly<Record<string, string>> = {}) => startScript(SCRIPT, args, env);
+const start = (args: readonly string[], env: Readonly<Record<string, string>> = {}) =>
+  startScript(SCRIPT, args, { env });
 
 test("a script prints its help on standard output and ends with exit code 0", async () => {
   const { printed, exitCode } = start(["--help"]);

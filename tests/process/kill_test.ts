@@ -1,0 +1,144 @@
+import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { test } from "node:test";
+import { scaled } from "../support/scale.ts";
+import {
+  atWork,
+  checkEnd,
+  checkSoFar,
+  completedIds,
+  filesOfCheckpoint,
+  finish,
+  type JobFolder,
+  killAt,
+  names,
+  passed,
+  start,
+  uncommitted,
+  withDemo,
+  withLateFlights,
+  withSeed,
+} from "./started_job.ts";
+import type { Operation, StopPoint } from "./stopping_file_system.ts";
+
+const TIMEOUT = { timeout: scaled(60_000, 900_000) };
+const LATEST = ["--from", "latest"];
+/** Longest time that the example works before it is killed. */
+const LIFE_MS = 600;
+const FLIGHT_COUNT = 20_000;
+
+/** Kills the example again and again at random moments; the first within its first checkpoint interval. */
+async function killDemo(seed: number, kills: number, ...args: readonly string[]): Promise<void> {
+  // So slow that the input lasts.
+  const rate = FLIGHT_COUNT / (kills * LIFE_MS / 1000);
+  await withSeed(seed, (random) =>
+    withDemo(args, async (job) => {
+      for (let kill = 0; kill < kills; kill++) {
+        const running = start(job, "--rate", String(rate), ...kill === 0 ? [] : LATEST);
+        await atWork(job, running);
+        await passed(random() * (kill === 0 ? 150 : LIFE_MS));
+        running.kill("SIGKILL");
+        ok([null, 0].includes(await running.exitCode), running.printed.err);
+        checkSoFar(job);
+      }
+      await finish(job, ...LATEST);
+      checkEnd(job);
+    }));
+}
+
+test("the example ends with the same lines as undisturbed when it is killed at random moments", TIMEOUT, async () => {
+  await killDemo(20_011, scaled(3, 100));
+});
+
+test("the same with parallelism 4", TIMEOUT, async () => {
+  await killDemo(20_012, scaled(3, 100), "--parallelism", "4");
+});
+
+/** The nth file that gets its final name: the commits of a checkpoint rename several, so that most are between two. */
+const commitRename = (when: StopPoint["when"], n: number): StopPoint => ({
+  when,
+  operation: "rename",
+  part: "/part-",
+  n,
+});
+
+/** Whether a commit is half done: a checkpoint has both committed and pending files. */
+function isBetweenRenames(job: JobFolder): boolean {
+  const found = names(job.report);
+  return found.some((name) => {
+    const checkpoint = /^part-(\d+)-/.exec(name)?.[1];
+    return checkpoint !== undefined && found.some((other) => other.startsWith(`.pending-${checkpoint}-`));
+  });
+}
+
+for (const parallelism of [1, 4]) {
+  test(
+    `a job with late input that is killed between two renames of a commit, and of its metadata, ends alike at parallelism ${parallelism}`,
+    TIMEOUT,
+    () =>
+      withLateFlights(["--rate", "3000", "--parallelism", String(parallelism)], async (job) => {
+        await killAt(job, commitRename("after", 2));
+        ok(isBetweenRenames(job), names(job.report).join(" "));
+        checkSoFar(job);
+        // Commits again at once what was pending, and is killed doing so.
+        await killAt(job, commitRename("after", 1), ...LATEST);
+        checkSoFar(job);
+        const before = completedIds(job);
+        await killAt(job, { when: "before", operation: "rename", part: "/_metadata", n: 2 }, ...LATEST);
+        checkSoFar(job);
+        await killAt(job, { when: "after", operation: "rename", part: "/_metadata", n: 2 }, ...LATEST);
+        checkSoFar(job);
+        const ids = completedIds(job);
+        ok(ids[0]! > before[0]!, `${ids} after ${before}`);
+        ok(filesOfCheckpoint(job, ids[0]!).runs.length > 0, "its state is in files");
+        await finish(job, ...LATEST);
+        checkEnd(job);
+      }),
+  );
+}
+
+const OPERATIONS: readonly Operation[] = ["create", "write", "sync", "rename", "remove", "syncDirectory"];
+
+test(
+  "a job that is killed before, within and after any operation on the disk ends alike",
+  TIMEOUT,
+  () =>
+    withSeed(20_013, async (random) => {
+      const among = <T>(values: readonly T[]): T => values[Math.floor(random() * values.length)]!; // Not empty.
+      for (let round = 0; round < scaled(1, 10); round++) {
+        const parallelism = among(["1", "4"]);
+        await withLateFlights(["--rate", "3000", "--parallelism", parallelism], async (job) => {
+          for (let kill = 0; kill < scaled(3, 10); kill++) {
+            const operation = among(OPERATIONS);
+            const when = among(
+              operation === "write" ? ["before", "half", "after"] as const : ["before", "after"] as const,
+            );
+            await killAt(
+              job,
+              { when, operation, part: "", n: 1 + Math.floor(random() * 30) },
+              ...kill === 0 ? [] : LATEST,
+            );
+            checkSoFar(job);
+          }
+          await finish(job, ...LATEST);
+          checkEnd(job);
+        });
+      }
+    }),
+);
+
+test(
+  "a job that is killed before its first checkpoint starts afresh, says so, and leaves nothing behind",
+  TIMEOUT,
+  () =>
+    withLateFlights([], async (job) => {
+      await killAt(job, { when: "before", operation: "rename", part: "/_metadata", n: 1 }, "--rate", "3000");
+      deepEqual(completedIds(job), []);
+      const left = uncommitted(job);
+      ok(left.length > 0);
+      const printed = await finish(job, ...LATEST);
+      match(printed, /No checkpoint of this job has ever completed: it starts afresh/);
+      match(printed, /Removed what dead processes have left: 1 unfinished checkpoint/);
+      checkEnd(job);
+      equal(uncommitted(job).filter((name) => left.includes(name)).length, 0);
+    }),
+);

@@ -1,0 +1,77 @@
+/** A job with late input, all that is kept in three kinds of state, several files a commit, and a point where it stops. */
+import {
+  fileSink,
+  jsonLines,
+  KeyedActor,
+  listState,
+  mapState,
+  StreamEnvironment,
+  valueState,
+  watermarks,
+} from "../../mod.ts";
+import { systemFileSystem } from "../../runtime/system_file_system.ts";
+import { LATE_FLIGHTS_BOUND_MS } from "./late_flights.ts";
+import { parseStopPoint, stoppingFileSystem } from "./stopping_file_system.ts";
+
+interface Flight {
+  readonly date: string;
+  readonly delay: number;
+  readonly origin: string;
+}
+
+const DAY_MS = 86_400_000;
+
+function departureMs({ date }: Flight): number {
+  return Date.parse(`${date.replaceAll("/", "-").replace(" ", "T")}Z`);
+}
+
+/** One airport: each day, and each flight that came after its day was over. */
+class Days extends KeyedActor<string, Flight, unknown> {
+  readonly #delays = this.state(mapState<number, number>("delays"));
+  readonly #seen = this.state(valueState<number>("seen", { default: 0 }));
+  readonly #last = this.state(listState<string>("last"));
+
+  override onMessage({ date, delay }: Flight): void {
+    this.#seen.update(this.#seen.value() + 1);
+    this.#last.update([...this.#last.get(), date].slice(-3));
+    const endOfDayMs = (Math.floor(this.timestampMs / DAY_MS) + 1) * DAY_MS - 1;
+    if (endOfDayMs <= this.timers.currentWatermark) {
+      this.emit({ airport: this.key, late: date, delay, seen: this.#seen.value() });
+      return;
+    }
+    this.#delays.set(endOfDayMs, (this.#delays.get(endOfDayMs) ?? 0) + delay);
+    this.timers.registerEventTime(endOfDayMs);
+  }
+
+  override onTimer(timestampMs: number): void {
+    const day = new Date(timestampMs).toISOString().slice(0, 10);
+    const delay = this.#delays.get(timestampMs);
+    this.emit({ airport: this.key, day, delay, seen: this.#seen.value(), last: [...this.#last.get()] });
+    this.#delays.delete(timestampMs);
+  }
+}
+
+const argumentsOfScript = {
+  input: { type: "string", default: "input.jsonl", description: "flights" },
+  rate: { type: "number", description: "flights read per second" },
+  stopAt: { type: "string", description: "see stopping_file_system.ts" },
+} as const;
+const { args: { stopAt } } = StreamEnvironment.create({ args: argumentsOfScript });
+const env = StreamEnvironment.create({
+  args: argumentsOfScript,
+  config: { "execution.checkpointing.dir": "checkpoints" },
+  ports: stopAt === undefined ? {} : { fileSystem: stoppingFileSystem(systemFileSystem, parseStopPoint(stopAt)) },
+});
+const { input, rate } = env.args;
+
+env.fromSource(
+  "flights",
+  jsonLines<Flight>(input, rate === undefined ? {} : { ratePerSecond: rate }),
+  watermarks(departureMs).boundedOutOfOrderness(LATE_FLIGHTS_BOUND_MS),
+).setParallelism(1) // Which flights are late follows from the order within one subtask.
+  .keyBy(({ origin }) => origin)
+  .actor("days", () => new Days())
+  // Small files, so that a commit takes several renames.
+  .sinkTo("report", fileSink("report", { rollBytes: 2_000 }));
+
+await env.execute("late flights");

@@ -1,0 +1,174 @@
+import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { readFileSync, statSync, unlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { scaled } from "../support/scale.ts";
+import {
+  atWork,
+  checkEnd,
+  checkpointFolder,
+  checkSoFar,
+  committedLines,
+  completedIds,
+  filesOfCheckpoint,
+  finish,
+  type JobFolder,
+  killAt,
+  names,
+  passed,
+  start,
+  uncommitted,
+  withLateFlights,
+  withSeed,
+} from "./started_job.ts";
+import type { StopPoint } from "./stopping_file_system.ts";
+
+const TIMEOUT = { timeout: scaled(60_000, 300_000) };
+const LATEST = ["--from", "latest"];
+const SLOW = ["--rate", "3000"];
+
+/** Right after a checkpoint has become complete, before anyone is told. */
+const afterCheckpoint = (n: number): StopPoint => ({ when: "after", operation: "rename", part: "/_metadata", n });
+
+/** While the newest of several checkpoints is being committed. */
+const WITHIN_COMMIT: StopPoint = { when: "after", operation: "rename", part: "/part-", n: 20 };
+
+function flipByte(path: string, random: () => number): void {
+  const bytes = readFileSync(path);
+  const at = Math.floor(random() * bytes.length);
+  bytes[at] = bytes[at]! ^ 1 << Math.floor(random() * 8); // `at` is within the file.
+  writeFileSync(path, bytes);
+}
+
+/** Files that the newest checkpoint has and the one before it has not. */
+function newestFiles(job: JobFolder): { id: number; metadata: string; run: string } {
+  const [id, former] = completedIds(job);
+  const { metadata, runs } = filesOfCheckpoint(job, id!); // The tests take at least two.
+  const older = filesOfCheckpoint(job, former!).runs;
+  const own = runs.filter((run) => !older.includes(run));
+  ok(own.length > 0 && older.length > 0, "both checkpoints have files");
+  return { id: id!, metadata, run: own[0]! };
+}
+
+for (const parallelism of ["1", "4"]) {
+  test(
+    `a damaged newest checkpoint is passed over loudly, and the end is the same, at parallelism ${parallelism}`,
+    TIMEOUT,
+    () =>
+      withSeed(30_011, (random) =>
+        withLateFlights([...SLOW, "--parallelism", parallelism], async (job) => {
+          const damages: ((files: { metadata: string; run: string }) => void)[] = [
+            ({ metadata }) => flipByte(metadata, random),
+            ({ run }) => flipByte(run, random),
+            ({ run }) => unlinkSync(run),
+          ];
+          await killAt(job, WITHIN_COMMIT);
+          for (const damage of damages) {
+            const files = newestFiles(job);
+            damage(files);
+            const { printed } = await killAt(job, WITHIN_COMMIT, ...LATEST);
+            match(printed.err, new RegExp(`error: Checkpoint ${files.id} is damaged, an older one is used`));
+            match(printed.err, new RegExp(`warning: Checkpoint ${files.id} was moved to .*damaged-chk-${files.id}`));
+            checkSoFar(job);
+          }
+          await finish(job, ...LATEST);
+          checkEnd(job);
+          ok(
+            names(join(job.report, ".superseded")).length > 0,
+            "what the damaged checkpoints had committed was taken back",
+          );
+        })),
+  );
+}
+
+test(
+  "a job whose checkpoints are all damaged does not start, and touches nothing",
+  TIMEOUT,
+  () =>
+    withLateFlights(SLOW, async (job) => {
+      await killAt(job, afterCheckpoint(3));
+      for (const id of completedIds(job)) unlinkSync(filesOfCheckpoint(job, id).metadata);
+      const before = [names(job.report), names(checkpointFolder(job)!)];
+      const running = start(job, ...LATEST);
+      equal(await running.exitCode, 1);
+      match(running.printed.err, /Cannot restore .*: a checkpoint has completed here once, and none is left/);
+      deepEqual([names(job.report), names(checkpointFolder(job)!)], before);
+    }),
+);
+
+test(
+  "a second process on the same job is refused; the first ends gracefully at SIGINT, and goes on later",
+  TIMEOUT,
+  () =>
+    withLateFlights([], async (job) => {
+      const first = start(job, ...SLOW);
+      await atWork(job, first);
+      while (completedIds(job).length === 0) await passed(5);
+      for (const args of [[], LATEST]) {
+        const second = start(job, ...args);
+        equal(await second.exitCode, 1);
+        match(
+          second.printed.err,
+          new RegExp(`Cannot start the job in ".*": process ${first.pid} works on it, no other process may; stop that`),
+        );
+      }
+      const before = completedIds(job)[0]!; // There is one, see above.
+      first.kill("SIGINT");
+      equal(await first.exitCode, 130, first.printed.err);
+      match(first.printed.err, /late flights stopped after/);
+      ok(completedIds(job)[0]! > before, "a last checkpoint");
+      deepEqual(uncommitted(job), []);
+      ok(committedLines(job).length > 0);
+      checkSoFar(job);
+      ok(committedLines(job).length < job.expected.length);
+
+      const afresh = start(job);
+      equal(await afresh.exitCode, 1);
+      match(
+        afresh.printed.err,
+        /Cannot start "late flights" afresh: ".*" holds checkpoints of an earlier run; go on from them with --from latest/,
+      );
+      checkSoFar(job);
+      await finish(job, ...LATEST);
+      checkEnd(job);
+    }),
+);
+
+test("a job that has finished finishes again, and changes no file", TIMEOUT, () =>
+  withLateFlights([], async (job) => {
+    await finish(job);
+    checkEnd(job);
+    const files = () => names(job.report).map((name) => [name, statSync(join(job.report, name)).mtimeMs]);
+    const before = files();
+    match(await finish(job, ...LATEST), /"late flights" had finished: committing what is pending/);
+    deepEqual(files(), before);
+  }));
+
+test(
+  "a job that is killed at its final checkpoint, and then while that is committed, ends alike",
+  TIMEOUT,
+  () =>
+    withLateFlights(["-Dexecution.checkpointing.interval=1h"], async (job) => {
+      await killAt(job, { when: "before", operation: "rename", part: "/_metadata", n: 1 });
+      deepEqual(committedLines(job), []);
+      await killAt(job, afterCheckpoint(1), ...LATEST);
+      deepEqual(committedLines(job), []);
+      await killAt(job, { when: "after", operation: "rename", part: "/part-", n: 3 }, ...LATEST);
+      ok(committedLines(job).length > 0 && uncommitted(job).length > 0);
+      checkSoFar(job);
+      await finish(job, ...LATEST);
+      checkEnd(job);
+    }),
+);
+
+test(
+  "a start afresh after a process that never completed a checkpoint clears what that has left",
+  TIMEOUT,
+  () =>
+    withLateFlights([], async (job) => {
+      await killAt(job, { when: "before", operation: "rename", part: "/_metadata", n: 1 }, ...SLOW);
+      ok(uncommitted(job).length > 0);
+      await finish(job);
+      checkEnd(job);
+    }),
+);

@@ -1,0 +1,199 @@
+/** Starts, kills and looks at jobs that run in processes of their own, each in a folder that is removed afterwards. */
+import { deepEqual, equal, ok } from "node:assert/strict";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { filesOf } from "../../checkpoint/completed_checkpoint.ts";
+import { decodeMetadata } from "../../checkpoint/metadata_reader.ts";
+import { flightLines, flightReports } from "../support/flight_oracle.ts";
+import { lateFlightLines, lateFlightReports } from "./late_flights.ts";
+import { type RunningScript, startScript } from "./running_script.ts";
+import { STOPPED, type StopPoint, stopPointText } from "./stopping_file_system.ts";
+
+/** A job in a folder of its own. */
+export interface JobFolder {
+  readonly folder: string;
+  readonly script: string;
+  /** Given to each start. */
+  readonly args: readonly string[];
+  /** Where its output is, and what it must be: sorted lines. */
+  readonly report: string;
+  readonly expected: readonly string[];
+  /** Holds a folder for the job. */
+  readonly checkpoints: string;
+}
+
+/** Waits for real time. */
+export function passed(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** Numbers in [0, 1) that follow from a seed (mulberry32). */
+export function seeded(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = state + 0x6d2b79f5 >>> 0;
+    let mixed = Math.imul(state ^ state >>> 15, state | 1);
+    mixed = mixed + Math.imul(mixed ^ mixed >>> 7, mixed | 61) ^ mixed;
+    return ((mixed ^ mixed >>> 14) >>> 0) / 2 ** 32;
+  };
+}
+
+/** Names the seed when the test fails. */
+export async function withSeed(seed: number, body: (random: () => number) => Promise<void>): Promise<void> {
+  try {
+    await body(seeded(seed));
+  } catch (error) {
+    throw new Error(`with seed ${seed}: ${error instanceof Error ? error.message : error}`, { cause: error });
+  }
+}
+
+async function inFolder(body: (folder: string) => Promise<void>): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), "weir-kill-"));
+  try {
+    await body(folder);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+const scriptAt = (path: string) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
+
+/** The example on its real data. */
+export function withDemo(args: readonly string[], body: (job: JobFolder) => Promise<void>): Promise<void> {
+  return inFolder((folder) =>
+    body({
+      folder,
+      args,
+      script: scriptAt("examples/flight_delays.ts"),
+      report: join(folder, "out/flight-delays"),
+      expected: flightReports(flightLines()),
+      checkpoints: join(folder, "out/checkpoints"),
+    })
+  );
+}
+
+/** The job of late_flights_script.ts: late input, and checkpoints that keep all state in files of their own. */
+export function withLateFlights(args: readonly string[], body: (job: JobFolder) => Promise<void>): Promise<void> {
+  return inFolder((folder) => {
+    const lines = lateFlightLines(seeded(1));
+    writeFileSync(join(folder, "input.jsonl"), lines.join("\n"));
+    return body({
+      folder,
+      args: ["-Dexecution.checkpointing.interval=50ms", "-Dexecution.checkpointing.data-inline-threshold=0", ...args],
+      script: scriptAt("tests/process/late_flights_script.ts"),
+      report: join(folder, "report"),
+      expected: lateFlightReports(lines),
+      checkpoints: join(folder, "checkpoints"),
+    });
+  });
+}
+
+/** What examples need, and no more. */
+const PERMISSIONS = ["--allow-read", "--allow-write", "--allow-env"];
+
+/** Starts the job. */
+export function start(job: JobFolder, ...args: readonly string[]): RunningScript {
+  return startScript(job.script, [...job.args, ...args], { cwd: job.folder, permissions: PERMISSIONS });
+}
+
+/** Runs the job to its end, which must be a good one; what it has printed on standard error. */
+export async function finish(job: JobFolder, ...args: readonly string[]): Promise<string> {
+  const running = start(job, ...args);
+  equal(await running.exitCode, 0, running.printed.err);
+  return running.printed.err;
+}
+
+/** Runs the job until it stands still at `point`, and kills it there. */
+export async function killAt(job: JobFolder, point: StopPoint, ...args: readonly string[]): Promise<RunningScript> {
+  const running = start(job, "--stop-at", stopPointText(point), ...args);
+  await running.until("out", STOPPED);
+  running.kill("SIGKILL");
+  equal(await running.exitCode, null);
+  return running;
+}
+
+/** Resolves when a process works on the job; rejects when it ends before that. */
+export async function atWork(job: JobFolder, running: RunningScript): Promise<void> {
+  let ended = false;
+  running.exitCode.then(() => ended = true);
+  while (holderOf(job) !== `${running.pid}\n`) {
+    ok(!ended, running.printed.err);
+    await passed(2);
+  }
+}
+
+function holderOf(job: JobFolder): string {
+  const folder = checkpointFolder(job);
+  if (folder === null) return "";
+  return names(folder).includes("_lock") ? readFileSync(join(folder, "_lock"), "utf8") : "";
+}
+
+/** Names in a folder, sorted; none when it is not there. */
+export function names(folder: string): string[] {
+  try {
+    return readdirSync(folder).sort();
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return [];
+    throw error;
+  }
+}
+
+/** Folder with the checkpoints of the job; null when there is none yet. */
+export function checkpointFolder(job: JobFolder): string | null {
+  const [jobId] = names(job.checkpoints);
+  return jobId === undefined ? null : join(job.checkpoints, jobId);
+}
+
+/** Ids of completed checkpoints, newest first. */
+export function completedIds(job: JobFolder): number[] {
+  const folder = checkpointFolder(job);
+  if (folder === null) return [];
+  return names(folder)
+    .filter((name) => name.startsWith("chk-") && names(join(folder, name)).includes("_metadata"))
+    .map((name) => Number(name.slice(4)))
+    .sort((a, b) => b - a);
+}
+
+/** Paths of the metadata and of the files that a completed checkpoint refers to. */
+export function filesOfCheckpoint(job: JobFolder, checkpointId: number): { metadata: string; runs: string[] } {
+  const folder = checkpointFolder(job)!; // There is a checkpoint.
+  const metadata = join(folder, `chk-${checkpointId}`, "_metadata");
+  const { operators } = decodeMetadata(readFileSync(metadata), metadata);
+  const runs = [...filesOf(operators)].flatMap((file) => {
+    if (file.scope === "inline") return [];
+    return join(folder, file.scope === "shared" ? "shared" : `chk-${checkpointId}`, file.name);
+  });
+  return { metadata, runs: [...new Set(runs)] };
+}
+
+/** What readers of the output see, sorted. */
+export function committedLines(job: JobFolder): string[] {
+  return names(job.report)
+    .filter((name) => name.startsWith("part-"))
+    .flatMap((name) => readFileSync(join(job.report, name), "utf8").split("\n").slice(0, -1))
+    .sort();
+}
+
+/** Names in the output folder that are not for readers. */
+export function uncommitted(job: JobFolder): string[] {
+  return names(job.report).filter((name) => name.startsWith(".") && name !== ".superseded");
+}
+
+/** All that a reader sees now is in the output of an undisturbed run, too, and no line of it twice. */
+export function checkSoFar(job: JobFolder): void {
+  const due = new Map<string, number>();
+  for (const line of job.expected) due.set(line, (due.get(line) ?? 0) + 1);
+  for (const line of committedLines(job)) {
+    const count = due.get(line) ?? 0;
+    ok(count > 0, `committed too often, or never due: ${line}`);
+    due.set(line, count - 1);
+  }
+}
+
+/** The output is that of an undisturbed run, and nothing is left beside it. */
+export function checkEnd(job: JobFolder): void {
+  deepEqual(committedLines(job), job.expected);
+  deepEqual(uncommitted(job), []);
+}
