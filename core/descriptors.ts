@@ -47,8 +47,11 @@ export interface ReducingStateDescriptor<T> extends StateDeclaration {
   readonly kind: "reducing";
   /** How values are written; chosen by the value when absent. */
   readonly serializer: Serializer<T> | undefined;
-  /** Folds what was added (`right`) into what is stored (`left`); associative. */
-  readonly reduce: (left: T, right: T) => T;
+  /**
+   * Folds what was added (`right`) into what is stored (`left`); associative. A method, so that a descriptor of any type
+   * is a StateDescriptor.
+   */
+  reduce(left: T, right: T): T;
 }
 
 /** How an aggregating state folds inputs into an accumulator and reads a result from it. */

@@ -22,7 +22,7 @@ export class ReducingHandle<T> implements ReducingState<T>, MergingState {
 
   constructor(private readonly slot: EntrySlot, descriptor: ReducingStateDescriptor<T>) {
     this.sources = new EntrySlot(slot.ledger, slot.state);
-    this.reduce = descriptor.reduce;
+    this.reduce = (left, right) => descriptor.reduce(left, right);
   }
 
   get(): T | null {

@@ -54,6 +54,8 @@ import { ValueHandle } from "./value_handle.ts";
 export interface HeapBackendOptions {
   /** Whether each current key is checked to be of this backend's key groups; costs a hash per record. Default false. */
   readonly checkKeyGroups?: boolean;
+  /** Rows that a snapshot handles between two looks at the clock, ≥ 1. Default 64. */
+  readonly rowsPerLook?: number;
 }
 
 /** The backend `hashmap`. */
@@ -64,6 +66,7 @@ export class HeapStateBackend implements StateBackend {
   private readonly registry: StateRegistry;
   private readonly running = new Set<HeapSnapshot>();
   private readonly checkKeyGroups: boolean;
+  private readonly rowsPerLook: number;
   private snapshotCount = 0;
   private closed = false;
 
@@ -71,6 +74,7 @@ export class HeapStateBackend implements StateBackend {
     this.increments = new Increments(this.ledger, context.incremental);
     this.registry = new StateRegistry(this.ledger, () => this.increments.invalidate());
     this.checkKeyGroups = options.checkKeyGroups ?? false;
+    this.rowsPerLook = options.rowsPerLook ?? 64;
   }
 
   async open(handles: readonly KeyedStateHandle[], reader: SnapshotReader): Promise<void> {
@@ -164,6 +168,7 @@ export class HeapStateBackend implements StateBackend {
       keyGroups,
       maxParallelism,
       clock,
+      rowsPerLook: this.rowsPerLook,
       onEnd: (ended, handle) => this.onEnd(ended, handle, request),
     });
     this.running.add(snapshot);

@@ -36,9 +36,6 @@ import type { RowStore } from "./row_store.ts";
 import { RunOutput } from "./run_output.ts";
 import { Slices } from "./slices.ts";
 
-/** Rows handled between two looks at the clock. */
-const ROWS_PER_LOOK = 64;
-
 /** Rows of another owner, frozen. */
 export interface FrozenSource {
   readonly state: RunState;
@@ -65,6 +62,8 @@ export interface SnapshotPlan {
   readonly keyGroups: KeyGroupRange;
   readonly maxParallelism: number;
   readonly clock: Clock;
+  /** Rows handled between two looks at the clock. */
+  readonly rowsPerLook: number;
   /** Told once, when the snapshot needs nothing of the backend any more. `handle` is undefined unless it was written. */
   readonly onEnd: (snapshot: HeapSnapshot, handle: KeyedStateHandle | null | undefined) => void;
 }
@@ -98,7 +97,8 @@ export class HeapSnapshot implements PendingSnapshot {
       await this.slices.pause();
       await this.dealOut();
       for (let group = this.plan.keyGroups.start; group <= this.plan.keyGroups.end; group++) {
-        await this.writeGroup(group, store);
+        if (this.isEmpty(group)) this.buckets.close(group);
+        else await this.writeGroup(group, store);
       }
       handle = await this.output.finish(this.stateTable());
       return handle;
@@ -137,7 +137,7 @@ export class HeapSnapshot implements PendingSnapshot {
 
   /** Counts a row; true when the slice is over. */
   private rowDone(): boolean {
-    if (++this.sinceLook < ROWS_PER_LOOK) return false;
+    if (++this.sinceLook < this.plan.rowsPerLook) return false;
     this.sinceLook = 0;
     return this.slices.isDue();
   }
@@ -192,6 +192,11 @@ export class HeapSnapshot implements PendingSnapshot {
       rows.add(draft.keyGroup, code, key.buffer, 0, key.length, value.buffer, 0, value.length);
       if (this.rowDone()) await this.slices.pause();
     }
+  }
+
+  private isEmpty(group: number): boolean {
+    if (this.capture.entries.length > 0 || !this.buckets.isEmpty(group)) return false;
+    return this.plan.changes !== null || this.plan.carried.every(({ rows }) => !rows.has(group));
   }
 
   private async writeGroup(group: number, store: SnapshotStore): Promise<void> {

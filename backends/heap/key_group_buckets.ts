@@ -65,6 +65,14 @@ export class KeyGroupBuckets {
     );
   }
 
+  /** Whether there is nothing to write for a key group. */
+  isEmpty(group: number): boolean {
+    const index = group - this.range.start;
+    if (this.entries[index]!.length > 0 || this.captured[index]!.entries.length > 0) return false;
+    for (const rows of this.foreignRows.values()) if (rows.has(group)) return false;
+    return true;
+  }
+
   /** Hands over the entries of a key group. */
   take(group: number): Entry[] {
     const index = group - this.range.start;

@@ -55,6 +55,11 @@ export class RowStore {
     return this.groups.keys();
   }
 
+  /** Whether there are rows of a key group. */
+  has(keyGroup: number): boolean {
+    return this.groups.has(keyGroup);
+  }
+
   /** Walks the rows of a key group. */
   rowsOf(keyGroup: number): StoredRows {
     return new StoredRows(this.groups.get(keyGroup) ?? []);

@@ -7,8 +7,10 @@ interface Scheduled {
   readonly callback: () => void;
 }
 
-/** Microtask turns after which in-memory work without deferred or scheduled steps has come to rest. */
+/** Microtask turns after which in-memory work has usually come to rest. */
 const SETTLE_TURNS = 64;
+/** Microtask turns after which it has for certain. */
+const REST_TURNS = 20_000;
 
 /** Deterministic {@link Clock}. Callbacks run inside `advance`, `runDeferred` and `runUntil` only. */
 export class ManualClock implements Clock {
@@ -117,7 +119,7 @@ export class ManualClock implements Clock {
       if (settled) return await promise;
       between?.();
       if (this.runDeferred() === 0) {
-        await this.settle();
+        for (let turn = 0; turn < REST_TURNS && !settled && this.deferred.length === 0; turn++) await Promise.resolve();
         if (settled) return await promise;
         if (this.deferred.length === 0) {
           throw new Error("Cannot go on: nothing is deferred and the promise still waits");

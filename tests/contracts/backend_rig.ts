@@ -1,0 +1,67 @@
+/** What the suites of state backends work with: backends over one clock and one set of snapshot files. */
+import type { StateBackend, StateBackendFactory } from "../../core/backend.ts";
+import type { KeyGroupRange } from "../../core/key_groups.ts";
+import type { KeyedStateHandle } from "../../core/snapshot.ts";
+import { ManualClock } from "../support/manual_clock.ts";
+import { MemorySnapshots, type MemorySnapshotsOptions } from "../support/memory_snapshot_store.ts";
+
+/** Key groups of every backend in the suites. */
+export const MAX_PARALLELISM = 128;
+/** All of them. */
+export const ALL: KeyGroupRange = { start: 0, end: MAX_PARALLELISM - 1 };
+
+/** Settings of one backend. */
+export interface OpenOptions {
+  readonly keyGroups?: KeyGroupRange;
+  readonly maxParallelism?: number;
+  readonly incremental?: boolean;
+}
+
+/** Makes backends; one rig per test. */
+export class BackendRig {
+  readonly clock: ManualClock;
+  readonly files: MemorySnapshots;
+  private nextCheckpoint = 1;
+
+  constructor(private readonly factory: StateBackendFactory, options: MemorySnapshotsOptions = {}) {
+    // Each look at the clock takes a whole slice, so that work in slices really is interrupted.
+    this.clock = new ManualClock({ tickMs: 1 });
+    this.files = new MemorySnapshots(options);
+  }
+
+  /** A backend without states that has not been opened. */
+  create({ keyGroups = ALL, maxParallelism = MAX_PARALLELISM, incremental = false }: OpenOptions = {}): StateBackend {
+    let ids = 0;
+    return this.factory.create({
+      operatorName: "op",
+      keyGroups,
+      maxParallelism,
+      clock: this.clock,
+      random: { next: () => 0.5, id: () => `${ids++}`.padStart(32, "0") },
+      incremental,
+    });
+  }
+
+  /** A backend that has taken back `handles`. */
+  async open(handles: readonly (KeyedStateHandle | null)[] = [], options: OpenOptions = {}): Promise<StateBackend> {
+    const backend = this.create(options);
+    await this.clock.runUntil(backend.open(handles.filter((handle) => handle !== null), this.files));
+    return backend;
+  }
+
+  /** Takes a snapshot to its end; `between` runs between the slices of its asynchronous part. */
+  async snapshot(
+    backend: StateBackend,
+    { id = this.nextCheckpoint++, full = false, confirm = false, between }: {
+      readonly id?: number;
+      readonly full?: boolean;
+      readonly confirm?: boolean;
+      readonly between?: () => void;
+    } = {},
+  ): Promise<KeyedStateHandle | null> {
+    const pending = backend.snapshot({ checkpointId: id, full });
+    const handle = await this.clock.runUntil(pending.write(this.files), between);
+    if (confirm) backend.confirm(id);
+    return handle;
+  }
+}

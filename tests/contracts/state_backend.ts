@@ -1,0 +1,26 @@
+/** What every state backend promises: the suites below, and what holds for a snapshot. */
+import type { StateBackendFactory } from "../../core/backend.ts";
+import { keyedStateSuite } from "./keyed_state.ts";
+import { keyIterationSuite } from "./key_iteration.ts";
+import { rescalingSuite } from "./keyed_rescaling.ts";
+import { keyedSnapshotSuite } from "./keyed_snapshot.ts";
+import { stateModelSuite } from "./keyed_state_model.ts";
+
+/** Where a backend differs. */
+export interface StateBackendContractOptions {
+  /** The same backend with the debug check of key groups. */
+  readonly checking: StateBackendFactory;
+}
+
+/** Registers the suite for the backends that `factory` makes. */
+export function stateBackendContract(
+  name: string,
+  factory: StateBackendFactory,
+  options: StateBackendContractOptions,
+): void {
+  keyedStateSuite(name, factory);
+  keyIterationSuite(name, factory);
+  keyedSnapshotSuite(name, factory);
+  rescalingSuite(name, factory, options.checking);
+  stateModelSuite(name, factory);
+}
