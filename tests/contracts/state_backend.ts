@@ -3,6 +3,8 @@ import type { StateBackendFactory } from "../../core/backend.ts";
 import { keyedStateSuite } from "./keyed_state.ts";
 import { keyIterationSuite } from "./key_iteration.ts";
 import { rescalingSuite } from "./keyed_rescaling.ts";
+import { incrementSuite, rowSourceSuite } from "./keyed_increments.ts";
+import { serializerSuite } from "./keyed_serializers.ts";
 import { keyedSnapshotSuite } from "./keyed_snapshot.ts";
 import { stateModelSuite } from "./keyed_state_model.ts";
 
@@ -21,6 +23,9 @@ export function stateBackendContract(
   keyedStateSuite(name, factory);
   keyIterationSuite(name, factory);
   keyedSnapshotSuite(name, factory);
+  serializerSuite(name, factory);
+  rowSourceSuite(name, factory);
+  incrementSuite(name, factory);
   rescalingSuite(name, factory, options.checking);
   stateModelSuite(name, factory);
 }

@@ -1,0 +1,177 @@
+/** Incremental snapshots, and rows of other owners in them. */
+import { deepEqual, equal, ok, throws } from "node:assert/strict";
+import { test } from "node:test";
+import type { StateBackendFactory } from "../../core/backend.ts";
+import { valueState } from "../../core/descriptors.ts";
+import { StreamError } from "../../core/errors.ts";
+import type { FrozenRows, RowDraft, RowSource } from "../../core/snapshot.ts";
+import { BackendRig, MAX_PARALLELISM } from "./backend_rig.ts";
+import { BOX, CELLS, COUNT, fill, ITEMS, read } from "./snapshot_sample.ts";
+
+/** Rows kept outside the backend. */
+class CountedRows implements RowSource {
+  readonly name = "rows of the test";
+  readonly loaded = new Map<number, number>();
+  readonly heard: string[] = [];
+  released = 0;
+  constructor(private readonly count: number) {}
+
+  freeze(checkpointId: number, full: boolean): FrozenRows {
+    this.heard.push(`freeze ${checkpointId} ${full}`);
+    let next = this.count;
+    return {
+      next: (row: RowDraft): boolean => {
+        if (next === 0) return false;
+        next--;
+        row.kind = "put";
+        row.keyGroup = (next * 37) % MAX_PARALLELISM;
+        row.key.u32(next);
+        row.value.u16(next % 1000);
+        return true;
+      },
+      release: () => {
+        this.released++;
+      },
+    };
+  }
+
+  load(keyGroup: number, key: Uint8Array, value: Uint8Array): void {
+    const number = new DataView(key.buffer, key.byteOffset).getUint32(0);
+    equal(keyGroup, (number * 37) % MAX_PARALLELISM);
+    this.loaded.set(number, new DataView(value.buffer, value.byteOffset).getUint16(0));
+  }
+
+  confirm(checkpointId: number): void {
+    this.heard.push(`confirm ${checkpointId}`);
+  }
+
+  abort(checkpointId: number): void {
+    this.heard.push(`abort ${checkpointId}`);
+  }
+}
+
+/** Items 53, 63. */
+export function rowSourceSuite(name: string, factory: StateBackendFactory): void {
+  test(`${name}: rows of another owner travel in the snapshot [53]`, async () => {
+    const rig = new BackendRig(factory);
+    await using backend = rig.create();
+    const rows = new CountedRows(3000);
+    backend.attach(rows);
+    fill(backend, 1);
+    const handle = await rig.snapshot(backend, { id: 4 });
+    equal(rows.released, 1);
+    await using restored = await rig.open([handle]);
+    const loaded = new CountedRows(0);
+    restored.attach(loaded);
+    equal(loaded.loaded.size, 3000);
+    equal(loaded.loaded.get(1234), 234);
+    deepEqual(read(restored), read(backend));
+    backend.confirm(4);
+    backend.abort(5);
+    deepEqual(rows.heard, ["freeze 4 true", "confirm 4", "abort 5"]);
+    throws(() => restored.state(valueState("rows of the test")), StreamError);
+  });
+
+  test(`${name}: rows are loaded for the backend's key groups only [63]`, async () => {
+    const rig = new BackendRig(factory);
+    await using backend = rig.create();
+    backend.attach(new CountedRows(1000));
+    const handle = await rig.snapshot(backend);
+    const low = new CountedRows(0);
+    const high = new CountedRows(0);
+    await using left = await rig.open([handle], { keyGroups: { start: 0, end: 40 } });
+    left.attach(low);
+    await using right = await rig.open([handle], { keyGroups: { start: 41, end: 127 } });
+    right.attach(high);
+    equal(low.loaded.size + high.loaded.size, 1000);
+    ok(low.loaded.size > 0 && high.loaded.size > 0);
+  });
+}
+
+/** What an increment holds and builds on. */
+export function incrementSuite(name: string, factory: StateBackendFactory): void {
+  test(`${name}: an increment holds what changed since the last confirmed checkpoint, and no more`, async () => {
+    const rig = new BackendRig(factory);
+    await using backend = rig.create({ incremental: true });
+    fill(backend, 1);
+    const full = await rig.snapshot(backend, { confirm: true });
+    backend.setCurrentKey("k53");
+    backend.state(COUNT).update(9);
+    backend.state(CELLS).delete("fixed");
+    backend.setCurrentKey("k106");
+    backend.state(BOX).clear();
+    backend.state(ITEMS).clear();
+    backend.state(ITEMS).add(5);
+    const lost = await rig.snapshot(backend, { id: 50 });
+    backend.abort(50);
+    backend.setCurrentKey("k0");
+    backend.state(ITEMS).add(77);
+    const increment = await rig.snapshot(backend);
+    ok(lost !== null && full !== null && increment !== null);
+    deepEqual(increment.runs.map((run) => run.level), [1, 0]);
+    deepEqual(increment.runs[0]?.file, full.runs[0]?.file);
+    equal(increment.runs[1]?.rowCount, 6);
+    ok(increment.incrementBytes < full.incrementBytes / 10);
+    equal(increment.fullBytes, full.fullBytes + increment.incrementBytes);
+    await using restored = await rig.open([increment]);
+    deepEqual(read(restored), read(backend));
+    equal(restored.entryCount, backend.entryCount);
+  });
+
+  test(`${name}: a full snapshot in between stands alone, and nothing builds on it`, async () => {
+    const rig = new BackendRig(factory);
+    await using backend = rig.create({ incremental: true });
+    fill(backend, 1);
+    const first = await rig.snapshot(backend, { confirm: true });
+    equal(first?.runs[0]?.file.scope, "shared");
+    fill(backend, 2);
+    const savepoint = await rig.snapshot(backend, { id: 60, full: true });
+    deepEqual(savepoint?.runs.map((run) => run.file.scope), ["exclusive"]);
+    const increment = await rig.snapshot(backend);
+    equal(increment?.runs.length, 2);
+    for (const handle of [savepoint, increment]) {
+      await using restored = await rig.open([handle]);
+      deepEqual(read(restored), read(backend));
+    }
+  });
+
+  test(`${name}: what comes and goes between two checkpoints leaves no row`, async () => {
+    const rig = new BackendRig(factory);
+    await using backend = rig.create({ incremental: true });
+    fill(backend, 1);
+    await rig.snapshot(backend, { confirm: true });
+    const count = backend.state(COUNT);
+    for (let i = 0; i < 20_000; i++) {
+      backend.setCurrentKey(`passing ${i}`);
+      count.update(1);
+      count.clear();
+    }
+    const increment = await rig.snapshot(backend);
+    equal(increment?.runs.length, 1);
+    equal(increment?.incrementBytes, 0);
+  });
+
+  test(`${name}: a chain is rebased before it grows long`, async () => {
+    const rig = new BackendRig(factory);
+    await using backend = rig.create({ incremental: true });
+    fill(backend, 1);
+    let longest = 0;
+    for (let round = 0; round < 25; round++) {
+      backend.setCurrentKey(`k${round}`);
+      backend.state(COUNT).update(round);
+      const handle = await rig.snapshot(backend, { confirm: true });
+      longest = Math.max(longest, handle?.runs.length ?? 0);
+    }
+    ok(longest > 1 && longest <= 16, `longest chain: ${longest}`);
+  });
+
+  test(`${name}: without increments every snapshot is exclusive and whole`, async () => {
+    const rig = new BackendRig(factory);
+    await using backend = rig.create();
+    fill(backend, 1);
+    for (let i = 0; i < 2; i++) {
+      const handle = await rig.snapshot(backend, { confirm: true });
+      deepEqual(handle?.runs.map((run) => [run.file.scope, run.level]), [["exclusive", 0]]);
+    }
+  });
+}
