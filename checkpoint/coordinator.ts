@@ -28,7 +28,7 @@ import { encodeMetadata } from "./metadata.ts";
 import { PendingCheckpoint } from "./pending_checkpoint.ts";
 import { type JobEnd, staysAfter } from "./retention.ts";
 import { type CheckpointsStatistics, StatisticsLog } from "./statistics.ts";
-import type { CheckpointLocation, SubtaskRef } from "./storage.ts";
+import type { CheckpointLocation, Lineage, SubtaskRef } from "./storage.ts";
 import { StorageWork } from "./storage_work.ts";
 import { TriggerSchedule, type WaitingRequest } from "./trigger_schedule.ts";
 
@@ -75,6 +75,8 @@ export class CheckpointCoordinator {
   #nextId = 1;
   /** Until a checkpoint has completed, none may refer to files that are somebody else's. */
   #mustBeFull = false;
+  /** To be begun before the first checkpoint, when the job comes from one that is not its own. */
+  #lineage: Lineage | null = null;
 
   /** Takes nothing before `start()`. */
   constructor(options: CoordinatorOptions) {
@@ -97,6 +99,8 @@ export class CheckpointCoordinator {
     this.#completed.restore(retained);
     this.reserveIds(Math.max(highestId, checkpointId));
     this.#mustBeFull = !retained.includes(restored);
+    this.#lineage = this.#mustBeFull ? { above: this.#nextId - 1, origin: restored.externalPath } : null;
+    if (this.#lineage !== null) this.#isPrepared = false;
     this.#statistics.restored(checkpointId, restored.externalPath, this.#options.clock.nowMs());
   }
 
@@ -108,6 +112,8 @@ export class CheckpointCoordinator {
   /** All subtasks run: takes checkpoints, every `intervalMs` and on demand. */
   start(): void {
     this.#schedule.start();
+    // At once, since a recovery must know where the job came from. If it fails, the first checkpoint tries again and reports it.
+    if (this.#lineage !== null) this.#prepareStorage().catch(() => {});
   }
 
   /**
@@ -223,14 +229,24 @@ export class CheckpointCoordinator {
   async #prepare(request: WaitingRequest): Promise<void> {
     const { storage } = this.#options;
     try {
-      await storage.prepare();
+      await this.#prepareStorage();
     } catch (cause) {
       const detail = `"${storage.path}" cannot be prepared: ${messageOf(cause)}`;
       this.#refuse(request, { reason: "io-error", detail, cause });
       return;
     }
-    this.#isPrepared = true;
     this.#begin(request);
+  }
+
+  #prepareStorage(): Promise<void> {
+    const { storage } = this.#options;
+    return this.#work.run(async () => {
+      if (this.#isPrepared) return;
+      await storage.prepare();
+      if (this.#lineage !== null) await storage.beginLineage(this.#lineage);
+      this.#lineage = null;
+      this.#isPrepared = true;
+    });
   }
 
   #begin(request: WaitingRequest): void {

@@ -3,7 +3,8 @@
  * `<root>/<job id>/{chk-<id>/, shared/, taskowned/}`.
  *
  * Called by: runtime/ (makes it from the configuration), coordinator.ts, recovery.ts.
- * Calls: the FileSystem port, filesystem_snapshot_file.ts, filesystem_reader.ts.
+ * Calls: the FileSystem port, filesystem_snapshot_file.ts, filesystem_reader.ts,
+ * lineage_file.ts.
  *
  * Invariants:
  * - files are written under their final, random names; `_metadata` is written last, under another name, and renamed when
@@ -19,13 +20,23 @@ import { errorCode, type FileSystem } from "../core/file_system.ts";
 import type { FileScope, SnapshotReader, SnapshotStore } from "../core/snapshot.ts";
 import { FileReader, parentOf, resolvePointer } from "./filesystem_reader.ts";
 import { FilesystemSnapshotFile } from "./filesystem_snapshot_file.ts";
-import type { CheckpointLocation, CheckpointStorage, StoredMetadata, SubtaskRef, SweepReport } from "./storage.ts";
+import { decodeLineage, encodeLineage } from "./lineage_file.ts";
+import type {
+  CheckpointLocation,
+  CheckpointStorage,
+  Lineage,
+  StoredMetadata,
+  SubtaskRef,
+  SweepReport,
+} from "./storage.ts";
 
 /** Name of the file that makes a checkpoint complete. */
 export const METADATA_NAME = "_metadata";
 const PART_NAME = "_metadata.part";
 /** Its presence says that a checkpoint has completed once. */
 const MARKER_NAME = "_completed_once";
+/** Says which checkpoints belong together. */
+const LINEAGE_NAME = "_lineage";
 const SHARED = "shared";
 const TASK_OWNED = "taskowned";
 const CHECKPOINT_NAME = /^chk-([1-9][0-9]{0,14})$/;
@@ -118,6 +129,20 @@ export class FilesystemStorage implements CheckpointStorage {
 
   async highestId(): Promise<number> {
     return Math.max(0, ...await this.#ids(CHECKPOINT_NAME), ...await this.#ids(SET_ASIDE_NAME));
+  }
+
+  async lineage(): Promise<Lineage> {
+    const path = `${this.path}/${LINEAGE_NAME}`;
+    if (await this.#fs.status(path) === null) return { above: 0, origin: null };
+    return decodeLineage(await this.#fs.readFile(path), path);
+  }
+
+  async beginLineage(lineage: Lineage): Promise<void> {
+    const path = `${this.path}/${LINEAGE_NAME}`;
+    await this.#makeDurable(this.path);
+    await this.#writeDurably(`${path}.part`, encodeLineage(lineage));
+    await this.#fs.rename(`${path}.part`, path);
+    await this.#fs.syncDirectory(this.path);
   }
 
   async hasEverCompleted(): Promise<boolean> {

@@ -10,7 +10,7 @@
 import { SnapshotCorruptError, StreamError } from "../core/errors.ts";
 import type { FileRef, SnapshotFile, SnapshotReader } from "../core/snapshot.ts";
 import { BytesInput } from "./bytes_input.ts";
-import type { CheckpointLocation, CheckpointStorage, StoredMetadata, SweepReport } from "./storage.ts";
+import type { CheckpointLocation, CheckpointStorage, Lineage, StoredMetadata, SweepReport } from "./storage.ts";
 
 /** Largest file of a snapshot unless told otherwise, bytes. */
 export const DEFAULT_MAX_STATE_BYTES = 5_242_880;
@@ -24,6 +24,7 @@ export class MemoryStorage implements CheckpointStorage {
   readonly #completed = new Map<number, Uint8Array>();
   #highestId = 0;
   #everCompleted = false;
+  #lineage: Lineage = { above: 0, origin: null };
 
   /** @param maxStateBytes Largest file of a snapshot, bytes. */
   constructor(maxStateBytes: number = DEFAULT_MAX_STATE_BYTES) {
@@ -64,6 +65,15 @@ export class MemoryStorage implements CheckpointStorage {
 
   highestId(): Promise<number> {
     return Promise.resolve(this.#highestId);
+  }
+
+  lineage(): Promise<Lineage> {
+    return Promise.resolve(this.#lineage);
+  }
+
+  beginLineage(lineage: Lineage): Promise<void> {
+    this.#lineage = lineage;
+    return Promise.resolve();
   }
 
   hasEverCompleted(): Promise<boolean> {

@@ -18,7 +18,7 @@ import { sharedOf } from "./completed_checkpoints.ts";
 import type { RestoredCheckpoints } from "./coordinator.ts";
 import { messageOf } from "./failure.ts";
 import { decodeMetadata } from "./metadata_reader.ts";
-import type { CheckpointStorage, StoredMetadata, SweepReport } from "./storage.ts";
+import type { CheckpointStorage, Lineage, StoredMetadata, SweepReport } from "./storage.ts";
 
 /** Reads a whole run. @throws {SnapshotCorruptError} If a byte of it differs from what was written. */
 export type VerifyRun = (input: SnapshotInput, run: RunHandle) => void | Promise<void>;
@@ -57,11 +57,13 @@ export async function findLatest(options: RecoveryOptions): Promise<Recovery> {
   const { storage, listener } = options;
   const ids = await storage.completedIds();
   const highestId = await storage.highestId();
+  const lineage = await storage.lineage();
   const damaged: number[] = [];
   let newestError: SnapshotCorruptError | null = null;
   let restored: CompletedCheckpoint | null = null;
   const older: CompletedCheckpoint[] = [];
   for (const id of ids) {
+    if (id <= lineage.above) break;
     try {
       if (restored === null) restored = await readCheckpoint(id, options);
       // Checked in full only when it is fallen back to.
@@ -74,16 +76,65 @@ export async function findLatest(options: RecoveryOptions): Promise<Recovery> {
       listener?.({ kind: "damaged", checkpointId: id, error: damage });
     }
   }
-  if (restored === null && await storage.hasEverCompleted()) {
-    throw newestError ??
-      new SnapshotCorruptError(storage.path, { reason: "a checkpoint has completed here once, and none is left" });
-  }
+  if (restored === null) await refuseFreshStart(newestError, lineage, storage);
   for (const id of damaged) listener?.({ kind: "set-aside", checkpointId: id, path: await storage.setAside(id) });
   const retained = restored === null ? [] : [...older, restored];
-  await sweep(retained, options);
+  await sweep([...retained, ...await readFormer(ids.filter((id) => id <= lineage.above), storage)], options);
   return restored === null
     ? { kind: "never-completed", highestId }
     : { kind: "restored", restored, retained, highestId };
+}
+
+/** @throws {StreamError} If state would be lost by starting without any. */
+async function refuseFreshStart(
+  newestError: SnapshotCorruptError | null,
+  { origin }: Lineage,
+  storage: CheckpointStorage,
+): Promise<void> {
+  if (origin !== null && newestError === null) {
+    throw new StreamError(
+      "invalid",
+      `Cannot go on from the latest checkpoint in "${storage.path}": none has completed since the job was started ` +
+        `from "${origin}"; start it with --from "${origin}" again`,
+    );
+  }
+  if (origin === null && !await storage.hasEverCompleted()) return;
+  throw newestError ??
+    new SnapshotCorruptError(storage.path, { reason: "a checkpoint has completed here once, and none is left" });
+}
+
+/** Checkpoints of earlier lineages, as far as they can be read: nobody goes on from them, but their files stay. */
+async function readFormer(ids: readonly number[], storage: CheckpointStorage): Promise<CompletedCheckpoint[]> {
+  const former: CompletedCheckpoint[] = [];
+  for (const id of ids) {
+    try {
+      former.push(await readMetadata(id, storage));
+    } catch (error) {
+      // Damaged: it needs no file any more.
+      if (damageOf(error, "") === null) throw error;
+    }
+  }
+  return former;
+}
+
+/**
+ * Prepares the folder of a job for a start without state.
+ *
+ * @returns Ids go on above it.
+ * @throws {StreamError} If checkpoints of an earlier run are there.
+ */
+export async function startAfresh({ storage }: Pick<RecoveryOptions, "storage">): Promise<number> {
+  if (await storage.hasEverCompleted()) {
+    throw new StreamError(
+      "invalid",
+      `Cannot start without state: "${storage.path}" holds checkpoints of an earlier run, must hold none; ` +
+        `go on from them with --from latest, or remove the folder`,
+    );
+  }
+  const highestId = await storage.highestId();
+  // Left by a process that died before anything was committed: never to be fallen back to.
+  if (highestId > 0) await storage.beginLineage({ above: highestId, origin: null });
+  return highestId;
 }
 
 /**

@@ -51,6 +51,17 @@ export interface SweepReport {
   readonly shared: readonly string[];
 }
 
+/**
+ * Which checkpoints of a folder belong together: a start from somewhere else than the newest one begins a new lineage,
+ * and recovery must never fall back to an older one.
+ */
+export interface Lineage {
+  /** Checkpoints up to this id belong to earlier lineages. */
+  readonly above: number;
+  /** Path of the checkpoint or savepoint that it began from; null when it began without state. */
+  readonly origin: string | null;
+}
+
 /** Keeps the checkpoints of one job. */
 export interface CheckpointStorage {
   /** As in `execution.checkpointing.storage`. */
@@ -65,6 +76,10 @@ export interface CheckpointStorage {
   completedIds(): Promise<number[]>;
   /** Highest id that has left any trace; 0 when there is none. */
   highestId(): Promise<number>;
+  /** The lineage that was begun last; one of all checkpoints, without state, when none was. @throws {SnapshotCorruptError} */
+  lineage(): Promise<Lineage>;
+  /** Begins a lineage, durably; before its first checkpoint. */
+  beginLineage(lineage: Lineage): Promise<void>;
   /** Whether a checkpoint was ever completed here, whatever became of it. */
   hasEverCompleted(): Promise<boolean>;
   /** @param pointer Id of a checkpoint of this job, or a path to a checkpoint's folder or metadata. @throws {StreamError} If there is none. */

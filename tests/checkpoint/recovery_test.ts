@@ -1,7 +1,7 @@
 import { deepEqual, equal, ok, rejects } from "node:assert/strict";
 import { test } from "node:test";
 import { FilesystemStorage } from "../../checkpoint/filesystem_storage.ts";
-import { findAt, findLatest, type RecoveryEvent, type VerifyRun } from "../../checkpoint/recovery.ts";
+import { findAt, findLatest, type RecoveryEvent, startAfresh, type VerifyRun } from "../../checkpoint/recovery.ts";
 import { crc32 } from "../../core/bytes.ts";
 import { SnapshotCorruptError, StreamError } from "../../core/errors.ts";
 import { errorCode } from "../../core/file_system.ts";
@@ -220,4 +220,56 @@ test("a fallback keeps shared files that the damaged checkpoint also used, and l
   equal(shared.length, 2);
   for (const one of shared) equal(one.file.scope === "shared" && job.fs.has(`${JOB}/shared/${one.file.name}`), true);
   equal(job.fs.files(`${JOB}/shared`).length, 2);
+});
+
+test("findLatest() after a start from elsewhere never falls back to checkpoints from before, and keeps their files", async () => {
+  const job = await takeCheckpoints(3);
+  const own = () =>
+    new FilesystemStorage({ fileSystem: job.fs, random: seededRandom(8), root: "/checkpoints", jobId: "job" });
+  const before = job.fs.files(JOB);
+  const found = await findAt(`${JOB}/chk-2`, { storage: own(), verify });
+  const next = new SimulatedJob({}, () => own());
+  next.coordinator.restore(found);
+  next.coordinator.start();
+  await next.settle();
+  await rejects(recover(job.fs), /none has completed since the job was started from "\/checkpoints\/job\/chk-2"/);
+  equal(await next.take(), 4);
+  deepEqual(job.fs.files(JOB).filter((path) => !/chk-4|_lineage/.test(path)), before);
+  const recovery = await recover(job.fs);
+  ok(recovery.kind === "restored");
+  deepEqual(recovery.retained.map((checkpoint) => checkpoint.metadata.checkpointId), [4]);
+  deepEqual(job.fs.files(JOB).filter((path) => !/chk-4|_lineage/.test(path)), before);
+  job.fs.flipBit(`${JOB}/chk-4/_metadata`, 30);
+  equal(await outcome(job.fs), "corrupt", "not 3, which had other input");
+});
+
+test("startAfresh() refuses a folder with checkpoints, and never falls back to leftovers without a marker", async () => {
+  const job = await takeCheckpoints(1);
+  const storage = new FilesystemStorage({
+    fileSystem: job.fs,
+    random: seededRandom(8),
+    root: "/checkpoints",
+    jobId: "job",
+  });
+  await rejects(startAfresh({ storage }), /holds checkpoints of an earlier run.*--from latest/);
+  await job.fs.remove(`${JOB}/_completed_once`);
+  equal(await startAfresh({ storage }), 1);
+  deepEqual(await recover(job.fs), { kind: "never-completed", highestId: 1 });
+});
+
+test("a damaged lineage is noticed", async () => {
+  const job = await takeCheckpoints(1);
+  const storage = new FilesystemStorage({
+    fileSystem: job.fs,
+    random: seededRandom(8),
+    root: "/checkpoints",
+    jobId: "job",
+  });
+  await storage.beginLineage({ above: 1, origin: "/somewhere" });
+  const size = job.fs.content(`${JOB}/_lineage`).length;
+  for (let offset = 0; offset < size; offset++) {
+    job.fs.flipBit(`${JOB}/_lineage`, offset);
+    await rejects(storage.lineage(), SnapshotCorruptError, `byte ${offset}`);
+    job.fs.flipBit(`${JOB}/_lineage`, offset);
+  }
 });

@@ -182,4 +182,14 @@ export function checkpointStorageContract(name: string, open: () => CheckpointSt
     input.close();
     deepEqual(await storage.sweep(new Set(kept.scope === "inline" ? [] : [kept.name])), { unfinished: [], shared: [] });
   });
+
+  test(`${name} storage keeps the lineage that was begun last`, async () => {
+    const storage = open();
+    deepEqual(await storage.lineage(), { above: 0, origin: null });
+    for (const lineage of [{ above: 7, origin: "/a\nb" }, { above: 12, origin: null }]) {
+      await storage.beginLineage(lineage);
+      deepEqual(await storage.lineage(), lineage);
+    }
+    deepEqual(await storage.completedIds(), []);
+  });
 }
