@@ -240,3 +240,17 @@ test("files that cannot be deleted are reported and harm nothing", async () => {
   deepEqual(failed.checkpointIds, [1]);
   equal(await job.take(), 3);
 });
+
+test("a checkpoint that cannot be stored leaves the one before retained and whole [221]", async () => {
+  const job = new SimulatedJob({ tolerableFailures: 9 });
+  job.coordinator.start();
+  await job.take();
+  const before = job.fs.files();
+  await job.begin();
+  job.fs.fail({ operation: "rename", path: "chk-2", code: "EIO" });
+  job.acknowledge(2);
+  await job.settle();
+  deepEqual(reasons(job), ["finalize-failed"]);
+  equal(job.coordinator.latest()!.metadata.checkpointId, 1);
+  deepEqual(job.fs.files(), before);
+});

@@ -43,7 +43,7 @@ test("encodeMetadata() refuses an operator with a subtask missing", () => {
 });
 
 test("metadata of version 1 stays readable: the golden file is what is written today", () => {
-  const golden = new Uint8Array(readFileSync(new URL("golden/metadata_v1.bin", import.meta.url)));
+  const golden = new Uint8Array(readFileSync(new URL("../golden/metadata_v1.bin", import.meta.url)));
   deepEqual(decodeMetadata(golden, "m"), SAMPLE);
   deepEqual(encodeMetadata(SAMPLE), golden);
 });
