@@ -55,7 +55,8 @@ export interface SinkWriter<T, C = unknown> {
   backpressure?(): Promise<void> | undefined;
   /**
    * Ends the current transaction: what was written before belongs to it, what is written from now on does not.
-   * Returns at once with the asynchronous part, which makes the transaction durable without making it visible.
+   * Returns at once with the asynchronous part, which makes the transaction durable without making it visible. When
+   * that rejects, the checkpoint fails, and it is called again before the asynchronous part of the next one.
    *
    * @returns Resolves to what `commit` needs, or undefined when nothing was written.
    */

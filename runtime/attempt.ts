@@ -37,8 +37,10 @@ export class Attempt {
   readonly subtasks: readonly Subtask[];
   /** Resolves when every subtask has read all its input; rejects with the first failure. */
   readonly ended: Promise<void>;
+  /** Rejects with the first failure, also after all input was read; never resolves. */
+  readonly failure: Promise<never>;
   #resolveEnded: () => void = () => {};
-  #rejectEnded: (error: unknown) => void = () => {};
+  #reject: (error: unknown) => void = () => {};
   #isOpen = false;
   #isClosed = false;
 
@@ -47,11 +49,10 @@ export class Attempt {
     private readonly settings: AttemptSettings,
     private readonly answers: AttemptAnswers,
   ) {
-    this.ended = new Promise((resolve, reject) => {
-      this.#resolveEnded = resolve;
-      this.#rejectEnded = reject;
-    });
+    this.failure = new Promise((_resolve, reject) => this.#reject = reject);
+    this.ended = Promise.race([new Promise<void>((resolve) => this.#resolveEnded = resolve), this.failure]);
     // Whoever closes the attempt before it ends is not interested in its failure.
+    this.failure.catch(() => {});
     this.ended.catch(() => {});
     const host = new Host(settings.clock);
     this.subtasks = buildSubtasks(graph, { ...settings, host, listenerOf: (name) => this.#listenerOf(name) });
@@ -178,7 +179,7 @@ export class Attempt {
   }
 
   #fail(error: unknown): void {
-    if (!this.#isClosed) this.#rejectEnded(error);
+    if (!this.#isClosed) this.#reject(error);
   }
 
   #find(ref: SubtaskRef): Subtask | undefined {

@@ -13,13 +13,15 @@
  * @module
  */
 import { getLogger } from "@logtape/logtape";
+import type { CheckpointProperties } from "../checkpoint/checkpoint_properties.ts";
 import { CheckpointCoordinator } from "../checkpoint/coordinator.ts";
 import type { CompletedCheckpoint } from "../checkpoint/completed_checkpoint.ts";
 import type { HeldLock } from "../checkpoint/job_lock.ts";
 import type { JobEnd } from "../checkpoint/retention.ts";
 import type { CheckpointsStatistics } from "../checkpoint/statistics.ts";
 import type { CheckpointStorage } from "../checkpoint/storage.ts";
-import { delay } from "../core/clock.ts";
+import { CheckpointFailedError } from "../checkpoint/failure.ts";
+import type { Cancel } from "../core/clock.ts";
 import { StreamError } from "../core/errors.ts";
 import { Attempt } from "./attempt.ts";
 import { checkpointStorage, coordinatorSettings } from "./checkpointing.ts";
@@ -189,7 +191,8 @@ export class Job {
       const isOnDisk = this.settings.checkpointing?.directory !== null && this.#storage !== null;
       if (isOnDisk) lock = await this.ports.jobLock.acquire(this.#storage!.path);
       const end = await this.#runAttempts();
-      await this.#close(end === "finished" ? "finished" : end === "stopped" ? "suspended" : "cancelled");
+      // A stop keeps the checkpoints, also when the job had no time to take a last one.
+      await this.#close(end === "finished" ? end : this.#endRequest === "stop" ? "suspended" : "cancelled");
       this.#state = end;
       const lastCheckpointId = this.#coordinator?.latest()?.metadata.checkpointId ?? null;
       return { name: this.settings.name, state: end, lastCheckpointId, restarts: this.#restarts };
@@ -217,6 +220,7 @@ export class Job {
         if (this.#endRequest === "cancel") return "cancelled";
         await this.#coordinator?.stop("job-failed", error);
         await this.#closeAttempt();
+        if (this.#endRequest === "stop") throw error;
         await this.#decideRestart(error);
         if (this.#endRequest !== null) return "cancelled";
         start = { attempt: this.#restartPoint(start.attempt), isFinal: false };
@@ -260,7 +264,14 @@ export class Job {
     this.#state = "restarting";
     const reason = error instanceof Error ? error.message : String(error);
     log.error(`${reason}; restarting in ${Math.round(decision.delayMs)} ms`);
-    await Promise.race([delay(clock, decision.delayMs), this.#endRequested]);
+    await this.#wait(decision.delayMs, this.#endRequested);
+  }
+
+  /** Waits so long, or until `interruption` has settled; rejects as that does. */
+  async #wait(delayMs: number, interruption: Promise<unknown>): Promise<void> {
+    let cancel: Cancel = () => {};
+    const waited = new Promise<void>((resolve) => cancel = this.ports.clock.schedule(delayMs, resolve));
+    await Promise.race([waited, interruption]).finally(() => cancel());
   }
 
   async #runAttempt(start: AttemptStart, isFinal: boolean): Promise<JobResult["state"]> {
@@ -278,13 +289,13 @@ export class Job {
       decline: (owner, id, error) => this.#coordinator?.decline(owner, id, error, "async-failure"),
     });
     this.#attempt = attempt;
+    if (this.#endRequest === "cancel") return "cancelled";
     if (isFinal) {
       log.info(`"${settings.name}" had finished: committing what is pending`);
-      await attempt.openSinks();
+      await Promise.race([attempt.openSinks(), attempt.failure]);
       return "finished";
     }
-    await attempt.open();
-    if (this.#endRequest === "cancel") return "cancelled";
+    await Promise.race([attempt.open(), attempt.failure]);
     if (this.#state !== "stopping") this.#state = "running";
     this.#coordinator?.start();
     const end = await Promise.race([attempt.ended, this.#endRequested]);
@@ -302,17 +313,29 @@ export class Job {
       return "stopped";
     }
     attempt.stopSources();
-    const checkpoint = this.#coordinator.trigger();
-    await Promise.race([checkpoint, attempt.ended.then(() => checkpoint)]);
-    await this.#notices;
+    await this.#takeLast(attempt, {});
     return "stopped";
   }
 
   /** Everything has been read: makes it durable and visible. */
   async #finish(attempt: Attempt): Promise<void> {
     if (this.#coordinator === null) return await attempt.commitSinks(1);
-    await Promise.race([this.#coordinator.triggerFinal(), rejectionOf(attempt.ended)]);
-    await this.#notices;
+    await this.#takeLast(attempt, { isFinal: true });
+  }
+
+  /** Takes the last checkpoint and commits what it covers; tries again as long as failed checkpoints are tolerated. */
+  async #takeLast(attempt: Attempt, properties: Partial<CheckpointProperties>): Promise<void> {
+    for (;;) {
+      try {
+        await Promise.race([this.#coordinator!.trigger(properties), attempt.failure]);
+        await this.#notices;
+        return;
+      } catch (error) {
+        if (!(error instanceof CheckpointFailedError)) throw error;
+        // One failure too many fails the attempt.
+        await this.#wait(this.settings.checkpointing!.intervalMs, attempt.failure);
+      }
+    }
   }
 
   #complete(checkpointId: number): void {
@@ -335,11 +358,6 @@ export class Job {
     this.metrics.forgetTasks();
     for (const error of errors) log.warn(`While closing: ${error instanceof Error ? error.message : error}`);
   }
-}
-
-/** A promise that rejects when `promise` does and never resolves. */
-function rejectionOf(promise: Promise<unknown>): Promise<never> {
-  return new Promise((_resolve, reject) => promise.catch(reject));
 }
 
 /** Ends an attempt on the user's wish. */

@@ -23,6 +23,7 @@ import type {
   SubtaskSnapshot,
 } from "../core/snapshot.ts";
 import type { OperatorSnapshotParts } from "./operator.ts";
+import { OperatorError } from "./operator_error.ts";
 import type { Subtask } from "./subtask.ts";
 
 /** How a barrier came to be complete at a subtask. */
@@ -63,7 +64,13 @@ export class SubtaskSnapshots {
     this.lastArrival = arrival;
     const startMs = this.clock.monotonicMs();
     const parts = new Map<string, OperatorSnapshotParts>();
-    for (const operator of this.subtask.operators) parts.set(operator.id, operator.snapshot(barrier));
+    for (const operator of this.subtask.operators) {
+      try {
+        parts.set(operator.id, operator.snapshot(barrier));
+      } catch (cause) {
+        throw this.#failureOf(operator, cause);
+      }
+    }
     this.subtask.forward(barrier);
     const syncMs = this.clock.monotonicMs() - startMs;
     const keyed = [...parts.values()].flatMap((part) => part.keyed ?? []);
@@ -114,10 +121,18 @@ export class SubtaskSnapshots {
   }
 
   /** The checkpoint is durable. */
-  complete(checkpointId: number): Promise<void[]> {
-    return Promise.all(
-      this.subtask.operators.map(async (operator) => await operator.checkpointCompleted(checkpointId)),
-    );
+  async complete(checkpointId: number): Promise<void> {
+    await Promise.all(this.subtask.operators.map(async (operator) => {
+      try {
+        await operator.checkpointCompleted(checkpointId);
+      } catch (cause) {
+        throw this.#failureOf(operator, cause);
+      }
+    }));
+  }
+
+  #failureOf({ name }: { readonly name: string }, cause: unknown): OperatorError {
+    return OperatorError.of(name, this.subtask.name.subtaskIndex, cause);
   }
 
   /** Ends every asynchronous part. */

@@ -7,14 +7,15 @@
  *
  * Invariants:
  * - every checkpoint holds all transactions that are prepared and not known to be committed;
- * - a transaction that cannot be prepared fails the attempt: its records would
- *   otherwise be missing from the next checkpoint.
+ * - a transaction that cannot be prepared fails its checkpoint and is prepared
+ *   again with the next one: no checkpoint lacks records of before its barrier.
  *
  * @module
  */
 import type { Barrier } from "../../core/element.ts";
 import type { Sink, SinkWriter } from "../../core/sink.ts";
 import type { OperatorList } from "../../core/snapshot.ts";
+import { OperatorError } from "../operator_error.ts";
 import { Operator, type OperatorContext, type OperatorSnapshotParts } from "../operator.ts";
 import { listOf, valuesOf } from "../operator_lists.ts";
 
@@ -24,9 +25,16 @@ interface PendingTransaction {
   readonly committable: unknown;
 }
 
+/** A transaction that has ended and is not prepared yet. */
+interface EndedTransaction {
+  readonly checkpointId: number;
+  prepare(): Promise<unknown>;
+}
+
 /** Tail of a chain that ends in a sink. */
 export class SinkOperator<T> extends Operator<T, never> {
   #writer: SinkWriter<T> | null = null;
+  #ended: EndedTransaction[] = [];
   #pending: PendingTransaction[] = [];
   /** Prepares and commits happen one after another. */
   #work: Promise<void> = Promise.resolve();
@@ -70,13 +78,25 @@ export class SinkOperator<T> extends Operator<T, never> {
 
   override snapshot(barrier: Barrier): OperatorSnapshotParts {
     const { checkpointId } = barrier;
-    const prepare = this.#writer!.prepareCommit(checkpointId);
-    const prepared = this.#enqueue(async () => {
-      const committable = await prepare();
-      if (committable !== undefined) this.#pending.push({ checkpointId, committable });
-    });
-    prepared.catch((cause) => this.context.task.fail(this.failure(cause, undefined)));
+    this.#ended.push({ checkpointId, prepare: this.#writer!.prepareCommit(checkpointId) });
+    const prepared = this.#enqueue(() => this.#prepareUpTo(checkpointId));
+    // Nobody looks at it when the snapshot has failed before; the transaction is tried again then, too.
+    prepared.catch(() => {});
     return { keyed: null, lists: () => prepared.then(() => this.#lists(checkpointId)) };
+  }
+
+  async #prepareUpTo(checkpointId: number): Promise<void> {
+    while (this.#ended.length > 0 && this.#ended[0]!.checkpointId <= checkpointId) {
+      const transaction = this.#ended[0]!;
+      let committable: unknown;
+      try {
+        committable = await transaction.prepare();
+      } catch (cause) {
+        throw OperatorError.of(this.name, this.context.subtaskIndex, cause);
+      }
+      if (committable !== undefined) this.#pending.push({ checkpointId: transaction.checkpointId, committable });
+      this.#ended.shift();
+    }
   }
 
   #lists(checkpointId: number): Readonly<Record<string, OperatorList>> {
