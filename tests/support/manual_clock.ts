@@ -60,6 +60,11 @@ export class ManualClock implements Clock {
     return this.scheduled.length;
   }
 
+  /** When the next callback is due, milliseconds since the epoch; undefined when none is scheduled. */
+  get nextDueMs(): number | undefined {
+    return this.earliest(Number.POSITIVE_INFINITY)?.atMs;
+  }
+
   /** Runs what is deferred now, not what that defers in turn. Returns how many ran. */
   runDeferred(): number {
     const due = this.deferred;
