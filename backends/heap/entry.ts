@@ -24,24 +24,25 @@ export const GONE_UNSEEN = -2;
 
 /** A value of a key, a list or map of a key, or one cell of a map. One class, so that the record path has one shape. */
 export class Entry {
-  /** The key; of a cell, the map key. */
-  readonly key: Key;
+  // The record path reads the first two fields: they share a cache line with the header.
   /** The stored value, {@link ListItems} or {@link MapCells}. */
   value: unknown;
-  /** Where it is: in a table, or in a map. */
-  readonly owner: Table | MapCells;
   /** Epoch in which it was last written or handed out. A running snapshot of an earlier epoch lacks it no more. */
   epoch: number;
+  /** The key; of a cell, the map key. */
+  readonly key: Key;
+  /** Where it is: in a table, or in a map. */
+  readonly owner: Table | MapCells;
   /** Epoch in which it was made, or GONE, or GONE_UNSEEN. */
   birth: number;
   /** Number of the snapshot that has written it most recently. */
   walked = 0;
 
   constructor(key: Key, value: unknown, owner: Table | MapCells, epoch: number) {
-    this.key = key;
     this.value = value;
-    this.owner = owner;
     this.epoch = epoch;
+    this.key = key;
+    this.owner = owner;
     this.birth = epoch;
   }
 }
