@@ -15,7 +15,7 @@ test("trigger() gives all sources the same barrier and schedules one timeout [18
   equal(job.clock.scheduledCount, 1);
 });
 
-test("a checkpoint completes with the last answer: durable metadata, then the notice [191]", async () => {
+test("a checkpoint completes with the last answer: durable metadata, then the notice [191, 216]", async () => {
   const job = new SimulatedJob();
   job.coordinator.start();
   const outcome = await job.begin();
@@ -33,7 +33,7 @@ test("a checkpoint completes with the last answer: durable metadata, then the no
   equal(metadata.checkpointId, 1);
   deepEqual(metadata.operators.map((operator) => operator.id), ["sink", "source"]);
   deepEqual(metadata.operators[0]!.subtasks[0]!.snapshot!.keyed, keyed);
-  equal(metadata.operators[1]!.subtasks[0]!.snapshot, null, "[216]");
+  equal(metadata.operators[1]!.subtasks[0]!.snapshot, null, "an empty answer leaves no more than its marker");
   deepEqual(job.coordinator.latest()!.metadata, metadata);
 });
 
