@@ -169,6 +169,7 @@ export class HeapStateBackend implements StateBackend {
       maxParallelism,
       clock,
       rowsPerLook: this.rowsPerLook,
+      onCaptured: (captured) => this.release(captured),
       onEnd: (ended, handle) => this.onEnd(ended, handle, request),
     });
     this.running.add(snapshot);
@@ -191,14 +192,19 @@ export class HeapStateBackend implements StateBackend {
     return carried;
   }
 
+  /** Ends the booking for a snapshot. */
+  private release(snapshot: HeapSnapshot): void {
+    const at = this.ledger.running.indexOf(snapshot.capture);
+    if (at >= 0) this.ledger.running.splice(at, 1);
+  }
+
   private onEnd(
     snapshot: HeapSnapshot,
     handle: KeyedStateHandle | null | undefined,
     request: SnapshotRequest,
   ): void {
     this.running.delete(snapshot);
-    const at = this.ledger.running.indexOf(snapshot.capture);
-    if (at >= 0) this.ledger.running.splice(at, 1);
+    this.release(snapshot);
     if (handle !== undefined) this.increments.written(request.checkpointId, handle);
     // None will build on it, so its owner must go on counting these changes.
     if (request.full) { for (const { source } of this.registry.attached) source.abort(request.checkpointId); }

@@ -1,13 +1,13 @@
 /**
- * Writes one snapshot of the heap: deals the entries out by key group, then encodes, sorts and writes one key group after
- * the other, in slices between which records are processed.
+ * Writes one snapshot of the heap: encodes the entries in the order in which they lie in memory, into one batch per key
+ * group, then sorts and writes one batch after the other; in slices between which records are processed.
  *
  * Called by: heap_backend.ts.
- * Calls: capture.ts, key_group_buckets.ts, row_encoder.ts, run_output.ts.
+ * Calls: capture.ts, key_group_batches.ts, row_encoder.ts, run_output.ts.
  *
  * Invariants:
  * - the run holds exactly what was written before the snapshot was taken;
- * - when a key group is written out, each of its entries is either encoded or drained from the capture.
+ * - once all entries are encoded and the capture is drained, the snapshot depends on nothing that records can change.
  *
  * @module
  */
@@ -24,12 +24,12 @@ import type {
   RunHandle,
   SnapshotStore,
 } from "../../core/snapshot.ts";
-import { RowBatch } from "../runs/row_batch.ts";
+import { RowOrder } from "../runs/row_order.ts";
 import { ROW_KINDS, type RowCode, type RunState } from "../runs/run_format.ts";
 import { Capture, type SnapshotScope } from "./capture.ts";
 import { type Entry, GONE_UNSEEN, MapCells } from "./entry.ts";
 import type { HeapState } from "./heap_state.ts";
-import { KeyGroupBuckets } from "./key_group_buckets.ts";
+import { KeyGroupBatches } from "./key_group_batches.ts";
 import type { ChangeList } from "./ledger.ts";
 import { RowEncoder } from "./row_encoder.ts";
 import type { RowStore } from "./row_store.ts";
@@ -64,6 +64,8 @@ export interface SnapshotPlan {
   readonly clock: Clock;
   /** Rows handled between two looks at the clock. */
   readonly rowsPerLook: number;
+  /** Told when all rows are encoded: records need to keep nothing for the snapshot any more. */
+  readonly onCaptured: (snapshot: HeapSnapshot) => void;
   /** Told once, when the snapshot needs nothing of the backend any more. `handle` is undefined unless it was written. */
   readonly onEnd: (snapshot: HeapSnapshot, handle: KeyedStateHandle | null | undefined) => void;
 }
@@ -73,9 +75,9 @@ export class HeapSnapshot implements PendingSnapshot {
   /** What the record path keeps for this snapshot. */
   readonly capture: Capture;
   private readonly slices: Slices;
-  private readonly batch = new RowBatch();
+  private readonly order = new RowOrder();
   private readonly encoder: RowEncoder;
-  private readonly buckets: KeyGroupBuckets;
+  private readonly batches: KeyGroupBatches;
   private readonly output: RunOutput;
   private started = false;
   private ended = false;
@@ -84,8 +86,8 @@ export class HeapSnapshot implements PendingSnapshot {
   constructor(private readonly plan: SnapshotPlan) {
     this.capture = new Capture(plan.scope, (error) => this.cancel(error));
     this.slices = new Slices(plan.clock);
-    this.encoder = new RowEncoder(this.capture, this.batch, this.slices);
-    this.buckets = new KeyGroupBuckets(plan.keyGroups, plan.maxParallelism);
+    this.batches = new KeyGroupBatches(plan.keyGroups, plan.maxParallelism);
+    this.encoder = new RowEncoder(this.capture, this.batches, this.slices);
     this.output = new RunOutput(plan);
   }
 
@@ -95,10 +97,9 @@ export class HeapSnapshot implements PendingSnapshot {
     let handle: KeyedStateHandle | null | undefined;
     try {
       await this.slices.pause();
-      await this.dealOut();
+      await this.encodeAll();
       for (let group = this.plan.keyGroups.start; group <= this.plan.keyGroups.end; group++) {
-        if (this.isEmpty(group)) this.buckets.close(group);
-        else await this.writeGroup(group, store);
+        await this.writeGroup(group, store);
       }
       handle = await this.output.finish(this.stateTable());
       return handle;
@@ -142,31 +143,45 @@ export class HeapSnapshot implements PendingSnapshot {
     return this.slices.isDue();
   }
 
-  private async dealOut(): Promise<void> {
-    for (const source of this.plan.frozen) await this.dealForeign(source);
-    if (this.plan.changes !== null) return await this.dealChanges(this.plan.changes);
+  private async encodeAll(): Promise<void> {
+    for (const source of this.plan.frozen) await this.encodeForeign(source);
+    if (this.plan.changes !== null) await this.encodeChanges(this.plan.changes);
+    else await this.encodeTables();
+    // Whatever was touched before its turn came is in the capture.
+    while (this.capture.entries.length > 0) await this.drain();
+    this.plan.onCaptured(this);
+  }
+
+  private async encodeTables(): Promise<void> {
     for (const state of this.plan.states) {
       for (const table of state.tables()) {
-        await this.dealAll(table.entries.simple.values());
-        await this.dealAll(table.entries.complex.values());
+        const { simple, complex } = table.entries;
+        if (simple.size > 0) await this.encodeEntries(simple.values());
+        if (complex.size > 0) await this.encodeEntries(complex.values());
       }
+    }
+    for (const { state, rows } of this.plan.carried) {
+      for (const group of rows.keyGroups()) await this.copyRows(state.id, rows, group);
     }
   }
 
-  private async dealAll(entries: Iterator<Entry>): Promise<void> {
-    const epoch = this.plan.scope.epoch;
+  private async encodeEntries(entries: Iterator<Entry>): Promise<void> {
     for (let step = entries.next(); step.done !== true; step = entries.next()) {
-      if (step.value.epoch <= epoch) this.buckets.add(step.value);
+      const long = this.encoder.entry(step.value);
+      if (long !== undefined) await long;
       if (this.rowDone()) await this.slices.pause();
     }
   }
 
-  private async dealChanges(changes: readonly ChangeList[]): Promise<void> {
+  private async encodeChanges(changes: readonly ChangeList[]): Promise<void> {
     for (const list of changes) {
       for (let i = 0; i < list.entries.length; i++) {
         const entry = list.entries[i]!;
         // An entry of a later epoch is in a later list, or in the capture.
-        if (entry.epoch === list.epoch && !this.leavesNothing(entry)) this.buckets.add(entry);
+        if (entry.epoch === list.epoch && !this.leavesNothing(entry)) {
+          const long = this.encoder.entry(entry);
+          if (long !== undefined) await long;
+        }
         if (this.rowDone()) await this.slices.pause();
       }
     }
@@ -180,59 +195,28 @@ export class HeapSnapshot implements PendingSnapshot {
     return map.birth < 0 && map.epoch <= this.plan.scope.epoch;
   }
 
-  private async dealForeign(source: FrozenSource): Promise<void> {
+  private async encodeForeign(source: FrozenSource): Promise<void> {
     const draft: RowDraft = { kind: "put", keyGroup: 0, key: new ByteWriter(), value: new ByteWriter() };
     const { key, value } = draft;
-    const rows = this.buckets.foreign(source.state.id);
     for (;;) {
       key.reset();
       value.reset();
       if (!source.rows.next(draft)) return;
-      const code = ROW_KINDS.indexOf(draft.kind) as RowCode; // codes are positions in ROW_KINDS
-      rows.add(draft.keyGroup, code, key.buffer, 0, key.length, value.buffer, 0, value.length);
+      const batch = this.batches.obtain(draft.keyGroup);
+      batch.startRow();
+      batch.out.u16(source.state.id);
+      batch.out.bytes(key.buffer, 0, key.length);
+      batch.endKey();
+      batch.out.bytes(value.buffer, 0, value.length);
+      batch.endRow(ROW_KINDS.indexOf(draft.kind) as RowCode); // codes are positions in ROW_KINDS
       if (this.rowDone()) await this.slices.pause();
     }
-  }
-
-  private isEmpty(group: number): boolean {
-    if (this.capture.entries.length > 0 || !this.buckets.isEmpty(group)) return false;
-    return this.plan.changes !== null || this.plan.carried.every(({ rows }) => !rows.has(group));
-  }
-
-  private async writeGroup(group: number, store: SnapshotStore): Promise<void> {
-    const { batch, buckets } = this;
-    batch.clear();
-    const entries = buckets.take(group);
-    for (let i = 0; i < entries.length; i++) {
-      const long = this.encoder.entry(entries[i]!);
-      if (long !== undefined) await long;
-      if (this.rowDone()) await this.slices.pause();
-    }
-    do {
-      await this.drain();
-      await this.encodeCaptured(group);
-      // What was touched during a pause of these two is in the capture again.
-    } while (this.capture.entries.length > 0);
-    buckets.close(group);
-    await this.copyStored(group);
-    if (batch.count > 0) await this.writeBatch(group, store);
   }
 
   private async drain(): Promise<void> {
-    const { capture, buckets } = this;
-    while (capture.entries.length > 0) {
-      const { entries, values } = capture;
-      capture.entries = [];
-      capture.values = [];
-      for (let i = 0; i < entries.length; i++) {
-        buckets.addCaptured(entries[i]!, values[i]);
-        if (this.rowDone()) await this.slices.pause();
-      }
-    }
-  }
-
-  private async encodeCaptured(group: number): Promise<void> {
-    const { entries, values } = this.buckets.takeCaptured(group);
+    const { entries, values } = this.capture;
+    this.capture.entries = [];
+    this.capture.values = [];
     for (let i = 0; i < entries.length; i++) {
       const long = this.encoder.captured(entries[i]!, values[i]);
       if (long !== undefined) await long;
@@ -241,17 +225,8 @@ export class HeapSnapshot implements PendingSnapshot {
   }
 
   /** Copies rows that are encoded already. */
-  private async copyStored(group: number): Promise<void> {
-    for (const [id, rows] of this.buckets.stores()) {
-      await this.copyRows(id, rows, group);
-      rows.drop(group);
-    }
-    if (this.plan.changes !== null) return;
-    for (const { state, rows } of this.plan.carried) await this.copyRows(state.id, rows, group);
-  }
-
   private async copyRows(stateId: number, store: RowStore, group: number): Promise<void> {
-    const batch = this.batch;
+    const batch = this.batches.obtain(group);
     const rows = store.rowsOf(group);
     while (rows.next()) {
       batch.startRow();
@@ -264,10 +239,11 @@ export class HeapSnapshot implements PendingSnapshot {
     }
   }
 
-  private async writeBatch(group: number, store: SnapshotStore): Promise<void> {
-    const batch = this.batch;
+  private async writeGroup(group: number, store: SnapshotStore): Promise<void> {
+    const batch = this.batches.take(group);
+    if (batch === undefined || batch.count === 0) return;
     if (this.slices.isDue()) await this.slices.pause();
-    const order = batch.sorted();
+    const order = batch.sorted(this.order);
     const writer = await this.output.open(store);
     for (let i = 0; i < order.length; i++) {
       const row = order[i]!;

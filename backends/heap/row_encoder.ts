@@ -9,6 +9,7 @@
 import type { ByteWriter } from "../../core/bytes.ts";
 import { writeKey, writeNamespace } from "../../core/key.ts";
 import { writeValue } from "../../core/serializer.ts";
+import type { KeyGroupBatches } from "./key_group_batches.ts";
 import type { RowBatch } from "../runs/row_batch.ts";
 import { DELETE, DELETE_PREFIX, PUT } from "../runs/run_format.ts";
 import { writeU64 } from "../runs/run_sections.ts";
@@ -22,7 +23,14 @@ const FEW = 256;
 
 /** Writes entries to a batch. */
 export class RowEncoder {
-  constructor(private readonly capture: Capture, private readonly batch: RowBatch, private readonly slices: Slices) {}
+  /** Batch of the entry that is being written. */
+  private batch!: RowBatch;
+
+  constructor(
+    private readonly capture: Capture,
+    private readonly batches: KeyGroupBatches,
+    private readonly slices: Slices,
+  ) {}
 
   /**
    * Writes a live or removed entry, unless it has changed since the snapshot (then its capture speaks for it) or is
@@ -34,15 +42,16 @@ export class RowEncoder {
     if (entry.birth >= 0) return this.captured(entry, entry.value);
     entry.walked = scope.number;
     // One that no snapshot has seen leaves nothing.
-    if (entry.birth === GONE) this.removal(entry);
+    if (entry.birth !== GONE) return undefined;
+    this.batch = this.batches.of(entry);
+    this.removal(entry);
     return undefined;
   }
 
   /** Writes what an entry held when the snapshot was taken. */
   captured(entry: Entry, value: unknown): Promise<void> | undefined {
-    if (value instanceof ListItems) {
-      return this.list(entry, value);
-    }
+    this.batch = this.batches.of(entry);
+    if (value instanceof ListItems) return this.list(entry, value);
     entry.walked = this.capture.scope.number;
     if (value instanceof MapCells) return this.map(value);
     this.value(entry, value);

@@ -1,6 +1,5 @@
 /**
- * Encoded rows of one state by key group: rows of another owner on their way into a run, and restored rows that wait for
- * their state to be declared.
+ * Restored rows of one state by key group, encoded as they were, until the state is declared.
  *
  * Called by: heap_snapshot.ts, restored_state.ts.
  * Calls: core/bytes.ts.
@@ -55,19 +54,9 @@ export class RowStore {
     return this.groups.keys();
   }
 
-  /** Whether there are rows of a key group. */
-  has(keyGroup: number): boolean {
-    return this.groups.has(keyGroup);
-  }
-
   /** Walks the rows of a key group. */
   rowsOf(keyGroup: number): StoredRows {
     return new StoredRows(this.groups.get(keyGroup) ?? []);
-  }
-
-  /** Frees the rows of a key group. */
-  drop(keyGroup: number): void {
-    this.groups.delete(keyGroup);
   }
 }
 

@@ -7,23 +7,26 @@
  * @module
  */
 import { ByteWriter, compareBytes } from "../../core/bytes.ts";
-import { RowOrder } from "./row_order.ts";
+import type { RowOrder } from "./row_order.ts";
 import { DELETE, PUT, type RowCode } from "./run_format.ts";
 
-/** Rows of one key group; their keys lack the two bytes of the key group. Reuse one batch: `clear()` keeps its memory. */
+/** First allocations; there is a batch for each key group. */
+const FIRST_BYTES = 1024;
+const FIRST_ROWS = 32;
+
+/** Rows of one key group; their keys lack the two bytes of the key group. `clear()` keeps the memory. */
 export class RowBatch {
   /** Where rows are written: between `startRow` and `endKey` the key, from there to `endRow` the value. */
-  readonly out: ByteWriter = new ByteWriter(65_536);
+  readonly out: ByteWriter = new ByteWriter(FIRST_BYTES);
   /** Number of rows. */
   count = 0;
   /** Row `i` has the key `out.buffer[keyStarts[i]..keyEnds[i]-1]`. */
-  keyStarts: Int32Array = new Int32Array(1024);
+  keyStarts: Int32Array = new Int32Array(FIRST_ROWS);
   /** See {@link RowBatch.keyStarts}. */
-  keyEnds: Int32Array = new Int32Array(1024);
+  keyEnds: Int32Array = new Int32Array(FIRST_ROWS);
   /** Its value follows the key, up to `valueEnds[i]-1`. */
-  valueEnds: Int32Array = new Int32Array(1024);
-  private codes = new Uint8Array(1024);
-  private readonly rowOrder = new RowOrder();
+  valueEnds: Int32Array = new Int32Array(FIRST_ROWS);
+  private codes = new Uint8Array(FIRST_ROWS);
 
   /** Forgets all rows. */
   clear(): void {
@@ -75,10 +78,10 @@ export class RowBatch {
 
   /**
    * The row numbers in the order of their keys, each key once: of rows with one key a put wins over deletes, since the
-   * key's last deletion came before the put was captured. Valid until the next call.
+   * key's last deletion came before the put was captured. Valid until `sorter` is used again.
    */
-  sorted(): Uint32Array {
-    const order = this.rowOrder.sort(this.out.buffer, this.keyStarts, this.keyEnds, this.count);
+  sorted(sorter: RowOrder): Uint32Array {
+    const order = sorter.sort(this.out.buffer, this.keyStarts, this.keyEnds, this.count);
     let kept = 0;
     for (let i = 0; i < order.length; i++) {
       const row = order[i]!;

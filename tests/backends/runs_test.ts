@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { MergeCursor } from "../../backends/runs/merge_cursor.ts";
+import { RowOrder } from "../../backends/runs/row_order.ts";
 import { RowBatch } from "../../backends/runs/row_batch.ts";
 import { DELETE, DELETE_PREFIX, PUT, type RowCode, type RunState } from "../../backends/runs/run_format.ts";
 import { RunReader } from "../../backends/runs/run_reader.ts";
@@ -180,7 +181,7 @@ test("RowBatch sorts any keys as bytes and keeps the put of equal keys", () => {
       const name = tail.join();
       if (expected.get(name) !== PUT) expected.set(name, code);
     });
-    const order = batch.sorted();
+    const order = batch.sorted(new RowOrder());
     equal(order.length, expected.size);
     const names = [...order].map((row) => {
       const tail = [...batch.out.buffer.subarray(batch.keyStarts[row]! + shared.length, batch.keyEnds[row]!)];

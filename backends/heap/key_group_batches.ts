@@ -1,0 +1,62 @@
+/**
+ * The rows of one snapshot, in one batch per key group.
+ *
+ * Rows are encoded in the order in which entries lie in memory, not key group by key group: that would miss the cache for
+ * every entry and every key.
+ *
+ * Called by: heap_snapshot.ts, row_encoder.ts.
+ * Calls: core/key_groups.ts, ../runs/row_batch.ts.
+ *
+ * @module
+ */
+import type { Key } from "../../core/key.ts";
+import { keyGroupOf, type KeyGroupRange } from "../../core/key_groups.ts";
+import { RowBatch } from "../runs/row_batch.ts";
+import { type Entry, MapCells } from "./entry.ts";
+
+/** The batches of one snapshot. */
+export class KeyGroupBatches {
+  private readonly batches: (RowBatch | undefined)[];
+
+  constructor(private readonly range: KeyGroupRange, private readonly maxParallelism: number) {
+    this.batches = new Array<RowBatch | undefined>(range.end - range.start + 1).fill(undefined);
+  }
+
+  /** The batch that the rows of an entry go to. @throws {RangeError} If its key is not of this backend's key groups. */
+  of(entry: Entry): RowBatch {
+    const owner = entry.owner;
+    const key = owner instanceof MapCells ? owner.entry!.key : entry.key;
+    const index = keyGroupOf(key, this.maxParallelism) - this.range.start;
+    return this.batches[index] ?? this.make(index, key);
+  }
+
+  /** The batch of a key group; made when there is none. @throws {RangeError} If it is none of this backend's. */
+  obtain(keyGroup: number): RowBatch {
+    const index = keyGroup - this.range.start;
+    return this.batches[index] ?? this.make(index, undefined);
+  }
+
+  private make(index: number, key: Key | undefined): RowBatch {
+    if (!(index >= 0 && index < this.batches.length)) {
+      const { start, end } = this.range;
+      const what = key === undefined ? "a row" : `key ${String(key)}`;
+      throw new RangeError(
+        `Cannot snapshot ${what}: its key group is ${
+          index + start
+        }, it must be in ${start}..${end}, the range of this ` +
+          `backend; route records by key group before they reach it`,
+      );
+    }
+    const batch = new RowBatch();
+    this.batches[index] = batch;
+    return batch;
+  }
+
+  /** Hands over the batch of a key group, if it has rows. */
+  take(keyGroup: number): RowBatch | undefined {
+    const index = keyGroup - this.range.start;
+    const batch = this.batches[index];
+    this.batches[index] = undefined;
+    return batch;
+  }
+}
