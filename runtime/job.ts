@@ -15,7 +15,7 @@
 import { getLogger } from "@logtape/logtape";
 import type { CheckpointProperties } from "../checkpoint/checkpoint_properties.ts";
 import { CheckpointCoordinator } from "../checkpoint/coordinator.ts";
-import type { CompletedCheckpoint } from "../checkpoint/completed_checkpoint.ts";
+import type { CompletedCheckpoint, JobStart } from "../checkpoint/completed_checkpoint.ts";
 import type { HeldLock } from "../checkpoint/job_lock.ts";
 import type { JobEnd } from "../checkpoint/retention.ts";
 import type { CheckpointsStatistics } from "../checkpoint/statistics.ts";
@@ -40,7 +40,7 @@ import {
   workOf,
 } from "./job_progress.ts";
 import type { JobSettings } from "./job_settings.ts";
-import { type AttemptStart, findStart, startFrom, startWithout } from "./job_start.ts";
+import { type AttemptStart, findOlder, findStart, startFrom, startWithout } from "./job_start.ts";
 import { MetricRegistry } from "./metrics.ts";
 import { makeRestartStrategy, type RestartStrategy } from "./restart_strategy.ts";
 import type { StreamGraph } from "./stream_graph.ts";
@@ -61,6 +61,8 @@ export class Job {
   readonly #coordinator: CheckpointCoordinator | null;
   readonly #strategy: RestartStrategy;
   readonly #outputs: readonly string[];
+  /** Goes into the metadata of every checkpoint. */
+  readonly #jobStart: { -readonly [K in keyof JobStart]: JobStart[K] };
   #state: JobState = "starting";
   #attempt: Attempt | null = null;
   /** Completion notices of the current attempt that are being acted on. */
@@ -82,11 +84,17 @@ export class Job {
     this.#outputs = streamGraph.nodes.flatMap((node) => node.destination ?? []);
     this.#strategy = makeRestartStrategy(settings.restart);
     this.#endRequested = new Promise((resolve) => this.#requestEnd = resolve);
+    this.#jobStart = {
+      id: settings.jobId,
+      name: settings.name,
+      startedMs: ports.clock.nowMs(),
+      restoredFrom: null,
+    };
     this.#storage = checkpointing === null ? null : checkpointStorage(settings, checkpointing, ports);
     this.#coordinator = checkpointing === null || this.#storage === null ? null : new CheckpointCoordinator({
       storage: this.#storage,
       clock: ports.clock,
-      job: { id: settings.jobId, name: settings.name, startedMs: ports.clock.nowMs(), restoredFrom: null },
+      job: this.#jobStart,
       settings: coordinatorSettings(checkpointing),
       listener: logCheckpointEvent,
       tasks: {
@@ -221,7 +229,7 @@ export class Job {
         await this.#coordinator?.stop("job-failed", error);
         await this.#closeAttempt();
         if (this.#endRequest === "stop") throw error;
-        await this.#decideRestart(error);
+        if (!await this.#fallBack(error)) await this.#decideRestart(error);
         if (this.#endRequest !== null) return "cancelled";
         start = { attempt: this.#restartPoint(start.attempt), isFinal: false };
         this.#state = "running";
@@ -238,6 +246,7 @@ export class Job {
     if (point.kind === "restore") {
       this.#coordinator!.restore(point.found);
       const { restored } = point.found;
+      this.#jobStart.restoredFrom = restored.metadata.checkpointId;
       log.info(`Starting from checkpoint ${restored.metadata.checkpointId} in ${restored.externalPath}`);
       return {
         attempt: startFrom(restored, this.#graph, this.settings, this.#storage!),
@@ -254,6 +263,16 @@ export class Job {
     const latest = this.#coordinator?.latest() ?? null;
     if (latest !== null) return startFrom(latest, this.#graph, this.settings, this.#storage!);
     return former.start.kind === "restore" ? former : startWithout(this.#graph, "restart");
+  }
+
+  /** Whether the attempt failed because its checkpoint is damaged and there is an older one to start from. */
+  async #fallBack(error: unknown): Promise<boolean> {
+    const isDamage = error instanceof StreamError && error.kind === "corrupt";
+    if (!isDamage || !this.settings.checkpointing?.directory || this.settings.start.kind === "path") return false;
+    const older = await findOlder(this.#coordinator!.latest(), this.#storage!, logRecoveryEvent);
+    if (older === null) return false;
+    this.#coordinator!.restore(older);
+    return true;
   }
 
   async #decideRestart(error: unknown): Promise<void> {

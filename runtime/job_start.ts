@@ -10,7 +10,7 @@
 import { verifyRun } from "../backends/runs/verify_run.ts";
 import type { CompletedCheckpoint } from "../checkpoint/completed_checkpoint.ts";
 import type { RestoredCheckpoints } from "../checkpoint/coordinator.ts";
-import { findAt, findLatest, type RecoveryEvent, type RecoveryOptions } from "../checkpoint/recovery.ts";
+import { findAt, findLatest, type RecoveryEvent, type RecoveryOptions, startAfresh } from "../checkpoint/recovery.ts";
 import { assignState, type OperatorAssignment } from "../checkpoint/rescaling.ts";
 import type { CheckpointStorage } from "../checkpoint/storage.ts";
 import { StreamError } from "../core/errors.ts";
@@ -52,14 +52,22 @@ export async function findStart(
       ? { kind: "restore", found: recovery }
       : { kind: "restart", highestId: recovery.highestId };
   }
-  if (await storage.hasEverCompleted()) {
-    throw new StreamError(
-      "invalid",
-      `Cannot start "${settings.name}" afresh: "${storage.path}" holds checkpoints of an earlier run; ` +
-        `go on from them with --from latest, or remove the folder`,
-    );
-  }
-  return { kind: "fresh", highestId: await storage.highestId() };
+  return { kind: "fresh", highestId: await startAfresh(options) };
+}
+
+/**
+ * The newest whole checkpoint, when the one that an attempt wanted to start from turned out to be damaged.
+ *
+ * @returns Null when there is no other: the damage is what the job fails with.
+ */
+export async function findOlder(
+  damaged: CompletedCheckpoint | null,
+  storage: CheckpointStorage,
+  listener: (event: RecoveryEvent) => void,
+): Promise<RestoredCheckpoints | null> {
+  const recovery = await findLatest({ storage, verify: verifyRun, listener });
+  if (recovery.kind !== "restored") return null;
+  return recovery.restored.metadata.checkpointId === damaged?.metadata.checkpointId ? null : recovery;
 }
 
 /** What the operators of one attempt start with. */

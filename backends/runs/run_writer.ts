@@ -25,7 +25,7 @@ import {
 import { writeFooter, writeHeader, writeIndex, writeKeyGroups, writeNoBloom, writeStates } from "./run_sections.ts";
 
 /** Chunks handed to the file are of this size or a block larger. */
-const CHUNK_BYTES = 65_536;
+const CHUNK_BYTES = 524_288;
 
 /** What `finish` says of the run. */
 export interface WrittenRun {
