@@ -10,6 +10,7 @@ import {
   finish,
   type JobFolder,
   killAt,
+  killAtOrFinish,
   names,
   passed,
   start,
@@ -22,6 +23,8 @@ import type { Operation, StopPoint } from "./stopping_file_system.ts";
 
 const TIMEOUT = { timeout: scaled(60_000, 900_000) };
 const LATEST = ["--from", "latest"];
+/** So that the 4,000 late flights last. */
+const SLOW = ["--rate", "3000"];
 /** Longest time that the example works before it is killed. */
 const LIFE_MS = 600;
 const FLIGHT_COUNT = 20_000;
@@ -79,17 +82,17 @@ for (const parallelism of [1, 4]) {
     `a job with late input that is killed between two renames of a commit, and of its metadata, ends alike at parallelism ${parallelism}`,
     TIMEOUT,
     () =>
-      withLateFlights(["--rate", "3000", "--parallelism", String(parallelism)], async (job) => {
-        await killAt(job, commitRename("after", 2));
+      withLateFlights(["--parallelism", String(parallelism)], async (job) => {
+        await killAt(job, commitRename("after", 2), ...SLOW);
         ok(isBetweenRenames(job), names(job.report).join(" "));
         checkSoFar(job);
         // Commits again at once what was pending, and is killed doing so.
-        await killAt(job, commitRename("after", 1), ...LATEST);
+        await killAt(job, commitRename("after", 1), ...SLOW, ...LATEST);
         checkSoFar(job);
         const before = completedIds(job);
-        await killAt(job, { when: "before", operation: "rename", part: "/_metadata", n: 2 }, ...LATEST);
+        await killAt(job, { when: "before", operation: "rename", part: "/_metadata", n: 2 }, ...SLOW, ...LATEST);
         checkSoFar(job);
-        await killAt(job, { when: "after", operation: "rename", part: "/_metadata", n: 2 }, ...LATEST);
+        await killAt(job, { when: "after", operation: "rename", part: "/_metadata", n: 2 }, ...SLOW, ...LATEST);
         checkSoFar(job);
         const ids = completedIds(job);
         ok(ids[0]! > before[0]!, `${ids} after ${before}`);
@@ -110,17 +113,14 @@ test(
       const among = <T>(values: readonly T[]): T => values[Math.floor(random() * values.length)]!; // Not empty.
       for (let round = 0; round < scaled(1, 10); round++) {
         const parallelism = among(["1", "4"]);
-        await withLateFlights(["--rate", "3000", "--parallelism", parallelism], async (job) => {
+        await withLateFlights(["--parallelism", parallelism], async (job) => {
           for (let kill = 0; kill < scaled(3, 10); kill++) {
             const operation = among(OPERATIONS);
             const when = among(
               operation === "write" ? ["before", "half", "after"] as const : ["before", "after"] as const,
             );
-            await killAt(
-              job,
-              { when, operation, part: "", n: 1 + Math.floor(random() * 30) },
-              ...kill === 0 ? [] : LATEST,
-            );
+            const point = { when, operation, part: "", n: 1 + Math.floor(random() * 30) };
+            await killAtOrFinish(job, point, ...SLOW, ...kill === 0 ? [] : LATEST);
             checkSoFar(job);
           }
           await finish(job, ...LATEST);
@@ -135,7 +135,7 @@ test(
   TIMEOUT,
   () =>
     withLateFlights([], async (job) => {
-      await killAt(job, { when: "before", operation: "rename", part: "/_metadata", n: 1 }, "--rate", "3000");
+      await killAt(job, { when: "before", operation: "rename", part: "/_metadata", n: 1 }, ...SLOW);
       deepEqual(completedIds(job), []);
       const left = uncommitted(job);
       ok(left.length > 0);

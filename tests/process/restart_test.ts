@@ -56,17 +56,17 @@ for (const parallelism of ["1", "4"]) {
     TIMEOUT,
     () =>
       withSeed(30_011, (random) =>
-        withLateFlights([...SLOW, "--parallelism", parallelism], async (job) => {
+        withLateFlights(["--parallelism", parallelism], async (job) => {
           const damages: ((files: { metadata: string; run: string }) => void)[] = [
             ({ metadata }) => flipByte(metadata, random),
             ({ run }) => flipByte(run, random),
             ({ run }) => unlinkSync(run),
           ];
-          await killAt(job, WITHIN_COMMIT);
+          await killAt(job, WITHIN_COMMIT, ...SLOW);
           for (const damage of damages) {
             const files = newestFiles(job);
             damage(files);
-            const { printed } = await killAt(job, WITHIN_COMMIT, ...LATEST);
+            const { printed } = await killAt(job, WITHIN_COMMIT, ...SLOW, ...LATEST);
             match(printed.err, new RegExp(`error: Checkpoint ${files.id} is damaged, an older one is used`));
             match(printed.err, new RegExp(`warning: Checkpoint ${files.id} was moved to .*damaged-chk-${files.id}`));
             checkSoFar(job);
