@@ -146,3 +146,20 @@ test(
       equal(uncommitted(job).filter((name) => left.includes(name)).length, 0);
     }),
 );
+
+test(
+  "a job that is killed and goes on with another parallelism each time ends alike",
+  TIMEOUT,
+  () =>
+    withLateFlights([], async (job) => {
+      const withSubtasks = (count: number) => ["--parallelism", String(count)];
+      await killAt(job, commitRename("after", 5), ...SLOW, ...withSubtasks(2));
+      checkSoFar(job);
+      for (const count of [4, 1, 3]) {
+        await killAt(job, commitRename("after", 12), ...SLOW, ...withSubtasks(count), ...LATEST);
+        checkSoFar(job);
+      }
+      await finish(job, ...withSubtasks(2), ...LATEST);
+      checkEnd(job);
+    }),
+);
