@@ -83,6 +83,10 @@ function refusedValue(key: unknown): TypeError {
   if (key === undefined || key === null) {
     return refused(`${key}`, must, "drop such records with a filter before keyBy, or map them to a key of their own");
   }
+  if (key instanceof Promise) {
+    key.catch(() => {}); // Its failure is a consequence of the misuse that is reported here.
+    return refused("a promise", must, "the key selector must be synchronous: fetch what it needs before, in a source");
+  }
   if (key instanceof Date) return refused("a Date", must, "use date.getTime()");
   if (ArrayBuffer.isView(key)) {
     return refused(

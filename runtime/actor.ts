@@ -63,16 +63,36 @@ export interface ActorScope {
 /** The operator that is making its actor right now. Set only within `makeActor`, which is synchronous. */
 let scopeInTheMaking: ActorScope | null = null;
 
-/** Makes an actor that lives in `scope`. */
+/** The actors that were made since `makeActor` was called; null outside of it. */
+let made: Set<unknown> | null = null;
+
+/**
+ * Makes an actor that lives in `scope`.
+ *
+ * @throws {StreamError} If `make` does not return an actor that it has just made: one from before has another scope.
+ */
 export function makeActor<A>(scope: ActorScope, make: () => A): A {
-  const outer = scopeInTheMaking;
+  const outer = [scopeInTheMaking, made] as const;
   scopeInTheMaking = scope;
+  made = new Set();
   try {
-    return make();
+    const actor = make();
+    if (!made.has(actor)) throw notMadeHere(scope.operatorName, actor);
+    return actor;
   } finally {
-    scopeInTheMaking = outer;
+    [scopeInTheMaking, made] = outer;
     scope.isSealed = true;
   }
+}
+
+function notMadeHere(operatorName: string, actor: unknown): StreamError {
+  if (actor instanceof Promise) actor.catch(() => {}); // Its failure is a consequence of the misuse that is reported.
+  const what = actor instanceof Promise ? "a promise" : "no actor that it has just made";
+  return new StreamError(
+    "invalid",
+    `Cannot run "${operatorName}": the function given to actor() returned ${what}; ` +
+      `make a new one at every call: () => new MyActor(), and wait for what is asynchronous in onOpen()`,
+  );
 }
 
 /**
@@ -110,6 +130,7 @@ export abstract class KeyedActor<K extends Key, I, O = never> {
       );
     }
     this.#scope = scopeInTheMaking;
+    made?.add(this);
   }
 
   /** Called for every message of the current key. */

@@ -3,7 +3,7 @@
  * to all, or one to one.
  *
  * Called by: the last operator of a chain (records), runtime/subtask.ts (barriers, flush).
- * Calls: runtime/channel.ts.
+ * Calls: runtime/channel.ts, the key selector.
  *
  * Invariants:
  * - a record, a watermark and a barrier reach each channel in the order they came;
@@ -17,6 +17,7 @@ import { MIN_WATERMARK } from "../core/element.ts";
 import type { Key } from "../core/key.ts";
 import { keyGroupOf, operatorIndexOf } from "../core/key_groups.ts";
 import { Batch, BATCH_SIZE, type Channel, type ChannelSender, type Mark } from "./channel.ts";
+import { OperatorError } from "./operator_error.ts";
 import type { ChainEnd, Output } from "./output.ts";
 
 /** What an exchange asks of its subtask. */
@@ -151,6 +152,13 @@ export abstract class Exchange<T> implements Output<T>, ChainEnd, ChannelSender 
   }
 }
 
+/** Whom an error in a key is told of: the keyed operator, whose selector runs in the subtasks that send to it. */
+export interface HashTarget {
+  readonly operatorName: string;
+  /** Subtask that sends. */
+  readonly senderIndex: number;
+}
+
 /** Key → key group → subtask. */
 export class HashExchange<T> extends Exchange<T> {
   readonly #laneOfGroup: readonly Lane[];
@@ -160,6 +168,7 @@ export class HashExchange<T> extends Exchange<T> {
     owner: ExchangeOwner,
     private readonly keyOf: (value: T) => Key,
     private readonly maxParallelism: number,
+    private readonly target: HashTarget,
   ) {
     super(channels, owner);
     const parallelism = channels.length;
@@ -170,7 +179,13 @@ export class HashExchange<T> extends Exchange<T> {
   }
 
   collect(value: T, timestampMs: number): void {
-    const group = keyGroupOf(this.keyOf(value), this.maxParallelism);
+    let group: number;
+    try {
+      group = keyGroupOf(this.keyOf(value), this.maxParallelism);
+    } catch (cause) {
+      const { operatorName, senderIndex } = this.target;
+      throw OperatorError.of(operatorName, senderIndex, cause, this.recordsOut + 1, value);
+    }
     this.append(this.#laneOfGroup[group]!, value, timestampMs);
   }
 }

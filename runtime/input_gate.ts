@@ -65,6 +65,20 @@ export class InputGate implements TaskInput {
     }
   }
 
+  /** One from each channel at most, so that a call is short. */
+  passBarriers(): boolean {
+    let hasPassed = false;
+    for (let index = 0; index < this.channels.length; index++) {
+      const element = this.channels[index]!.peek();
+      if (element === undefined || element instanceof Batch || this.barriers.isBlocked(index)) continue;
+      if (element.kind !== "barrier" && element.kind !== "cancel-barrier") continue;
+      this.channels[index]!.shift();
+      this.#takeMark(index, element);
+      hasPassed = true;
+    }
+    return hasPassed;
+  }
+
   /** The coordinator has given a checkpoint up. */
   abortCheckpoint(checkpointId: number): void {
     this.#act(this.barriers.onAborted(checkpointId));

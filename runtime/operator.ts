@@ -154,6 +154,11 @@ export abstract class Operator<I, O> implements Output<I> {
     return OperatorError.of(this.name, this.context.subtaskIndex, cause, this.recordsIn.count, value);
   }
 
+  /** Wraps a failure that no single record has caused. */
+  protected failureOutsideRecords(cause: unknown): Error {
+    return OperatorError.of(this.name, this.context.subtaskIndex, cause);
+  }
+
   /** Fails when a user's function on the record path returned a promise. */
   protected checkSynchronous(result: unknown, what: string): void {
     if (result instanceof Promise) throw refusePromise(this.name, what, result);

@@ -8,7 +8,8 @@
  *
  * Invariants:
  * - a mail runs between two steps, never within one; a step is one record or one timer;
- * - while an exchange waits for credit or timers are still firing, no record is read;
+ * - while an exchange waits for credit, a sink's buffer is full or timers are still firing, no record is read;
+ *   a barrier that is next in its channel passes between two timers;
  * - at most one snapshot per checkpoint id.
  *
  * @module
@@ -24,8 +25,8 @@ import { InputGate } from "./input_gate.ts";
 import type { TaskInput } from "./task_input.ts";
 import { TaskTimes } from "./task_times.ts";
 
-/** Steps between two looks at the clock. */
-const STEPS_PER_CLOCK_CHECK = 64;
+/** Steps between two looks at the clock and at the buffers of the sinks. */
+const STEPS_PER_CHECK = 64;
 
 /** What a subtask tells the job. */
 export interface SubtaskListener extends SubtaskSnapshotsPort {
@@ -62,6 +63,7 @@ export class Subtask implements TaskControl, ExchangeOwner {
   readonly #mails: (() => void)[] = [];
   readonly #work: (() => void)[] = [];
   readonly #resumables: Resumable[] = [];
+  #sinks: readonly SinkOperator<never>[] = [];
   #isBlocked = false;
   #backpressure: Promise<void> | null = null;
   #pause = false;
@@ -84,6 +86,7 @@ export class Subtask implements TaskControl, ExchangeOwner {
 
   /** Opens the operators, downstream first, so that what they emit finds its way. */
   async open(): Promise<void> {
+    this.#sinks = this.operators.filter((operator) => operator instanceof SinkOperator);
     for (const operator of this.operators.toReversed()) {
       try {
         await operator.open();
@@ -132,27 +135,27 @@ export class Subtask implements TaskControl, ExchangeOwner {
       this.#runMails();
       if (!this.#isRunning || this.#isHeldBack()) return false;
       if (this.#resumables.length > 0) {
+        // A barrier that is next in its channel need not wait until the last timer has fired.
+        this.input!.passBarriers();
         this.#resume();
       } else if (this.#work.length > 0) {
         this.#work.shift()!();
       } else {
         const status = this.#hasEnded ? "waiting" : this.input!.process();
         if (status === "ended") this.#end();
-        if (status === "waiting" && !this.#hasMore()) return this.#passMarks();
-        this.#askBackpressure();
+        if (status === "waiting" && !this.#hasMore()) {
+          this.#askBackpressure();
+          // After its end a gate still passes barriers; a pause may have left some.
+          return this.#hasEnded && this.input!.process() === "more";
+        }
       }
+      this.#askBackpressure();
       if (this.clock.monotonicMs() >= this.#sliceEndMs) return !this.#isHeldBack();
     }
   }
 
   #hasMore(): boolean {
     return this.#mails.length > 0 || this.#resumables.length > 0 || this.#work.length > 0;
-  }
-
-  /** After its end a gate still passes barriers. */
-  #passMarks(): boolean {
-    if (this.#hasEnded) this.input!.process();
-    return false;
   }
 
   #runMails(): void {
@@ -188,22 +191,26 @@ export class Subtask implements TaskControl, ExchangeOwner {
     return this.#isBlocked || this.#backpressure !== null;
   }
 
+  /** The first sink with a full buffer holds the subtask back. */
   #askBackpressure(): void {
-    for (const operator of this.operators) {
-      const promise = operator instanceof SinkOperator ? operator.backpressure() : undefined;
+    for (let i = 0; i < this.#sinks.length && this.#backpressure === null; i++) {
+      const sink = this.#sinks[i]!;
+      const promise = sink.backpressure();
       if (promise === undefined) continue;
       this.#backpressure = promise;
       promise.then(() => {
         this.#backpressure = null;
         this.wake();
-      }, (cause) => this.fail(OperatorError.of(operator.name, this.name.subtaskIndex, cause)));
-      return;
+      }, (cause) => this.fail(OperatorError.of(sink.name, this.name.subtaskIndex, cause)));
     }
   }
 
   shouldPause(): boolean {
     if (this.#pause || this.#mails.length > 0) return true;
-    if (++this.#steps % STEPS_PER_CLOCK_CHECK === 0 && this.clock.monotonicMs() >= this.#sliceEndMs) this.#pause = true;
+    if (++this.#steps % STEPS_PER_CHECK === 0) {
+      this.#askBackpressure();
+      if (this.#backpressure !== null || this.clock.monotonicMs() >= this.#sliceEndMs) this.#pause = true;
+    }
     return this.#pause;
   }
 

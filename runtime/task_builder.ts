@@ -129,7 +129,8 @@ class SubtaskBuilder {
     if (partitioning.kind === "hash") {
       // The selector takes what the upstream operator emits: `keyBy` has tied both to the same type.
       const keyOf = partitioning.keyOf as (value: unknown) => Key;
-      return new HashExchange(channels, owner, keyOf, this.ports.maxParallelismOf(edge.to.id));
+      const target = { operatorName: edge.to.operators[0]!.node.name, senderIndex: this.index };
+      return new HashExchange(channels, owner, keyOf, this.ports.maxParallelismOf(edge.to.id), target);
     }
     const isAll = partitioning.kind === "broadcast" || channels.length === 1;
     return isAll ? new BroadcastExchange(channels, owner) : new RebalanceExchange(channels, owner, this.index);

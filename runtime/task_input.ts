@@ -17,4 +17,9 @@ export type InputStatus = "more" | "waiting" | "ended";
 export interface TaskInput {
   /** Hands records to the chain until there are none or the task must pause. */
   process(): InputStatus;
+  /**
+   * Takes the barriers and cancellations that are next in their channels, and nothing else: called while no record may
+   * be read. True when one was taken: there may be more.
+   */
+  passBarriers(): boolean;
 }

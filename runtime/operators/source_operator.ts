@@ -31,6 +31,7 @@ export class SourceOperator<T> extends Operator<never, T> implements SourceOutpu
   #reader: SourceReader<T> | null = null;
   #generator: WatermarkGenerator<T>;
   #watermarkMs = MIN_WATERMARK;
+  #isIdle = false;
   #isStopped = false;
   #isCutShort = false;
   #hasEnded = false;
@@ -114,7 +115,7 @@ export class SourceOperator<T> extends Operator<never, T> implements SourceOutpu
         this.#isWaiting = false;
         this.context.task.wake();
       },
-      (cause) => this.context.task.fail(this.failure(cause, undefined)),
+      (cause) => this.context.task.fail(this.failureOutsideRecords(cause)),
     );
     return "waiting";
   }
@@ -123,8 +124,13 @@ export class SourceOperator<T> extends Operator<never, T> implements SourceOutpu
     try {
       return this.#reader!.read(this);
     } catch (cause) {
-      throw this.failure(cause, undefined);
+      throw this.failureOutsideRecords(cause);
     }
+  }
+
+  /** Barriers are given to a source as mails, which never wait for records. */
+  passBarriers(): boolean {
+    return false;
   }
 
   #end(): "ended" {
@@ -146,7 +152,12 @@ export class SourceOperator<T> extends Operator<never, T> implements SourceOutpu
 
   collect(value: T, timestampMs: number): boolean {
     this.recordsIn.count++;
-    const eventTimeMs = this.strategy.timestampOf(value, timestampMs);
+    let eventTimeMs: number;
+    try {
+      eventTimeMs = this.strategy.timestampOf(value, timestampMs);
+    } catch (cause) {
+      throw this.failure(cause, value);
+    }
     this.out.collect(value, eventTimeMs);
     this.#generator.onEvent(value, eventTimeMs, this);
     return !this.context.task.shouldPause();
@@ -158,19 +169,27 @@ export class SourceOperator<T> extends Operator<never, T> implements SourceOutpu
 
   /** Called by the watermark generator. */
   emitWatermark(watermarkMs: number): void {
-    if (watermarkMs <= this.#watermarkMs) return;
+    if (!(watermarkMs > this.#watermarkMs)) return;
     this.#watermarkMs = watermarkMs;
+    // Downstream nobody listens to the watermarks of an idle input.
+    this.markActive();
     this.out.watermark(watermarkMs);
   }
 
   /** Called by the watermark generator. */
   markIdle(): void {
-    this.out.idle(true);
+    this.#setIdle(true);
   }
 
   /** Called by the watermark generator. */
   markActive(): void {
-    this.out.idle(false);
+    this.#setIdle(false);
+  }
+
+  #setIdle(isIdle: boolean): void {
+    if (isIdle === this.#isIdle) return;
+    this.#isIdle = isIdle;
+    this.out.idle(isIdle);
   }
 
   override snapshot(_barrier: Barrier): OperatorSnapshotParts {
