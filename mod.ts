@@ -20,6 +20,7 @@ export { type StringScriptOption } from "./control/script_options.ts";
 export { type Pipeline } from "./runtime/pipeline.ts";
 export { DataStream } from "./runtime/stream.ts";
 export { KeyedStream } from "./runtime/stream.ts";
+export { type WidenedKey } from "./runtime/stream.ts";
 export { type ActorTimers } from "./runtime/actor.ts";
 export { KeyedActor } from "./runtime/actor.ts";
 export { type TimeDomain } from "./runtime/actor.ts";

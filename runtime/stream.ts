@@ -175,6 +175,13 @@ export class DataStream<T> {
   }
 }
 
+/** `string` for a type of one string, and so on: an actor for any string is one for `keyBy(() => "all")`, too. */
+export type WidenedKey<K extends Key> = K extends string ? string
+  : K extends number ? number
+  : K extends bigint ? bigint
+  : K extends boolean ? boolean
+  : K;
+
 /**
  * A stream grouped by key.
  *
@@ -206,8 +213,8 @@ export class KeyedStream<K extends Key, T> {
    * @param name Identifies the actor's state across restarts; unique in the pipeline.
    * @param make Makes one actor per subtask; called again after a failure.
    */
-  actor<O>(name: string, make: () => KeyedActor<K, T, O>): DataStream<O> {
-    return this.#add(name, (context) => new KeyedActorOperator(context, this.keyOf, make));
+  actor<O>(name: string, make: () => KeyedActor<WidenedKey<K>, T, O>): DataStream<O> {
+    return this.#add(name, (context) => new KeyedActorOperator<Key, T, O>(context, this.keyOf, make));
   }
 
   /** Runs a step for every key; an actor as a plain object. @param name As in `actor`. */
