@@ -245,6 +245,7 @@ export class Job {
     );
     if (point.kind === "restore") {
       this.#coordinator!.restore(point.found);
+      await this.#coordinator!.beginLineage();
       const { restored } = point.found;
       this.#jobStart.restoredFrom = restored.metadata.checkpointId;
       log.info(`Starting from checkpoint ${restored.metadata.checkpointId} in ${restored.externalPath}`);
