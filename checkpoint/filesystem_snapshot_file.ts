@@ -7,7 +7,7 @@
  *
  * Invariants:
  * - the file is created only when more bytes came than go inline;
- * - a file whose writing fails is removed; nothing is left open.
+ * - a file whose writing fails is removed; nothing is left open, also when it is discarded while it is being created.
  *
  * @module
  */
@@ -78,9 +78,12 @@ export class FilesystemSnapshotFile implements SnapshotFile {
   async discard(): Promise<void> {
     if (this.#state === "gone") return;
     this.#state = "gone";
-    if (this.#file === null) return;
+    if (this.#file !== null) await this.#removeFile(this.#file);
+  }
+
+  async #removeFile(file: OutputFile): Promise<void> {
     try {
-      await this.#file.close();
+      await file.close();
     } finally {
       await this.#target.fileSystem.remove(this.#path);
     }
@@ -108,6 +111,11 @@ export class FilesystemSnapshotFile implements SnapshotFile {
   async #spill(): Promise<void> {
     const file = await this.#target.fileSystem.create(this.#path, "exclusive");
     this.#file = file;
+    if (this.#state === "gone") {
+      // It was discarded meanwhile, when there was nothing to remove yet.
+      await this.#removeFile(file);
+      this.#checkOpen();
+    }
     if (this.#headBytes > 0) await file.write(this.#head.subarray(0, this.#headBytes));
     this.#head = new Uint8Array(0);
     this.#headBytes = 0;

@@ -152,6 +152,18 @@ test("filesystem storage reports a full disk, leaves no file open and can go on"
   }
 });
 
+test("filesystem storage leaves nothing of a file that is discarded while it is being created", async () => {
+  const fs = new MemoryFileSystem();
+  const storage = open(fs);
+  await storage.prepare();
+  const file = await storage.begin(1).store(TASK).create("shared");
+  const write = file.write(BYTES);
+  await file.discard();
+  await rejects(write, /it is gone, must be open/);
+  equal(fs.openCount, 0);
+  deepEqual(fs.files("/root"), []);
+});
+
 test("filesystem reader refuses a file that is missing, of another size or on a bad sector", async () => {
   const fs = new MemoryFileSystem();
   const storage = open(fs);
