@@ -97,7 +97,7 @@ for (const parallelism of [1, 3]) {
       const random = new SeededRandom(parallelism);
       for (const point of ALL_POINTS) {
         const calls = calm.calls.get(point)!;
-        for (let sample = 0; sample < scaled(3, 40); sample++) {
+        for (let sample = 0; sample < scaled(3, 12); sample++) {
           const skip = Math.floor(random.next() * calls);
           const times = 1 + Math.floor(random.next() * ALLOWED);
           const context = `${point}, call ${skip + 1}, ${times} times`;
@@ -168,7 +168,7 @@ for (const parallelism of [1, 3]) {
     const random = new SeededRandom(7);
     for (const { operation, path, alsoElsewhere = false } of FILE_FAULTS) {
       for (const tolerable of [0, 100]) {
-        for (let sample = 0; sample < scaled(2, 25); sample++) {
+        for (let sample = 0; sample < scaled(2, 12); sample++) {
           const after = Math.floor(random.next() * 6);
           const context = `${operation} ${path}, ${after} before, ${tolerable} tolerated`;
           const result = await run(

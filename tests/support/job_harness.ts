@@ -30,9 +30,9 @@ export interface ProcessOptions {
   /** Command line, for example `["--from", "latest"]`. */
   readonly argv?: readonly string[];
   readonly restart?: RestartSettings;
-  /** As for {@link MortalFileSystem}. */
+  /** How long each file operation of the job takes, virtual milliseconds ≥ 0. */
   readonly delayMs?: (operation: string, path: string) => number;
-  /** As for {@link MortalFileSystem}: kill -9 at this file operation. */
+  /** Kill -9 after so many file operations of the job. */
   readonly dieAfter?: number;
 }
 
@@ -86,12 +86,7 @@ export class TestWorld {
     this.clock = new ManualClock({ startMs: this.clock.nowMs(), tickMs: 0.01 });
     const { clock, random } = this;
     const { delayMs, dieAfter, restart } = options;
-    const files = new MortalFileSystem({
-      below: this.fileSystem,
-      clock,
-      ...(delayMs === undefined ? {} : { delayMs }),
-      ...(dieAfter === undefined ? {} : { dieAfter }),
-    });
+    const files = new MortalFileSystem({ below: this.fileSystem, clock });
     const held: string[] = [];
     const env = StreamEnvironment.create({
       argv: options.argv ?? [],
@@ -101,6 +96,9 @@ export class TestWorld {
     });
     build(env);
     const job = await env.executeAsync("test");
+    // From here on the job runs, and the test owns what it does.
+    if (dieAfter !== undefined) files.dieAfter(dieAfter);
+    if (delayMs !== undefined) files.delayMs = delayMs;
     return new TestProcess(job, clock, files, () => {
       this.fileSystem.kill();
       for (const folder of held) this.#locked.delete(folder);

@@ -12,10 +12,6 @@ import type { FileStatus, FileSystem, InputFile, OutputFile } from "../../core/f
 export interface MortalOptions {
   readonly below: FileSystem;
   readonly clock: Clock;
-  /** How long an operation takes, virtual milliseconds ≥ 0; asked before each. */
-  readonly delayMs?: (operation: string, path: string) => number;
-  /** Operations that happen before the process dies; never when absent. */
-  readonly dieAfter?: number;
 }
 
 const NEVER: Promise<never> = new Promise(() => {});
@@ -23,23 +19,27 @@ const NEVER: Promise<never> = new Promise(() => {});
 /** {@link FileSystem} of a process that can die. */
 export class MortalFileSystem implements FileSystem {
   readonly #options: MortalOptions;
-  #left: number;
+  #left = Number.POSITIVE_INFINITY;
   #isDead = false;
   #tellDeath: () => void = () => {};
   /** Resolves when the process dies. */
   readonly death: Promise<void>;
-  /** Operations that have begun. */
-  count = 0;
+  /** How long an operation takes, virtual milliseconds ≥ 0; asked before each. */
+  delayMs: (operation: string, path: string) => number = () => 0;
 
   constructor(options: MortalOptions) {
     this.#options = options;
-    this.#left = options.dieAfter ?? Number.POSITIVE_INFINITY;
     this.death = new Promise((resolve) => this.#tellDeath = resolve);
   }
 
   /** Whether the process is dead. */
   get isDead(): boolean {
     return this.#isDead;
+  }
+
+  /** Lets `operations` more happen, then ends the process. */
+  dieAfter(operations: number): void {
+    this.#left = operations;
   }
 
   /** Ends the process: operations under way and to come never settle. */
@@ -121,15 +121,14 @@ export class MortalFileSystem implements FileSystem {
     };
   }
 
-  /** Counts an operation that is about to happen. @throws {Error} When the process is dead. */
+  /** @throws {Error} When the process is dead. */
   #begin(operation: string, path: string): void {
-    this.count++;
     if (!this.#isDead && this.#left-- <= 0) this.die();
     if (this.#isDead) throw new Error(`the process is dead: ${operation} "${path}" does not happen`);
   }
 
   async #run<T>(operation: string, path: string, act: () => Promise<T>): Promise<T> {
-    const delayMs = this.#options.delayMs?.(operation, path) ?? 0;
+    const delayMs = this.delayMs(operation, path);
     if (delayMs > 0) await delay(this.#options.clock, delayMs);
     try {
       this.#begin(operation, path);
