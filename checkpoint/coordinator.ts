@@ -75,7 +75,7 @@ export class CheckpointCoordinator {
   #nextId = 1;
   /** Until a checkpoint has completed, none may refer to files that are somebody else's. */
   #mustBeFull = false;
-  /** To be begun before the first checkpoint, when the job comes from one that is not its own. */
+  /** To be begun, when the job comes from a checkpoint that is not its own. */
   #lineage: Lineage | null = null;
 
   /** Takes nothing before `start()`. */
@@ -104,6 +104,27 @@ export class CheckpointCoordinator {
     this.#statistics.restored(checkpointId, restored.externalPath, this.#options.clock.nowMs());
   }
 
+  /**
+   * Before sinks take back what newer checkpoints have committed: from then on nobody may go on from those. Does nothing
+   * when the job goes on from a checkpoint of its own.
+   *
+   * @throws {StreamError} If it cannot be written down; nothing has been changed then.
+   */
+  async beginLineage(): Promise<void> {
+    if (this.#lineage === null) return;
+    try {
+      await this.#prepareStorage();
+    } catch (cause) {
+      const path = this.#options.storage.path;
+      throw new StreamError(
+        "unavailable",
+        `Cannot note in "${path}" which checkpoint the job goes on from: ${messageOf(cause)}; ` +
+          "make the folder writable and start again",
+        { cause },
+      );
+    }
+  }
+
   /** No checkpoint gets an id up to this one. */
   reserveIds(highestId: number): void {
     this.#nextId = Math.max(this.#nextId, highestId + 1);
@@ -112,8 +133,6 @@ export class CheckpointCoordinator {
   /** All subtasks run: takes checkpoints, every `intervalMs` and on demand. */
   start(): void {
     this.#schedule.start();
-    // At once, since a recovery must know where the job came from. If it fails, the first checkpoint tries again and reports it.
-    if (this.#lineage !== null) this.#prepareStorage().catch(() => {});
   }
 
   /**

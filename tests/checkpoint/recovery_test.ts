@@ -230,9 +230,9 @@ test("findLatest() after a start from elsewhere never falls back to checkpoints 
   const found = await findAt(`${JOB}/chk-2`, { storage: own(), verify });
   const next = new SimulatedJob({}, () => own());
   next.coordinator.restore(found);
-  next.coordinator.start();
-  await next.settle();
+  await next.coordinator.beginLineage();
   await rejects(recover(job.fs), /none has completed since the job was started from "\/checkpoints\/job\/chk-2"/);
+  next.coordinator.start();
   equal(await next.take(), 4);
   deepEqual(job.fs.files(JOB).filter((path) => !/chk-4|_lineage/.test(path)), before);
   const recovery = await recover(job.fs);

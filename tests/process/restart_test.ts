@@ -172,3 +172,44 @@ test(
       checkEnd(job);
     }),
 );
+
+test(
+  "a job that is killed while it falls back to an older checkpoint ends alike",
+  TIMEOUT,
+  () =>
+    withLateFlights([], async (job) => {
+      await killAt(job, WITHIN_COMMIT, ...SLOW);
+      const files = newestFiles(job);
+      unlinkSync(files.run);
+      const setAside = { operation: "rename", part: `/damaged-chk-${files.id}`, n: 1 } as const;
+      await killAt(job, { when: "before", ...setAside }, ...LATEST);
+      const { printed } = await killAt(job, { when: "after", ...setAside }, ...LATEST);
+      match(printed.err, new RegExp(`Checkpoint ${files.id} is damaged`));
+      // What the set aside checkpoint had committed must still be taken back, also by the start after that.
+      await killAt(job, { when: "after", operation: "rename", part: "/.superseded/", n: 1 }, ...LATEST);
+      await finish(job, ...LATEST);
+      checkEnd(job);
+    }),
+);
+
+test(
+  "a job that was started from an older checkpoint never goes back to newer ones of before",
+  TIMEOUT,
+  () =>
+    withLateFlights(["-Dexecution.checkpointing.num-retained=4"], async (job) => {
+      await killAt(job, WITHIN_COMMIT, ...SLOW);
+      const older = ["--from", join(checkpointFolder(job)!, `chk-${completedIds(job)[1]}`)];
+      // As soon as it has taken back a file of the newer ones.
+      await killAt(job, { when: "after", operation: "rename", part: "/.superseded/", n: 1 }, ...SLOW, ...older);
+      const refused = start(job, ...LATEST);
+      equal(await refused.exitCode, 1);
+      match(
+        refused.printed.err,
+        /none has completed since the job was started from ".*"; start it with --from ".*" again/,
+      );
+      await killAt(job, WITHIN_COMMIT, ...SLOW, ...older);
+      checkSoFar(job);
+      await finish(job, ...LATEST);
+      checkEnd(job);
+    }),
+);
