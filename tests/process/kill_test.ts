@@ -18,6 +18,7 @@ import {
   withDemo,
   withLateFlights,
   withSeed,
+  withSplitFlights,
 } from "./started_job.ts";
 import type { Operation, StopPoint } from "./stopping_file_system.ts";
 
@@ -160,6 +161,22 @@ test(
         checkSoFar(job);
       }
       await finish(job, ...withSubtasks(2), ...LATEST);
+      checkEnd(job);
+    }),
+);
+
+test(
+  "a job with four readers, some of which have ended, is killed while some read and ends alike",
+  TIMEOUT,
+  () =>
+    withSplitFlights(["--parallelism", "4"], async (job) => {
+      await killAt(job, commitRename("after", 5), ...SLOW);
+      checkSoFar(job);
+      for (let kill = 0; kill < 3; kill++) {
+        await killAt(job, commitRename("after", 12), ...SLOW, ...LATEST);
+        checkSoFar(job);
+      }
+      await finish(job, ...LATEST);
       checkEnd(job);
     }),
 );

@@ -22,6 +22,28 @@ export function lateFlightLines(random: () => number): string[] {
     .map(({ line }) => line);
 }
 
+/** 4,000 real flights in four files of different length, each in order: none is late. */
+export function splitFlightLines(): string[][] {
+  const files: string[][] = [[], [], [], []];
+  const ends = [0.01, 0.05, 0.3, 1];
+  flightLines().filter((_, index) => index % EVERY === 0).forEach((line, index) => {
+    const file = ends.findIndex((end) => index % 100 < 100 * end);
+    files[file]!.push(line); // Found, since the last end is above all.
+  });
+  return files;
+}
+
+/** The lines of the report without what depends on the order of the flights, sorted. */
+export function splitFlightReports(files: readonly string[][]): string[] {
+  const delays = new Map<string, number>();
+  for (const line of files.flat()) {
+    const { date, delay, origin } = JSON.parse(line);
+    const place = `{"airport":"${origin}","day":"${date.slice(0, 10).replaceAll("/", "-")}"`;
+    delays.set(place, (delays.get(place) ?? 0) + delay);
+  }
+  return [...delays].map(([place, delay]) => `${place},"delay":${delay}}`).sort();
+}
+
 interface Airport {
   seen: number;
   last: string[];

@@ -213,3 +213,23 @@ test(
       checkEnd(job);
     }),
 );
+
+test(
+  "a job that is stopped gracefully at random moments leaves nothing uncommitted, and ends alike",
+  TIMEOUT,
+  () =>
+    withSeed(30_012, (random) =>
+      withLateFlights(["--parallelism", "4"], async (job) => {
+        for (let stop = 0; stop < scaled(3, 20); stop++) {
+          const running = start(job, "--rate", String(scaled(3000, 1000)), ...stop === 0 ? [] : LATEST);
+          await atWork(job, running);
+          await passed(random() * 200);
+          running.kill("SIGINT");
+          ok([130, 0].includes(await running.exitCode ?? -1), running.printed.err);
+          deepEqual(uncommitted(job), []);
+          checkSoFar(job);
+        }
+        await finish(job, ...LATEST);
+        checkEnd(job);
+      })),
+);

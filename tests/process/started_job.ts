@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { filesOf } from "../../checkpoint/completed_checkpoint.ts";
 import { decodeMetadata } from "../../checkpoint/metadata_reader.ts";
 import { flightLines, flightReports } from "../support/flight_oracle.ts";
-import { lateFlightLines, lateFlightReports } from "./late_flights.ts";
+import { lateFlightLines, lateFlightReports, splitFlightLines, splitFlightReports } from "./late_flights.ts";
 import { type RunningScript, startScript } from "./running_script.ts";
 import { STOPPED, type StopPoint, stopPointText } from "./stopping_file_system.ts";
 
@@ -74,17 +74,39 @@ export function withDemo(args: readonly string[], body: (job: JobFolder) => Prom
   );
 }
 
-/** The job of late_flights_script.ts: late input, and checkpoints that keep all state in files of their own. */
+/** Checkpoints often, with all state in files of its own. */
+const CHECKPOINTS = [
+  "-Dexecution.checkpointing.interval=50ms",
+  "-Dexecution.checkpointing.data-inline-threshold=0",
+];
+
+/** The job of late_flights_script.ts on late input, read by one subtask. */
 export function withLateFlights(args: readonly string[], body: (job: JobFolder) => Promise<void>): Promise<void> {
+  const lines = lateFlightLines(seeded(1));
+  return withFlights({ "input.jsonl": lines }, lateFlightReports(lines), args, body);
+}
+
+/** The same job on four files of different length, read by four subtasks of which some end early. */
+export function withSplitFlights(args: readonly string[], body: (job: JobFolder) => Promise<void>): Promise<void> {
+  const files = splitFlightLines();
+  const named = Object.fromEntries(files.map((lines, index) => [`input-${index}.jsonl`, lines]));
+  return withFlights(named, splitFlightReports(files), ["--input", "input-*.jsonl", "--sources", "4", ...args], body);
+}
+
+function withFlights(
+  files: Readonly<Record<string, readonly string[]>>,
+  expected: readonly string[],
+  args: readonly string[],
+  body: (job: JobFolder) => Promise<void>,
+): Promise<void> {
   return inFolder((folder) => {
-    const lines = lateFlightLines(seeded(1));
-    writeFileSync(join(folder, "input.jsonl"), lines.join("\n"));
+    for (const [name, lines] of Object.entries(files)) writeFileSync(join(folder, name), lines.join("\n"));
     return body({
       folder,
-      args: ["-Dexecution.checkpointing.interval=50ms", "-Dexecution.checkpointing.data-inline-threshold=0", ...args],
+      args: [...CHECKPOINTS, ...args],
       script: scriptAt("tests/process/late_flights_script.ts"),
       report: join(folder, "report"),
-      expected: lateFlightReports(lines),
+      expected,
       checkpoints: join(folder, "checkpoints"),
     });
   });
