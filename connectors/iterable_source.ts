@@ -48,17 +48,12 @@ class IterableReader<T> implements SourceReader<T> {
   readonly #iterator: Iterator<T>;
   readonly #name: string;
   readonly #timestamp: ((value: T) => number) | undefined;
-  readonly #total: number | null;
   #toSkip: number;
   #count: number;
 
   constructor(values: Iterable<T>, name: string, skip: number, timestamp: ((value: T) => number) | undefined) {
-    // Arrays, which are most of all inputs, are entered in the middle; anything else is read up to there.
-    const array = Array.isArray(values);
-    if (array && values.length < skip) throw fewerThanRead(name, values.length, skip);
-    this.#iterator = array ? elementsFrom<T>(values, skip) : values[Symbol.iterator]();
-    this.#total = array ? values.length : null;
-    this.#toSkip = array ? 0 : skip;
+    this.#iterator = values[Symbol.iterator]();
+    this.#toSkip = skip;
     this.#count = skip;
     this.#name = name;
     this.#timestamp = timestamp;
@@ -80,10 +75,6 @@ class IterableReader<T> implements SourceReader<T> {
     return positionAfter(this.#count);
   }
 
-  progress(): { readonly done: number; readonly total: number } | null {
-    return this.#total === null ? null : { done: this.#count, total: this.#total };
-  }
-
   close(): void {
     this.#iterator.return?.();
   }
@@ -96,11 +87,33 @@ class IterableReader<T> implements SourceReader<T> {
   }
 }
 
-function* elementsFrom<T>(values: readonly T[], start: number): Generator<T, undefined> {
-  for (let index = start; index < values.length; index++) {
-    // The index is below the length; a hole of a sparse array reads as undefined, as for iteration.
-    yield values[index] as T;
+/** Arrays, which are most of all inputs, are entered in the middle, and need no iterator. */
+class ArrayReader<T> implements SourceReader<T> {
+  constructor(
+    private readonly values: readonly T[],
+    private readonly timestamp: ((value: T) => number) | undefined,
+    private index: number,
+  ) {}
+
+  read(output: SourceOutput<T>): ReadStatus {
+    const { values, timestamp } = this;
+    while (this.index < values.length) {
+      // The index is below the length; a hole of a sparse array reads as undefined, as for iteration.
+      const value = values[this.index++] as T;
+      if (!output.collect(value, timestamp === undefined ? NO_TIMESTAMP : timestamp(value))) return "ready";
+    }
+    return "ended";
   }
+
+  position(): readonly SplitPosition[] {
+    return positionAfter(this.index);
+  }
+
+  progress(): { readonly done: number; readonly total: number } {
+    return { done: this.index, total: this.values.length };
+  }
+
+  close(): void {}
 }
 
 /** The error of an input that has become shorter than what was read of it before. */
@@ -162,7 +175,9 @@ export function fromIterable<T>(
       const input = typeof kept === "function" ? kept() : kept;
       if (opened && !again && replayable !== true) throw readOnce(context.name);
       opened = true;
-      return new IterableReader(input, context.name, skip, timestamp);
+      if (!Array.isArray(input)) return new IterableReader(input, context.name, skip, timestamp);
+      if (input.length < skip) throw fewerThanRead(context.name, input.length, skip);
+      return new ArrayReader<T>(input, timestamp, skip);
     },
   };
 }

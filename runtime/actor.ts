@@ -26,6 +26,8 @@ import type { AggregatingState, ListState, MapState, ReducingState, ValueState }
 import type { Output } from "./output.ts";
 import type { OutputTag } from "./side_output.ts";
 
+const SCOPE: unique symbol = Symbol("weir.actor-scope");
+
 /** Which clock a timer follows. */
 export type TimeDomain = "event" | "processing";
 
@@ -118,7 +120,8 @@ function notMadeHere(operatorName: string, actor: unknown): StreamError {
  * @typeParam K Key. @typeParam I Message. @typeParam O What it emits.
  */
 export abstract class KeyedActor<K extends Key, I, O = never> {
-  readonly #scope: ActorScope;
+  /** For the engine. A symbol, so that no field of a user's actor can be in its way. */
+  readonly [SCOPE]: ActorScope;
 
   /** @throws {StreamError} If it is not made by the function given to `actor()`. */
   constructor() {
@@ -129,7 +132,7 @@ export abstract class KeyedActor<K extends Key, I, O = never> {
           `give a function that makes it to keyBy(…).actor("name", () => new ${new.target.name}())`,
       );
     }
-    this.#scope = scopeInTheMaking;
+    this[SCOPE] = scopeInTheMaking;
     made?.add(this);
   }
 
@@ -148,33 +151,33 @@ export abstract class KeyedActor<K extends Key, I, O = never> {
   /** The current key. */
   get key(): K {
     // The operator sets only keys that its key selector, typed K, returned.
-    return this.#scope.backend.currentKey() as K;
+    return this[SCOPE].backend.currentKey() as K;
   }
 
   /** Event time of the message or timer in hand, milliseconds since the epoch; -Infinity when it has none. */
   get timestampMs(): number {
-    return this.#scope.timestampMs;
+    return this[SCOPE].timestampMs;
   }
 
   /** Timers of the current key. */
   get timers(): ActorTimers {
-    return this.#scope.timers;
+    return this[SCOPE].timers;
   }
 
   /** Counters, gauges and histograms of this operator subtask. */
   get metrics(): MetricGroup {
-    return this.#scope.metrics;
+    return this[SCOPE].metrics;
   }
 
   /** Sends a value downstream with the timestamp of the message or timer in hand. */
   emit(value: O): void {
-    const scope = this.#scope;
+    const scope = this[SCOPE];
     scope.out.collect(value, scope.timestampMs);
   }
 
   /** Sends a value to a side output. */
   emitTo<T>(tag: OutputTag<T>, value: T): void {
-    this.#scope.sideOutput(tag.id).collect(value, this.#scope.timestampMs);
+    this[SCOPE].sideOutput(tag.id).collect(value, this[SCOPE].timestampMs);
   }
 
   /**
@@ -192,7 +195,7 @@ export abstract class KeyedActor<K extends Key, I, O = never> {
   /** Declares a aggregating state; see the first overload. */
   state<A, B, C>(descriptor: AggregatingStateDescriptor<A, B, C>): AggregatingState<A, C>;
   state(descriptor: { readonly name: string }): unknown {
-    const scope = this.#scope;
+    const scope = this[SCOPE];
     if (scope.isSealed) {
       throw new StreamError(
         "invalid",

@@ -60,15 +60,15 @@ export class Subtask implements TaskControl, ExchangeOwner {
   isScheduled = false;
   readonly times: TaskTimes;
   readonly snapshots: SubtaskSnapshots;
-  readonly #mails: (() => void)[] = [];
+  private readonly mails: (() => void)[] = [];
   readonly #work: (() => void)[] = [];
   readonly #resumables: Resumable[] = [];
   #sinks: readonly SinkOperator<never>[] = [];
   #isBlocked = false;
   #backpressure: Promise<void> | null = null;
-  #pause = false;
-  #steps = 0;
-  #sliceEndMs = 0;
+  private pause = false;
+  private steps = 0;
+  private sliceEndMs = 0;
   #hasEnded = false;
   #endIsSent = false;
   #isRunning = false;
@@ -114,7 +114,7 @@ export class Subtask implements TaskControl, ExchangeOwner {
   runSlice(budgetMs: number): boolean {
     if (!this.#isRunning) return false;
     const startMs = this.clock.monotonicMs();
-    this.#sliceEndMs = startMs + budgetMs;
+    this.sliceEndMs = startMs + budgetMs;
     this.times.beginBusy(startMs);
     let isBusy = false;
     try {
@@ -131,7 +131,7 @@ export class Subtask implements TaskControl, ExchangeOwner {
 
   #runUntilPause(): boolean {
     for (;;) {
-      this.#pause = false;
+      this.pause = false;
       this.#runMails();
       if (!this.#isRunning || this.#isHeldBack()) return false;
       if (this.#resumables.length > 0) {
@@ -150,16 +150,16 @@ export class Subtask implements TaskControl, ExchangeOwner {
         }
       }
       this.#askBackpressure();
-      if (this.clock.monotonicMs() >= this.#sliceEndMs) return !this.#isHeldBack();
+      if (this.clock.monotonicMs() >= this.sliceEndMs) return !this.#isHeldBack();
     }
   }
 
   #hasMore(): boolean {
-    return this.#mails.length > 0 || this.#resumables.length > 0 || this.#work.length > 0;
+    return this.mails.length > 0 || this.#resumables.length > 0 || this.#work.length > 0;
   }
 
   #runMails(): void {
-    for (let mail = this.#mails.shift(); mail !== undefined; mail = this.#mails.shift()) {
+    for (let mail = this.mails.shift(); mail !== undefined; mail = this.mails.shift()) {
       mail();
       if (!this.#isRunning) return;
     }
@@ -206,30 +206,30 @@ export class Subtask implements TaskControl, ExchangeOwner {
   }
 
   shouldPause(): boolean {
-    if (this.#pause || this.#mails.length > 0) return true;
-    if (++this.#steps % STEPS_PER_CHECK === 0) {
+    if (this.pause || this.mails.length > 0) return true;
+    if (++this.steps % STEPS_PER_CHECK === 0) {
       this.#askBackpressure();
-      if (this.#backpressure !== null || this.clock.monotonicMs() >= this.#sliceEndMs) this.#pause = true;
+      if (this.#backpressure !== null || this.clock.monotonicMs() >= this.sliceEndMs) this.pause = true;
     }
-    return this.#pause;
+    return this.pause;
   }
 
   creditChanged(): void {
     const wasBlocked = this.#isBlocked;
     this.#isBlocked = this.exchanges.some((exchange) => exchange.isBlocked);
-    if (this.#isBlocked) this.#pause = true;
+    if (this.#isBlocked) this.pause = true;
     else if (wasBlocked) this.wake();
   }
 
   post(mail: () => void): void {
-    this.#mails.push(mail);
+    this.mails.push(mail);
     this.wake();
   }
 
   postWork(work: () => void): void {
     if (this.#endIsSent) return;
     this.#work.push(work);
-    this.#pause = true;
+    this.pause = true;
     this.wake();
   }
 
@@ -239,7 +239,7 @@ export class Subtask implements TaskControl, ExchangeOwner {
 
   resumeLater(work: Resumable): void {
     this.#resumables.push(work);
-    this.#pause = true;
+    this.pause = true;
   }
 
   /** A barrier has arrived on every input, or the coordinator has sent it to this source. */

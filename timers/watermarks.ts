@@ -47,18 +47,25 @@ export type TimestampFunction<T> = (value: T, sourceTimestampMs: number) => numb
 export class WatermarkStrategy<T> {
   /** Silence after which a subtask is idle, milliseconds; null: never. */
   readonly idlenessMs: number | null;
+  /** False when records keep the timestamps of their source and nothing emits watermarks: they need not be looked at. */
+  readonly hasEventTime: boolean;
   readonly #timestamp: TimestampFunction<T> | null;
   readonly #generator: () => WatermarkGenerator<T>;
 
-  /** Use {@link watermarks} or {@link noWatermarks}. */
+  /**
+   * Use {@link watermarks} or {@link noWatermarks}.
+   *
+   * @param generator Null: no watermarks.
+   */
   constructor(
     timestamp: TimestampFunction<T> | null,
-    generator: () => WatermarkGenerator<T>,
+    generator: (() => WatermarkGenerator<T>) | null,
     idlenessMs: number | null = null,
   ) {
     this.#timestamp = timestamp;
-    this.#generator = generator;
+    this.#generator = generator ?? (() => new NoWatermarks());
     this.idlenessMs = idlenessMs;
+    this.hasEventTime = timestamp !== null || generator !== null || idlenessMs !== null;
   }
 
   /** For timestamps that never fall within a source subtask: the watermark is the largest timestamp - 1. */
@@ -194,5 +201,5 @@ export function watermarks<T>(timestamp: TimestampFunction<T>): WatermarkStrateg
 
 /** No event time: records keep the timestamps of their source, and event-time timers fire at the end of a bounded input only. */
 export function noWatermarks<T = unknown>(): WatermarkStrategy<T> {
-  return new WatermarkStrategy<T>(null, () => new NoWatermarks());
+  return new WatermarkStrategy<T>(null, null);
 }

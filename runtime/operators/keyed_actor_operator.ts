@@ -13,30 +13,30 @@ import { KeyedOperator } from "./keyed_operator.ts";
 
 /** One actor for all keys of a subtask. */
 export class KeyedActorOperator<K extends Key, I, O> extends KeyedOperator<K, I, O> {
-  #actor: KeyedActor<K, I, O> | null = null;
+  private actor: KeyedActor<K, I, O> | null = null;
 
   constructor(context: OperatorContext, keyOf: (value: I) => K, private readonly make: () => KeyedActor<K, I, O>) {
     super(context, keyOf);
   }
 
   protected override async prepare(): Promise<void> {
-    this.#actor = makeActor(this.scope, this.make);
-    await this.#actor.onOpen();
+    this.actor = makeActor(this.scope, this.make);
+    await this.actor.onOpen();
   }
 
   protected override onRecord(value: I): void {
-    const result: unknown = this.#actor!.onMessage(value);
+    const result: unknown = this.actor!.onMessage(value);
     if (result !== undefined) this.checkSynchronous(result, "onMessage()");
   }
 
   protected override onDueTimer(timestampMs: number, domain: TimeDomain): void {
-    const result: unknown = this.#actor!.onTimer(timestampMs, domain);
+    const result: unknown = this.actor!.onTimer(timestampMs, domain);
     if (result !== undefined) this.checkSynchronous(result, "onTimer()");
   }
 
   override async close(): Promise<void> {
-    const actor = this.#actor;
-    this.#actor = null;
+    const actor = this.actor;
+    this.actor = null;
     try {
       await actor?.onClose();
     } finally {

@@ -35,7 +35,7 @@ export abstract class KeyedOperator<K extends Key, I, O> extends Operator<I, O> 
   /** Asked between two timers. */
   readonly #interrupted: () => boolean;
   /** Watermark whose timers are firing, or that has gone downstream. */
-  #watermarkMs = MIN_WATERMARK;
+  private watermarkMs = MIN_WATERMARK;
   #isFiring = false;
 
   constructor(context: OperatorContext, protected readonly keyOf: (value: I) => K) {
@@ -68,8 +68,8 @@ export abstract class KeyedOperator<K extends Key, I, O> extends Operator<I, O> 
       isSealed: false,
       sideOutput: (tagId) => this.side(tagId),
     };
-    this.#watermarkMs = watermarkOf(context.restore?.lists["watermark"]);
-    this.timers.currentWatermark = this.#watermarkMs;
+    this.watermarkMs = watermarkOf(context.restore?.lists["watermark"]);
+    this.timers.currentWatermark = this.watermarkMs;
     await this.prepare();
   }
 
@@ -99,7 +99,7 @@ export abstract class KeyedOperator<K extends Key, I, O> extends Operator<I, O> 
 
   override start(): void {
     this.timers.start();
-    if (this.#watermarkMs > MIN_WATERMARK) this.#fire();
+    if (this.watermarkMs > MIN_WATERMARK) this.#fire();
   }
 
   collect(value: I, timestampMs: number): void {
@@ -114,8 +114,8 @@ export abstract class KeyedOperator<K extends Key, I, O> extends Operator<I, O> 
   }
 
   override watermark(watermarkMs: number): void {
-    if (watermarkMs <= this.#watermarkMs) return;
-    this.#watermarkMs = watermarkMs;
+    if (watermarkMs <= this.watermarkMs) return;
+    this.watermarkMs = watermarkMs;
     this.#fire();
   }
 
@@ -129,11 +129,11 @@ export abstract class KeyedOperator<K extends Key, I, O> extends Operator<I, O> 
   }
 
   #fireSome(): boolean {
-    if (!this.timers.advanceWatermark(this.#watermarkMs, this.#interrupted)) {
+    if (!this.timers.advanceWatermark(this.watermarkMs, this.#interrupted)) {
       this.#isFiring = true;
       return false;
     }
-    this.out.watermark(this.#watermarkMs);
+    this.out.watermark(this.watermarkMs);
     return true;
   }
 
@@ -155,7 +155,7 @@ export abstract class KeyedOperator<K extends Key, I, O> extends Operator<I, O> 
   }
 
   override snapshot(barrier: Barrier): OperatorSnapshotParts {
-    const watermarkMs = this.#watermarkMs;
+    const watermarkMs = this.watermarkMs;
     return {
       keyed: this.backend.snapshot(barrier),
       lists: () => Promise.resolve({ watermark: watermarkList(watermarkMs) }),

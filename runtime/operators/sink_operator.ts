@@ -33,7 +33,7 @@ interface EndedTransaction {
 
 /** Tail of a chain that ends in a sink. */
 export class SinkOperator<T> extends Operator<T, never> {
-  #writer: SinkWriter<T> | null = null;
+  private writer: SinkWriter<T> | null = null;
   #ended: EndedTransaction[] = [];
   #pending: PendingTransaction[] = [];
   /** Prepares and commits happen one after another. */
@@ -45,7 +45,7 @@ export class SinkOperator<T> extends Operator<T, never> {
 
   override async open(): Promise<void> {
     const { context } = this;
-    this.#writer = await this.sink.open({
+    this.writer = await this.sink.open({
       name: context.operatorName,
       subtaskIndex: context.subtaskIndex,
       parallelism: context.parallelism,
@@ -54,7 +54,7 @@ export class SinkOperator<T> extends Operator<T, never> {
       fileSystem: context.fileSystem,
       metrics: context.metrics,
     });
-    await this.#writer.recover(context.start);
+    await this.writer.recover(context.start);
     // What a checkpoint holds under this name was written by `#lists` below.
     this.#pending = valuesOf(context.restore?.lists["transactions"]) as PendingTransaction[];
     this.#pending.sort((a, b) => a.checkpointId - b.checkpointId);
@@ -64,7 +64,7 @@ export class SinkOperator<T> extends Operator<T, never> {
   collect(value: T, timestampMs: number): void {
     this.recordsIn.count++;
     try {
-      const result: unknown = this.#writer!.write(value, timestampMs);
+      const result: unknown = this.writer!.write(value, timestampMs);
       if (result !== undefined) this.checkSynchronous(result, "the sink's write()");
     } catch (cause) {
       throw this.failure(cause, value);
@@ -73,12 +73,12 @@ export class SinkOperator<T> extends Operator<T, never> {
 
   /** What records must wait for, if anything. */
   backpressure(): Promise<void> | undefined {
-    return this.#writer?.backpressure?.();
+    return this.writer?.backpressure?.();
   }
 
   override snapshot(barrier: Barrier): OperatorSnapshotParts {
     const { checkpointId } = barrier;
-    this.#ended.push({ checkpointId, prepare: this.#writer!.prepareCommit(checkpointId) });
+    this.#ended.push({ checkpointId, prepare: this.writer!.prepareCommit(checkpointId) });
     const prepared = this.#enqueue(() => this.#prepareUpTo(checkpointId));
     // Nobody looks at it when the snapshot has failed before; the transaction is tried again then, too.
     prepared.catch(() => {});
@@ -110,14 +110,14 @@ export class SinkOperator<T> extends Operator<T, never> {
 
   /** The end of a bounded job without checkpoints: everything becomes visible at once. */
   async commitAtEnd(checkpointId: number): Promise<void> {
-    const committable = await this.#writer!.prepareCommit(checkpointId)();
-    if (committable !== undefined) await this.#writer!.commit(committable, checkpointId);
+    const committable = await this.writer!.prepareCommit(checkpointId)();
+    if (committable !== undefined) await this.writer!.commit(committable, checkpointId);
   }
 
   async #commitUpTo(checkpointId: number): Promise<void> {
     while (this.#pending.length > 0 && this.#pending[0]!.checkpointId <= checkpointId) {
       const transaction = this.#pending[0]!;
-      await this.#writer!.commit(transaction.committable, transaction.checkpointId);
+      await this.writer!.commit(transaction.committable, transaction.checkpointId);
       this.#pending.shift();
     }
   }
@@ -130,8 +130,8 @@ export class SinkOperator<T> extends Operator<T, never> {
   }
 
   override async close(): Promise<void> {
-    const writer = this.#writer;
-    this.#writer = null;
+    const writer = this.writer;
+    this.writer = null;
     await writer?.close();
   }
 }

@@ -29,8 +29,9 @@ import type { InputStatus, TaskInput } from "../task_input.ts";
 /** Head of a chain that begins with a source. */
 export class SourceOperator<T> extends Operator<never, T> implements SourceOutput<T>, TaskInput {
   #reader: SourceReader<T> | null = null;
-  #generator: WatermarkGenerator<T>;
-  #watermarkMs = MIN_WATERMARK;
+  private generator: WatermarkGenerator<T>;
+  /** Event time has come this far; written here only. */
+  watermarkMs = MIN_WATERMARK;
   #isIdle = false;
   #isStopped = false;
   #isCutShort = false;
@@ -44,7 +45,7 @@ export class SourceOperator<T> extends Operator<never, T> implements SourceOutpu
     private readonly strategy: WatermarkStrategy<T>,
   ) {
     super(context);
-    this.#generator = strategy.createGenerator(context.clock);
+    this.generator = strategy.createGenerator(context.clock);
   }
 
   /** The open reader, for progress. */
@@ -57,17 +58,12 @@ export class SourceOperator<T> extends Operator<never, T> implements SourceOutpu
     return this.context.metrics.counter("malformedRecords").count;
   }
 
-  /** Event time has come this far. */
-  get watermarkMs(): number {
-    return this.#watermarkMs;
-  }
-
   override async open(): Promise<void> {
     const { context } = this;
     const { restore } = context;
     if (restore !== null) {
-      this.#generator.restore(watermarkOf(restore.lists["generator"]));
-      this.#watermarkMs = watermarkOf(restore.lists["watermark"]);
+      this.generator.restore(watermarkOf(restore.lists["generator"]));
+      this.watermarkMs = watermarkOf(restore.lists["watermark"]);
     }
     this.#reader = await this.source.open({
       name: context.operatorName,
@@ -83,7 +79,7 @@ export class SourceOperator<T> extends Operator<never, T> implements SourceOutpu
   }
 
   override start(): void {
-    if (this.#watermarkMs > MIN_WATERMARK) this.out.watermark(this.#watermarkMs);
+    if (this.watermarkMs > MIN_WATERMARK) this.out.watermark(this.watermarkMs);
     this.#schedulePeriodic();
   }
 
@@ -93,7 +89,7 @@ export class SourceOperator<T> extends Operator<never, T> implements SourceOutpu
     this.#cancelPeriodic = clock.schedule(watermarkIntervalMs, () =>
       task.postWork(() => {
         if (this.#hasEnded || this.#reader === null) return;
-        this.#generator.onPeriodicEmit(this);
+        this.generator.onPeriodicEmit(this);
         this.#schedulePeriodic();
       }));
   }
@@ -152,15 +148,20 @@ export class SourceOperator<T> extends Operator<never, T> implements SourceOutpu
 
   collect(value: T, timestampMs: number): boolean {
     this.recordsIn.count++;
-    let eventTimeMs: number;
+    if (this.strategy.hasEventTime) this.#collectInTime(value, timestampMs);
+    else this.out.collect(value, timestampMs);
+    return !this.context.task.shouldPause();
+  }
+
+  #collectInTime(value: T, sourceTimestampMs: number): void {
+    let timestampMs: number;
     try {
-      eventTimeMs = this.strategy.timestampOf(value, timestampMs);
+      timestampMs = this.strategy.timestampOf(value, sourceTimestampMs);
     } catch (cause) {
       throw this.failure(cause, value);
     }
-    this.out.collect(value, eventTimeMs);
-    this.#generator.onEvent(value, eventTimeMs, this);
-    return !this.context.task.shouldPause();
+    this.out.collect(value, timestampMs);
+    this.generator.onEvent(value, timestampMs, this);
   }
 
   collectMalformed(malformed: MalformedInput): void {
@@ -169,8 +170,8 @@ export class SourceOperator<T> extends Operator<never, T> implements SourceOutpu
 
   /** Called by the watermark generator. */
   emitWatermark(watermarkMs: number): void {
-    if (!(watermarkMs > this.#watermarkMs)) return;
-    this.#watermarkMs = watermarkMs;
+    if (!(watermarkMs > this.watermarkMs)) return;
+    this.watermarkMs = watermarkMs;
     // Downstream nobody listens to the watermarks of an idle input.
     this.markActive();
     this.out.watermark(watermarkMs);
@@ -196,8 +197,8 @@ export class SourceOperator<T> extends Operator<never, T> implements SourceOutpu
     // Positions are written now: a reader may go on changing what it returned.
     const lists = {
       splits: listOf("split", this.#reader!.position()),
-      generator: watermarkList(this.#generator.snapshot()),
-      watermark: watermarkList(this.#watermarkMs),
+      generator: watermarkList(this.generator.snapshot()),
+      watermark: watermarkList(this.watermarkMs),
     };
     return { keyed: null, lists: () => Promise.resolve(lists) };
   }
