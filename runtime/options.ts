@@ -21,7 +21,7 @@ import {
 export type RestartStrategyKind = "none" | "fixed-delay" | "failure-rate" | "exponential-delay";
 
 /** Who owns the files of the checkpoint that a job starts from. */
-export type ClaimMode = "CLAIM" | "NO_CLAIM";
+export type ClaimMode = "NO_CLAIM";
 
 /** State backends that exist. */
 export type StateBackendKind = "hashmap";
@@ -64,12 +64,17 @@ export const AUTO_WATERMARK_INTERVAL: ConfigOption<number> = durationOption("pip
   description: "Time between two periodic watermarks; 0 switches periodic emission off.",
 });
 
-/** Longest wait of a batch that is not full, milliseconds. */
+/**
+ * Longest wait of a batch that is not full, milliseconds. Nobody reads it: a subtask sends what it has gathered at the
+ * end of each slice (`runtime/host.ts`, 4 ms for all subtasks together), so every value that is accepted is kept.
+ */
 export const BUFFER_TIMEOUT: ConfigOption<number> = durationOption("execution.buffer-timeout.interval", {
   default: 100,
-  min: 0,
+  min: 10,
   oldNames: ["execution.buffer-timeout"],
-  description: "Longest time that records wait in a batch between two subtasks; 0 sends each batch at once.",
+  description:
+    "Longest time that records may wait in a batch between two subtasks. Weir sends a batch that is not full " +
+    "after a few milliseconds, so any value from 10 ms on is kept.",
 });
 
 /** Undefined: exponential-delay when checkpoints are on, else none. */
@@ -200,14 +205,14 @@ export const RECOVERY_PATH: ConfigOption<string | undefined> = stringOption("exe
 /** Who owns the files of what {@link RECOVERY_PATH} names. */
 export const CLAIM_MODE: ConfigOption<ClaimMode> = enumOption(
   "execution.state-recovery.claim-mode",
-  ["CLAIM", "NO_CLAIM"],
+  ["NO_CLAIM"],
   {
     default: "NO_CLAIM",
     oldNames: ["execution.savepoint-restore-mode"],
-    refusedValues: { LEGACY: "Flink 2 has removed it too" },
+    refusedValues: { CLAIM: "it comes with savepoints, in a later version", LEGACY: "Flink 2 has removed it too" },
     description:
-      "Whether the job owns the files of the checkpoint that it starts from, and so deletes them when they are " +
-      "no longer needed (CLAIM), or leaves them alone (NO_CLAIM).",
+      "Who owns the files of the checkpoint at a path that a job starts from: with `NO_CLAIM` they stay the " +
+      "user's. What `latest` names is the job's own in any case.",
   },
 );
 
