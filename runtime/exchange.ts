@@ -77,7 +77,7 @@ export abstract class Exchange<T> implements Output<T>, ChainEnd, ChannelSender 
   isBlocked = false;
   /** Records that were taken while blocked. */
   overshootRecords = 0;
-  /** Records taken. */
+  /** Records sent, over all channels. */
   recordsOut = 0;
   protected readonly lanes: readonly Lane[];
   protected watermarkMs = MIN_WATERMARK;
@@ -88,6 +88,11 @@ export abstract class Exchange<T> implements Output<T>, ChainEnd, ChannelSender 
   }
 
   abstract collect(value: T, timestampMs: number): void;
+
+  /** Records given to it, whatever number of channels each went to. */
+  get recordsTaken(): number {
+    return this.recordsOut;
+  }
 
   watermark(watermarkMs: number): void {
     if (watermarkMs > this.watermarkMs) this.watermarkMs = watermarkMs;
@@ -208,6 +213,10 @@ export class RebalanceExchange<T> extends Exchange<T> {
 
 /** Every subtask. With a single channel it is the forward exchange. */
 export class BroadcastExchange<T> extends Exchange<T> {
+  override get recordsTaken(): number {
+    return this.recordsOut / this.lanes.length;
+  }
+
   collect(value: T, timestampMs: number): void {
     for (let i = 0; i < this.lanes.length; i++) this.append(this.lanes[i]!, value, timestampMs);
   }

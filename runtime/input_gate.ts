@@ -50,6 +50,11 @@ export class InputGate implements TaskInput {
     for (const channel of channels) channel.receiver = owner;
   }
 
+  /** The combined watermark. */
+  get watermarkMs(): number {
+    return this.valve.watermark;
+  }
+
   process(): InputStatus {
     for (;;) {
       const index = this.#nextChannel();

@@ -41,6 +41,7 @@ import {
 } from "./job_progress.ts";
 import type { JobSettings } from "./job_settings.ts";
 import { type AttemptStart, findOlder, findStart, startFrom, startWithout } from "./job_start.ts";
+import { reportJob, sampleEverySecond } from "./job_metrics.ts";
 import { MetricRegistry } from "./metrics.ts";
 import { makeRestartStrategy, type RestartStrategy } from "./restart_strategy.ts";
 import type { StreamGraph } from "./stream_graph.ts";
@@ -54,7 +55,10 @@ type EndRequest = "stop" | "cancel";
 export class Job {
   /** Settles when the job has ended; rejects when it failed. */
   readonly result: Promise<JobResult>;
-  /** Everything that is measured; docs/metrics.md has the names. */
+  /**
+   * Everything that is measured, up to date whenever it is read; docs/metrics.md has the names. After the end of the
+   * job, and between two attempts, the last figures of the subtasks stay.
+   */
   readonly metrics: MetricRegistry;
   readonly #graph: JobGraph;
   readonly #storage: CheckpointStorage | null;
@@ -80,6 +84,7 @@ export class Job {
   ) {
     const { checkpointing } = settings;
     this.metrics = new MetricRegistry(settings.name);
+    this.metrics.beforeJobIsRead((metrics) => reportJob(metrics, this.#restarts, this.#coordinator?.statistics()));
     this.#graph = buildJobGraph(streamGraph, settings);
     this.#outputs = streamGraph.nodes.flatMap((node) => node.destination ?? []);
     this.#strategy = makeRestartStrategy(settings.restart);
@@ -195,6 +200,7 @@ export class Job {
 
   async #run(): Promise<JobResult> {
     let lock: HeldLock | null = null;
+    const endSampling = sampleEverySecond(this.metrics, this.ports.clock);
     try {
       const isOnDisk = this.settings.checkpointing?.directory !== null && this.#storage !== null;
       if (isOnDisk) lock = await this.ports.jobLock.acquire(this.#storage!.path);
@@ -209,6 +215,7 @@ export class Job {
       this.#state = "failed";
       throw error;
     } finally {
+      endSampling();
       await lock?.release();
     }
   }
@@ -296,6 +303,7 @@ export class Job {
 
   async #runAttempt(start: AttemptStart, isFinal: boolean): Promise<JobResult["state"]> {
     const { settings, ports } = this;
+    this.metrics.forgetTasks();
     const attempt = new Attempt(this.#graph, {
       ...ports,
       ...start,
@@ -375,7 +383,7 @@ export class Job {
     this.#attempt = null;
     this.#notices = Promise.resolve();
     const errors = await attempt.close();
-    this.metrics.forgetTasks();
+    this.metrics.endTasks();
     for (const error of errors) log.warn(`While closing: ${error instanceof Error ? error.message : error}`);
   }
 }

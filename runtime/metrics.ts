@@ -127,9 +127,10 @@ export interface MetricRegistryOptions {
 export class MetricRegistry {
   /** Name of the job. */
   readonly jobName: string;
-  /** Metrics of the job as a whole. */
-  readonly job: JobMetrics;
+  readonly #job: JobMetrics;
   readonly #meterWindowMs: number;
+  #reportJob: (metrics: JobMetrics) => void = () => {};
+  #reportTasks: (() => void)[] = [];
   readonly #tasks = new Map<string, TaskMetrics>();
   readonly #operators = new Map<string, OperatorMetrics>();
 
@@ -146,7 +147,13 @@ export class MetricRegistry {
     }
     this.jobName = jobName;
     this.#meterWindowMs = meterWindowMs;
-    this.job = new JobMetrics({ kind: "job", jobName }, meterWindowMs);
+    this.#job = new JobMetrics({ kind: "job", jobName }, meterWindowMs);
+  }
+
+  /** Metrics of the job as a whole. */
+  get job(): JobMetrics {
+    this.#reportJob(this.#job);
+    return this.#job;
   }
 
   /** Metrics of a subtask. @param subtaskIndex 0-based. */
@@ -172,20 +179,39 @@ export class MetricRegistry {
     return group;
   }
 
+  /** Brings the metrics of the job up to date; called before they are read. */
+  beforeJobIsRead(report: (metrics: JobMetrics) => void): void {
+    this.#reportJob = report;
+  }
+
+  /** Brings metrics of subtasks and operators up to date; called before they are read, until `endTasks()`. */
+  beforeTasksAreRead(report: () => void): void {
+    this.#reportTasks.push(report);
+  }
+
   /** Groups of all subtasks, in the order in which they were first asked for. */
   tasks(): readonly TaskMetrics[] {
+    this.#update();
     return [...this.#tasks.values()];
   }
 
   /** Groups of all operators, in the order in which they were first asked for. */
   operators(): readonly OperatorMetrics[] {
+    this.#update();
     return [...this.#operators.values()];
   }
 
-  /** Forgets subtasks and operators when an attempt ends: their counts begin anew, nothing holds on to dead actors. */
+  /** An attempt has ended: its last figures stay to be read until `forgetTasks()`. */
+  endTasks(): void {
+    this.#update();
+    this.#reportTasks = [];
+  }
+
+  /** Forgets subtasks and operators before the next attempt: their counts begin anew. */
   forgetTasks(): void {
     this.#tasks.clear();
     this.#operators.clear();
+    this.#reportTasks = [];
   }
 
   /** Lets every meter read its count; called once or a few times a second. @param nowMs Any clock that never goes back. */
@@ -198,7 +224,12 @@ export class MetricRegistry {
     return this.#groups().flatMap((group) => group.read());
   }
 
+  #update(): void {
+    for (const report of this.#reportTasks) report();
+  }
+
   #groups(): ScopedMetrics[] {
+    this.#update();
     return [this.job, ...this.#tasks.values(), ...this.#operators.values()];
   }
 }

@@ -114,6 +114,11 @@ export abstract class Operator<I, O> implements Output<I> {
     return this.recordsIn.count;
   }
 
+  /** The watermark that has gone downstream, when `inputMs` is the one that has come in. */
+  watermarkAfter(inputMs: number): number {
+    return inputMs;
+  }
+
   abstract collect(value: I, timestampMs: number): void;
 
   watermark(watermarkMs: number): void {

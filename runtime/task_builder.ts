@@ -24,6 +24,7 @@ import type { MetricRegistry } from "./metrics.ts";
 import type { Operator, OperatorContext, OperatorRestore } from "./operator.ts";
 import { SourceOperator } from "./operators/source_operator.ts";
 import { joinOutputs, type Output } from "./output.ts";
+import { type ReportedOperator, taskReport } from "./task_metrics.ts";
 import { Subtask, type SubtaskHost, type SubtaskListener, type SubtaskName } from "./subtask.ts";
 
 /** What all subtasks of an attempt share. */
@@ -74,6 +75,8 @@ class SubtaskBuilder {
   readonly #subtask: Subtask;
   readonly #operators = new Map<ChainedOperator, Operator<never, unknown>>();
   readonly #exchanges = new Map<JobEdge, Exchange<unknown>>();
+  /** One reader of each output that is read. */
+  readonly #readers = new Map<ChainedOperator, readonly Output<unknown>[]>();
 
   constructor(
     private readonly graph: JobGraph,
@@ -96,7 +99,22 @@ class SubtaskBuilder {
     subtask.exchanges = [...this.#exchanges.values()];
     const head = subtask.operators[0]!;
     subtask.input = head instanceof SourceOperator ? head : this.#gate(head);
+    const metrics = this.ports.metrics.task(vertex.id, this.index);
+    this.ports.metrics.beforeTasksAreRead(
+      taskReport(subtask, metrics, vertex.operators.map((one) => this.#report(one))),
+    );
     return subtask;
+  }
+
+  #report(chained: ChainedOperator): ReportedOperator {
+    const { vertex, index, ports } = this;
+    const upstream = vertex.operators.find(({ next }) => next.some(({ operator }) => operator === chained));
+    return {
+      operator: this.#operators.get(chained)!,
+      metrics: ports.metrics.operator(vertex.id, chained.node.name, index),
+      upstream: upstream === undefined ? null : this.#operators.get(upstream)!,
+      readers: this.#readers.get(chained)!,
+    };
   }
 
   #context(operator: ChainedOperator): OperatorContext {
@@ -147,6 +165,7 @@ class SubtaskBuilder {
     // An operator takes what its input emits: the fluent API has tied both to the same type.
     for (const { operator: next, tagId } of chained.next) add(tagId, this.#operators.get(next)! as Output<unknown>);
     for (const [edge, exchange] of this.#exchanges) if (edge.fromOperator === chained) add(edge.tagId, exchange);
+    this.#readers.set(chained, [...byTag.values()].flatMap((outputs) => outputs[0]!));
     operator.out = joinOutputs(byTag.get(null) ?? []);
     byTag.delete(null);
     // Only tags are left.

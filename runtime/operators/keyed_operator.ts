@@ -36,6 +36,8 @@ export abstract class KeyedOperator<K extends Key, I, O> extends Operator<I, O> 
   readonly #interrupted: () => boolean;
   /** Watermark whose timers are firing, or that has gone downstream. */
   private watermarkMs = MIN_WATERMARK;
+  /** Watermark that has gone downstream. */
+  #passedMs = MIN_WATERMARK;
   #isFiring = false;
 
   constructor(context: OperatorContext, protected readonly keyOf: (value: I) => K) {
@@ -113,6 +115,10 @@ export abstract class KeyedOperator<K extends Key, I, O> extends Operator<I, O> 
     }
   }
 
+  override watermarkAfter(): number {
+    return this.#passedMs;
+  }
+
   override watermark(watermarkMs: number): void {
     if (watermarkMs <= this.watermarkMs) return;
     this.watermarkMs = watermarkMs;
@@ -133,6 +139,7 @@ export abstract class KeyedOperator<K extends Key, I, O> extends Operator<I, O> 
       this.#isFiring = true;
       return false;
     }
+    this.#passedMs = this.watermarkMs;
     this.out.watermark(this.watermarkMs);
     return true;
   }

@@ -58,6 +58,10 @@ export class SourceOperator<T> extends Operator<never, T> implements SourceOutpu
     return this.context.metrics.counter("malformedRecords").count;
   }
 
+  override watermarkAfter(): number {
+    return this.watermarkMs;
+  }
+
   override async open(): Promise<void> {
     const { context } = this;
     const { restore } = context;

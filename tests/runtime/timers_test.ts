@@ -13,7 +13,7 @@ import {
   watermarks,
 } from "../../mod.ts";
 import { BATCH_SIZE, CHANNEL_CAPACITY } from "../../runtime/channel.ts";
-import { EngineRun, ON_DEMAND, runJob, startJob, ValveSink, ValveSource } from "./engine_harness.ts";
+import { type EngineRun, ON_DEMAND, runJob, startJob, ValveSink, ValveSource } from "./engine_harness.ts";
 
 interface Tick {
   readonly key: number;
