@@ -63,21 +63,25 @@ export class TestWorld {
   readonly random: SeededRandom;
   /** That of the newest process. */
   clock: ManualClock = new ManualClock();
-  readonly #config: Readonly<Record<string, string | number | boolean>>;
+  readonly #config: Record<string, string | number | boolean>;
   readonly #locked = new Set<string>();
 
   /**
-   * @param config Over checkpoints every 20 ms in {@link CHECKPOINTS}, every snapshot in a file of its own.
+   * @param config Over checkpoints every 20 ms in {@link CHECKPOINTS}, every snapshot in a file of its own; undefined
+   *   takes an option away.
    * @param seed Of all randomness.
    */
-  constructor(config: Readonly<Record<string, string | number | boolean>> = {}, seed = 1) {
+  constructor(config: Readonly<Record<string, string | number | boolean | undefined>> = {}, seed = 1) {
     this.random = new SeededRandom(seed);
     this.#config = {
       "execution.checkpointing.interval": 20,
       "execution.checkpointing.dir": CHECKPOINTS,
       "execution.checkpointing.data-inline-threshold": 0,
-      ...config,
     };
+    for (const [key, value] of Object.entries(config)) {
+      if (value === undefined) delete this.#config[key];
+      else this.#config[key] = value;
+    }
   }
 
   /** Starts the pipeline as a new process; it gets nowhere until it is driven. */
