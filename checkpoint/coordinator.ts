@@ -16,6 +16,7 @@
 import type { Cancel } from "../core/clock.ts";
 import type { Barrier } from "../core/element.ts";
 import { StreamError } from "../core/errors.ts";
+import { errorCode } from "../core/file_system.ts";
 import type { FileRef, SnapshotFigures, SnapshotStore, SubtaskSnapshot } from "../core/snapshot.ts";
 import { type CheckpointPlan, planCheckpoint } from "./checkpoint_plan.ts";
 import { type CheckpointProperties, commits, isForced, isRetained, PERIODIC } from "./checkpoint_properties.ts";
@@ -385,6 +386,11 @@ export class CheckpointCoordinator {
   #abort(one: UnderWay, failure: Failure): void {
     if (one.isStoring || !this.#underWay.delete(one.id)) return;
     one.cancelTimeout();
+    if (isMissing(failure.cause)) {
+      // Somebody has removed folders: they are made again, and what was in them is not built upon.
+      this.#isPrepared = false;
+      this.#mustBeFull = true;
+    }
     this.#work.clean({ checkpointIds: [], shared: [] }, () => one.location.discard()).then(() => this.#schedule.pump());
     if (this.#schedule.isStarted) {
       this.#options.tasks.notifyAborted(one.id, this.latest()?.metadata.checkpointId ?? null);
@@ -422,6 +428,12 @@ export class CheckpointCoordinator {
   #tell(event: CheckpointEvent): void {
     this.#options.listener?.(event);
   }
+}
+
+/** Whether the error, or one that led to it, says that a file or folder is not there. */
+function isMissing(error: unknown): boolean {
+  for (let at = error; at instanceof Error; at = at.cause) if (errorCode(at) === "ENOENT") return true;
+  return false;
 }
 
 function sum(numbers: readonly number[]): number {

@@ -84,6 +84,8 @@ export class FilesystemStorage implements CheckpointStorage {
   }
 
   async prepare(): Promise<void> {
+    // Called again when the folder has been removed, the marker with it.
+    this.#marked = false;
     await this.#makeDurable(`${this.path}/${SHARED}`);
     await this.#makeDurable(`${this.path}/${TASK_OWNED}`);
   }
