@@ -41,6 +41,8 @@ export class TriggerSchedule {
   readonly #queue = new RequestQueue<WaitingRequest>();
   #isStarted = false;
   #isTriggering = false;
+  /** A final checkpoint was asked for: all input has ended, so those that follow are final too. */
+  #isFinal = false;
   #lastCompletionMs = Number.NEGATIVE_INFINITY;
   #cancelTick: Cancel = () => {};
   #cancelRetry: Cancel = () => {};
@@ -59,6 +61,7 @@ export class TriggerSchedule {
   start(): void {
     if (this.#isStarted) return;
     this.#isStarted = true;
+    this.#isFinal = false;
     this.#scheduleTick();
   }
 
@@ -80,6 +83,7 @@ export class TriggerSchedule {
         reject(new CheckpointFailedError(null, "stopped", "checkpoints are stopped, must be running"));
         return;
       }
+      this.#isFinal ||= properties.isFinal;
       const timestampMs = this.#options.clock.nowMs();
       const refused = this.#queue.add({ properties, periodic, timestampMs, resolve, reject });
       if (refused !== null) {
@@ -121,7 +125,8 @@ export class TriggerSchedule {
   #begin(request: WaitingRequest): void {
     if (request.periodic) this.#scheduleTick();
     this.#isTriggering = true;
-    const started = this.#options.begin(request);
+    const properties = { ...request.properties, isFinal: this.#isFinal };
+    const started = this.#options.begin({ ...request, properties });
     if (started === undefined) {
       this.#isTriggering = false;
       return;

@@ -96,7 +96,7 @@ test("stop() waits for a checkpoint that is being stored: it is what to restore 
   deepEqual(job.log, ["trigger source 1"], "the attempt is over: nobody is told");
 });
 
-test("the final checkpoint says so in its metadata", async () => {
+test("the final checkpoint says so in its metadata, and so do those that follow it until the next attempt", async () => {
   const job = new SimulatedJob({ intervalMs: 10 });
   job.coordinator.start();
   const done = job.coordinator.triggerFinal();
@@ -107,7 +107,13 @@ test("the final checkpoint says so in its metadata", async () => {
   await advance(job, 10);
   job.acknowledge(2);
   await job.settle();
-  equal(job.coordinator.latest()!.metadata.isFinal, false);
+  equal(job.coordinator.latest()!.metadata.isFinal, true, "all input has ended, whoever asks");
+  await job.coordinator.stop();
+  job.coordinator.start();
+  await advance(job, 10);
+  job.acknowledge(3);
+  await job.settle();
+  equal(job.coordinator.latest()!.metadata.isFinal, false, "the next attempt has input again");
 });
 
 test("restore() goes on with higher ids, registers shared files and counts [212]", async () => {
