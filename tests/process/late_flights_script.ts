@@ -84,6 +84,6 @@ env.fromSource(
   .keyBy(({ origin }) => origin)
   .actor("days", () => new Days(sources === 1))
   // Small files, so that a commit takes several renames.
-  .sinkTo("report", fileSink("report", { rollBytes: 2_000 }));
+  .sinkTo("report", fileSink("report", { rollBytes: 1_000 }));
 
 await env.execute("late flights");

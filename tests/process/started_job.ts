@@ -76,7 +76,7 @@ export function withDemo(args: readonly string[], body: (job: JobFolder) => Prom
 
 /** Checkpoints often, with all state in files of its own. */
 const CHECKPOINTS = [
-  "-Dexecution.checkpointing.interval=50ms",
+  "-Dexecution.checkpointing.interval=25ms",
   "-Dexecution.checkpointing.data-inline-threshold=0",
 ];
 
@@ -188,6 +188,15 @@ export function completedIds(job: JobFolder): number[] {
     .filter((name) => name.startsWith("chk-") && names(join(folder, name)).includes("_metadata"))
     .map((name) => Number(name.slice(4)))
     .sort((a, b) => b - a);
+}
+
+/** Highest id that a checkpoint has had, complete or not, set aside or not; 0 when there was none. */
+export function highestId(job: JobFolder): number {
+  const folder = checkpointFolder(job);
+  const ids = folder === null
+    ? []
+    : names(folder).map((name) => Number(/^(?:damaged-)?chk-(\d+)/.exec(name)?.[1] ?? 0));
+  return Math.max(0, ...ids);
 }
 
 /** Paths of the metadata and of the files that a completed checkpoint refers to. */
