@@ -356,7 +356,7 @@ export class Job {
     for (;;) {
       try {
         await Promise.race([this.#coordinator!.trigger(properties), attempt.failure]);
-        await this.#notices;
+        await Promise.race([this.#notices, attempt.failure]);
         return;
       } catch (error) {
         if (!(error instanceof CheckpointFailedError)) throw error;
