@@ -120,7 +120,11 @@ function notMadeHere(operatorName: string, actor: unknown): StreamError {
  * @typeParam K Key. @typeParam I Message. @typeParam O What it emits.
  */
 export abstract class KeyedActor<K extends Key, I, O = never> {
-  /** For the engine. A symbol, so that no field of a user's actor can be in its way. */
+  /**
+   * For the engine. A symbol, so that no field of a user's actor can be in its way.
+   *
+   * @internal
+   */
   readonly [SCOPE]: ActorScope;
 
   /** @throws {StreamError} If it is not made by the function given to `actor()`. */
