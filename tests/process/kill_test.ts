@@ -25,7 +25,7 @@ import type { Operation, StopPoint } from "./stopping_file_system.ts";
 const TIMEOUT = { timeout: scaled(60_000, 900_000) };
 const LATEST = ["--from", "latest"];
 /** So that the 4,000 late flights last. */
-const SLOW = ["--rate", "3000"];
+const SLOW = ["--rate", "1500"];
 /** Longest time that the example works before it is killed. */
 const LIFE_MS = 500;
 const FLIGHT_COUNT = 20_000;
@@ -65,7 +65,7 @@ test("the same with parallelism 4", TIMEOUT, async () => {
 const afterCommitOf = (n: number): StopPoint => ({ when: "after", operation: "rename", part: "/part-", n });
 
 /** Before the second file of a commit gets its final name; the first one has it. */
-const BETWEEN_RENAMES: StopPoint = { when: "before", operation: "rename", part: "-0-1.jsonl", n: 1 };
+const BETWEEN_RENAMES: StopPoint = { when: "before", operation: "rename", part: "-0-1[.]jsonl", n: 1 };
 
 /** Whether a commit is half done: a checkpoint has both committed and pending files. */
 function isBetweenRenames(job: JobFolder): boolean {
@@ -82,7 +82,7 @@ for (const parallelism of [1, 4]) {
     TIMEOUT,
     () =>
       withLateFlights(["--parallelism", String(parallelism)], async (job) => {
-        await killAt(job, BETWEEN_RENAMES, ...SLOW);
+        await killAt(job, BETWEEN_RENAMES, "--roll-bytes", "500", ...SLOW);
         ok(isBetweenRenames(job), names(job.report).join(" "));
         checkSoFar(job);
         // Commits again at once what was pending, and is killed doing so.
@@ -152,10 +152,10 @@ test(
   () =>
     withLateFlights([], async (job) => {
       const withSubtasks = (count: number) => ["--parallelism", String(count)];
-      await killAt(job, afterCommitOf(5), ...SLOW, ...withSubtasks(2));
+      await killAt(job, afterCommitOf(3), ...SLOW, ...withSubtasks(2));
       checkSoFar(job);
       for (const count of scaled([4], [4, 1, 3])) {
-        await killAt(job, afterCommitOf(12), ...SLOW, ...withSubtasks(count), ...LATEST);
+        await killAt(job, afterCommitOf(4), ...SLOW, ...withSubtasks(count), ...LATEST);
         checkSoFar(job);
       }
       await finish(job, ...withSubtasks(1), ...LATEST);
@@ -168,10 +168,10 @@ test(
   TIMEOUT,
   () =>
     withSplitFlights(["--parallelism", "4"], async (job) => {
-      await killAt(job, afterCommitOf(5), ...SLOW);
+      await killAt(job, afterCommitOf(3), ...SLOW);
       checkSoFar(job);
       for (let kill = 0; kill < scaled(1, 10); kill++) {
-        await killAt(job, afterCommitOf(12), ...SLOW, ...LATEST);
+        await killAt(job, afterCommitOf(4), ...SLOW, ...LATEST);
         checkSoFar(job);
       }
       await finish(job, ...LATEST);

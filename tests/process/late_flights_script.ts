@@ -66,6 +66,7 @@ const argumentsOfScript = {
   },
   sources: { type: "number", default: 1, description: "subtasks that read" },
   rate: { type: "number", description: "flights read per second" },
+  rollBytes: { type: "number", default: 1_000_000, description: "about the size of a file of the report" },
   stopAt: { type: "string", description: "see stopping_file_system.ts" },
 } as const;
 const { args: { stopAt } } = StreamEnvironment.create({ args: argumentsOfScript });
@@ -74,7 +75,7 @@ const env = StreamEnvironment.create({
   config: { "execution.checkpointing.dir": "checkpoints" },
   ports: stopAt === undefined ? {} : { fileSystem: stoppingFileSystem(systemFileSystem, parseStopPoint(stopAt)) },
 });
-const { input, sources, rate } = env.args;
+const { input, sources, rate, rollBytes } = env.args;
 
 env.fromSource(
   "flights",
@@ -83,7 +84,6 @@ env.fromSource(
 ).setParallelism(sources) // With one, its order decides which flights are late and which are the last.
   .keyBy(({ origin }) => origin)
   .actor("days", () => new Days(sources === 1))
-  // Small files, so that a commit takes several renames.
-  .sinkTo("report", fileSink("report", { rollBytes: 1_000 }));
+  .sinkTo("report", fileSink("report", { rollBytes }));
 
 await env.execute("late flights");

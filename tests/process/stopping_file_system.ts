@@ -5,10 +5,11 @@ import type { FileSystem, OutputFile } from "../../core/file_system.ts";
 /** What is counted. */
 export type Operation = "create" | "write" | "sync" | "rename" | "remove" | "syncDirectory";
 
-/** Where to stop: `before` or `after` the nth operation (1 = first) on a path that holds `part`, or with half of a write done. */
+/** Where to stop: `before` or `after` the nth operation (1 = first) on a path that matches `part`, or with half of a write done. */
 export interface StopPoint {
   readonly when: "before" | "half" | "after";
   readonly operation: Operation | "any";
+  /** A regular expression. */
   readonly part: string;
   readonly n: number;
 }
@@ -36,9 +37,10 @@ function standStill(): never {
 
 /** The file system, which stops the whole process at `point`. */
 export function stoppingFileSystem(inner: FileSystem, point: StopPoint): FileSystem {
+  const part = new RegExp(point.part);
   let count = 0;
   const isDue = (operation: Operation, path: string): boolean =>
-    (point.operation === "any" || point.operation === operation) && path.includes(point.part) && ++count === point.n;
+    (point.operation === "any" || point.operation === operation) && part.test(path) && ++count === point.n;
 
   async function run<T>(operation: Operation, path: string, act: () => Promise<T>): Promise<T> {
     const due = isDue(operation, path);
