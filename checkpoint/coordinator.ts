@@ -76,6 +76,8 @@ export class CheckpointCoordinator {
   #nextId = 1;
   /** Until a checkpoint has completed, none may refer to files that are somebody else's. */
   #mustBeFull = false;
+  /** Files that the backends would build on are gone: until the next attempt, every checkpoint stands alone. */
+  #isBasisLost = false;
   /** To be begun, when the job comes from a checkpoint that is not its own. */
   #lineage: Lineage | null = null;
 
@@ -133,6 +135,7 @@ export class CheckpointCoordinator {
 
   /** All subtasks run: takes checkpoints, every `intervalMs` and on demand. */
   start(): void {
+    if (!this.#schedule.isStarted) this.#isBasisLost = false;
     this.#schedule.start();
   }
 
@@ -295,7 +298,7 @@ export class CheckpointCoordinator {
     const { clock, settings, storage } = this.#options;
     const { type, isFinal } = request.properties;
     const id = this.#nextId++;
-    const full = isForced(request.properties) || !settings.incremental || this.#mustBeFull;
+    const full = isForced(request.properties) || !settings.incremental || this.#mustBeFull || this.#isBasisLost;
     const barrier: Barrier = { checkpointId: id, timestampMs: clock.nowMs(), type, full };
     const pending = new PendingCheckpoint(barrier, request.properties, plan);
     const one: UnderWay = {
@@ -386,10 +389,10 @@ export class CheckpointCoordinator {
   #abort(one: UnderWay, failure: Failure): void {
     if (one.isStoring || !this.#underWay.delete(one.id)) return;
     one.cancelTimeout();
-    if (isMissing(failure.cause)) {
-      // Somebody has removed folders: they are made again, and what was in them is not built upon.
+    if ((failure.reason === "async-failure" || failure.reason === "finalize-failed") && isMissing(failure.cause)) {
+      // Somebody has removed folders: they are made again, and this attempt builds on nothing that was in them.
       this.#isPrepared = false;
-      this.#mustBeFull = true;
+      this.#isBasisLost = true;
     }
     this.#work.clean({ checkpointIds: [], shared: [] }, () => one.location.discard()).then(() => this.#schedule.pump());
     if (this.#schedule.isStarted) {
