@@ -1,22 +1,25 @@
 /**
- * What one snapshot still needs of entries that have changed since it was taken.
+ * What one snapshot still needs of rows and cells that have changed since it was taken.
  *
- * Values that are replaced or removed are kept by reference, which costs the record nothing but two pushes; values that
+ * Values that are replaced or removed are kept by reference, which costs the record nothing but a few pushes; values that
  * are handed out are written down, since their new owner may change them.
  *
  * Called by: ledger.ts (on the record path), heap_snapshot.ts and row_encoder.ts (which drain it).
  * Calls: core/serializer.ts.
  *
  * Invariants:
- * - an entry is kept at most once per snapshot, or its copies are equal.
+ * - a row or cell is kept at most once per snapshot, or its copies are equal.
  *
  * @module
  */
 import { ByteWriter } from "../../core/bytes.ts";
+import type { Key } from "../../core/key.ts";
 import { writeValue } from "../../core/serializer.ts";
-import { type Entry, type ListItems, MapCells } from "./entry.ts";
 import type { HeapState } from "./heap_state.ts";
 import type { RunningSnapshot } from "./ledger.ts";
+import type { ListItems } from "./list_items.ts";
+import { type Cell, MapCells } from "./map_cells.ts";
+import type { Table } from "./table.ts";
 
 /** Which rows a snapshot has. */
 export interface SnapshotScope {
@@ -53,12 +56,6 @@ export interface ItemSpan {
   readonly to: number;
 }
 
-/** The state of an entry: its own, or that of the map it is in. */
-export function stateOf(entry: Entry): HeapState {
-  const owner = entry.owner;
-  return owner instanceof MapCells ? owner.table.state : owner.state;
-}
-
 /** Which elements of `items` a snapshot needs. */
 export function spanOf(items: ListItems, scope: SnapshotScope): ItemSpan {
   const rewritten = items.exposedEpoch > scope.baseEpoch && scope.baseEpoch >= 0;
@@ -77,48 +74,96 @@ function lowerBound(numbers: readonly number[], limit: number): number {
   return low;
 }
 
-/** Keeps entries for one snapshot. */
+/** Rows and cells kept in one piece, so that nothing is copied as a capture grows. */
+const PIECE = 1024;
+
+/** Rows and cells that were kept, and what each of them held: as is, or a {@link WrittenValue}. */
+export class CapturedPiece {
+  /** Number of them. */
+  count = 0;
+  /** The table of a row, or the cell. */
+  readonly owners: (Table | Cell)[] = [];
+  /** Row in its table; 0 for a cell. It may be free or another key's by now. */
+  readonly rows: Int32Array = new Int32Array(PIECE);
+  /** The key of a row, or the map key. */
+  readonly keys: Key[] = [];
+  /** What was held. */
+  readonly values: unknown[] = [];
+}
+
+/** Keeps rows and cells for one snapshot. */
 export class Capture implements RunningSnapshot {
-  /** Entries that were kept and not yet drained. */
-  entries: Entry[] = [];
-  /** What each of them held: as is, or a {@link WrittenValue}. */
-  values: unknown[] = [];
+  /** What was kept and not yet drained, oldest first. */
+  pieces: CapturedPiece[] = [];
   /** Lists whose elements were handed out. */
   readonly items: Map<ListItems, WrittenItems> = new Map();
+  private piece: CapturedPiece | undefined;
   private readonly out = new ByteWriter();
 
   /** @param onFailure Told when a value cannot be written. */
   constructor(readonly scope: SnapshotScope, private readonly onFailure: (error: Error) => void) {}
 
-  retain(entry: Entry): void {
-    if (!this.lacks(entry)) return;
-    this.entries.push(entry);
-    this.values.push(entry.value);
+  retainRow(table: Table, row: number): void {
+    if (this.lacksRow(table, row)) this.keep(table, row, table.keys[row]!, table.values[row]);
   }
 
-  retainBytes(entry: Entry): void {
-    if (!this.lacks(entry)) return;
-    const bytes = this.write(stateOf(entry), entry.value);
-    if (bytes === undefined) return;
-    this.entries.push(entry);
-    this.values.push(new WrittenValue(bytes));
+  retainRowBytes(table: Table, row: number): void {
+    if (!this.lacksRow(table, row)) return;
+    const bytes = this.write(table.state, table.values[row]);
+    if (bytes !== undefined) this.keep(table, row, table.keys[row]!, new WrittenValue(bytes));
   }
 
-  private lacks(entry: Entry): boolean {
+  private lacksRow(table: Table, row: number): boolean {
     const scope = this.scope;
-    if (entry.epoch > scope.epoch || entry.walked === scope.number) return false;
+    const epoch = table.epochs[row]!;
+    if (epoch > scope.epoch || table.walked[row] === scope.number) return false;
     // A map's own epoch does not tell about its cells.
-    return entry.epoch > scope.baseEpoch || entry.value instanceof MapCells;
+    return epoch > scope.baseEpoch || table.values[row] instanceof MapCells;
   }
 
-  retainItems(entry: Entry, items: ListItems): void {
+  retainCell(cell: Cell): void {
+    if (this.lacksCell(cell)) this.keep(cell, 0, cell.key, cell.value);
+  }
+
+  retainCellBytes(cell: Cell): void {
+    if (!this.lacksCell(cell)) return;
+    const bytes = this.write(cell.map.table.state, cell.value);
+    if (bytes !== undefined) this.keep(cell, 0, cell.key, new WrittenValue(bytes));
+  }
+
+  private lacksCell(cell: Cell): boolean {
+    const { number, epoch, baseEpoch } = this.scope;
+    return cell.epoch <= epoch && cell.epoch > baseEpoch && cell.walked !== number;
+  }
+
+  private keep(owner: Table | Cell, row: number, key: Key, value: unknown): void {
+    let piece = this.piece;
+    if (piece === undefined || piece.count === PIECE) {
+      piece = new CapturedPiece();
+      this.piece = piece;
+      this.pieces.push(piece);
+    }
+    piece.owners.push(owner);
+    piece.rows[piece.count++] = row;
+    piece.keys.push(key);
+    piece.values.push(value);
+  }
+
+  /** Hands over what was kept. */
+  take(): readonly CapturedPiece[] {
+    const pieces = this.pieces;
+    this.pieces = [];
+    this.piece = undefined;
+    return pieces;
+  }
+
+  retainItems(table: Table, row: number, items: ListItems): void {
     const scope = this.scope;
-    if (entry.birth > scope.epoch || entry.walked === scope.number || this.items.has(items)) return;
+    if (table.births[row]! > scope.epoch || table.walked[row] === scope.number || this.items.has(items)) return;
     const span = spanOf(items, scope);
     const values: Uint8Array[] = [];
-    const state = stateOf(entry);
     for (let i = span.from; i < span.to; i++) {
-      const bytes = this.write(state, items.values[i]);
+      const bytes = this.write(table.state, items.values[i]);
       if (bytes === undefined) return;
       values.push(bytes);
     }

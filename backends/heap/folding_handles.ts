@@ -2,7 +2,7 @@
  * Reducing and aggregating state on the heap: one value per key that `add` folds into.
  *
  * Called by: actors and windows, through core/state.ts.
- * Calls: entry_slot.ts.
+ * Calls: row_slot.ts.
  *
  * Invariants:
  * - what a user's function is given counts as handed out: it may change and return it.
@@ -12,16 +12,16 @@
 import type { AggregateFunction, AggregatingStateDescriptor, ReducingStateDescriptor } from "../../core/descriptors.ts";
 import type { Namespace } from "../../core/key.ts";
 import type { AggregatingState, MergingState, ReducingState } from "../../core/state.ts";
-import { EntrySlot } from "./entry_slot.ts";
 import { otherNamespaces } from "./namespaces.ts";
+import { RowSlot } from "./row_slot.ts";
 
 /** A value that `add` folds into. */
 export class ReducingHandle<T> implements ReducingState<T>, MergingState {
-  private readonly sources: EntrySlot;
+  private readonly sources: RowSlot;
   private readonly reduce: (left: T, right: T) => T;
 
-  constructor(private readonly slot: EntrySlot, descriptor: ReducingStateDescriptor<T>) {
-    this.sources = new EntrySlot(slot.ledger, slot.state);
+  constructor(private readonly slot: RowSlot, descriptor: ReducingStateDescriptor<T>) {
+    this.sources = new RowSlot(slot.ledger, slot.state);
     this.reduce = (left, right) => descriptor.reduce(left, right);
   }
 
@@ -67,11 +67,11 @@ export class ReducingHandle<T> implements ReducingState<T>, MergingState {
 
 /** An accumulator that `add` folds into. */
 export class AggregatingHandle<I, A, O> implements AggregatingState<I, O>, MergingState {
-  private readonly sources: EntrySlot;
+  private readonly sources: RowSlot;
   private readonly aggregate: AggregateFunction<I, A, O>;
 
-  constructor(private readonly slot: EntrySlot, descriptor: AggregatingStateDescriptor<I, A, O>) {
-    this.sources = new EntrySlot(slot.ledger, slot.state);
+  constructor(private readonly slot: RowSlot, descriptor: AggregatingStateDescriptor<I, A, O>) {
+    this.sources = new RowSlot(slot.ledger, slot.state);
     this.aggregate = descriptor.aggregate;
   }
 

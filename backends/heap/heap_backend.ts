@@ -1,5 +1,5 @@
 /**
- * Keeps keyed state as live objects in Maps; a snapshot is taken in O(1) and written while records go on.
+ * Keeps keyed state as live values in columns; a snapshot is taken in O(1) and written while records go on.
  *
  * Called by: runtime/, through the contract in core/backend.ts.
  * Calls: core/ and the files beside it.
@@ -39,7 +39,6 @@ import type {
   ReducingState,
   ValueState,
 } from "../../core/state.ts";
-import { EntrySlot } from "./entry_slot.ts";
 import { AggregatingHandle, ReducingHandle } from "./folding_handles.ts";
 import { type CarriedRows, HeapSnapshot } from "./heap_snapshot.ts";
 import { Increments } from "./increments.ts";
@@ -47,6 +46,7 @@ import { Ledger } from "./ledger.ts";
 import { ListHandle } from "./list_handle.ts";
 import { MapHandle } from "./map_handle.ts";
 import { restoreHandle } from "./restore.ts";
+import { RowSlot } from "./row_slot.ts";
 import { StateRegistry } from "./state_registry.ts";
 import { ValueHandle } from "./value_handle.ts";
 
@@ -119,7 +119,7 @@ export class HeapStateBackend implements StateBackend {
   state<T>(descriptor: ReducingStateDescriptor<T>): ReducingState<T> & MergingState;
   state<I, A, O>(descriptor: AggregatingStateDescriptor<I, A, O>): AggregatingState<I, O> & MergingState;
   state(descriptor: StateDescriptor): unknown {
-    const slot = new EntrySlot(this.ledger, this.registry.declare(descriptor));
+    const slot = new RowSlot(this.ledger, this.registry.declare(descriptor));
     switch (descriptor.kind) {
       case "value":
         return new ValueHandle(slot, descriptor);
@@ -226,19 +226,19 @@ export class HeapStateBackend implements StateBackend {
   *keys(descriptor: StateDescriptor, namespace: Namespace = VOID_NAMESPACE): Iterable<Key> {
     const table = this.registry.declare(descriptor).find(namespace);
     if (table === undefined) return;
-    for (const entry of table.entries) yield entry.key;
+    yield* table.eachKey();
   }
 
   *keysAndNamespaces(descriptor: StateDescriptor): Iterable<readonly [Key, Namespace]> {
     for (const table of this.registry.declare(descriptor).tables()) {
-      for (const entry of table.entries) yield [entry.key, table.namespace];
+      for (const key of table.eachKey()) yield [key, table.namespace];
     }
   }
 
   applyToAllKeys(descriptor: StateDescriptor, namespace: Namespace, callback: (key: Key) => void): void {
     const former = this.ledger.key;
     try {
-      // A copy: the callback may remove and add entries.
+      // A copy: the callback may remove and add keys.
       for (const key of [...this.keys(descriptor, namespace)]) {
         this.setCurrentKey(key);
         callback(key);

@@ -1,5 +1,5 @@
 /**
- * Writes one snapshot of the heap: encodes the entries in the order in which they lie in memory, into one batch per key
+ * Writes one snapshot of the heap: encodes the rows in the order in which they lie in memory, into one batch per key
  * group, then sorts and writes one batch after the other; in slices between which records are processed.
  *
  * Called by: heap_backend.ts.
@@ -7,7 +7,7 @@
  *
  * Invariants:
  * - the run holds exactly what was written before the snapshot was taken;
- * - once all entries are encoded and the capture is drained, the snapshot depends on nothing that records can change.
+ * - once all rows are encoded and the capture is drained, the snapshot depends on nothing that records can change.
  *
  * @module
  */
@@ -27,14 +27,15 @@ import type {
 import { RowOrder } from "../runs/row_order.ts";
 import { ROW_KINDS, type RowCode, type RunState } from "../runs/run_format.ts";
 import { Capture, type SnapshotScope } from "./capture.ts";
-import { type Entry, GONE_UNSEEN, MapCells } from "./entry.ts";
+import type { ChangeList, TableChanges } from "./change_list.ts";
 import type { HeapState } from "./heap_state.ts";
 import { KeyGroupBatches } from "./key_group_batches.ts";
-import type { ChangeList } from "./ledger.ts";
+import { type Cell, GONE_UNSEEN } from "./map_cells.ts";
 import { RowEncoder } from "./row_encoder.ts";
 import type { RowStore } from "./row_store.ts";
 import { RunOutput } from "./run_output.ts";
 import { Slices } from "./slices.ts";
+import { Table } from "./table.ts";
 
 /** Rows of another owner, frozen. */
 export interface FrozenSource {
@@ -148,16 +149,20 @@ export class HeapSnapshot implements PendingSnapshot {
     if (this.plan.changes !== null) await this.encodeChanges(this.plan.changes);
     else await this.encodeTables();
     // Whatever was touched before its turn came is in the capture.
-    while (this.capture.entries.length > 0) await this.drain();
+    while (this.capture.pieces.length > 0) await this.drain();
     this.plan.onCaptured(this);
   }
 
   private async encodeTables(): Promise<void> {
     for (const state of this.plan.states) {
       for (const table of state.tables()) {
-        const { simple, complex } = table.entries;
-        if (simple.size > 0) await this.encodeEntries(simple.values());
-        if (complex.size > 0) await this.encodeEntries(complex.values());
+        // Rows that are added from now on are not of this snapshot.
+        const limit = table.rowLimit;
+        for (let row = 1; row < limit; row++) {
+          const long = this.encoder.row(table, row);
+          if (long !== undefined) await long;
+          if (this.rowDone()) await this.slices.pause();
+        }
       }
     }
     for (const { state, rows } of this.plan.carried) {
@@ -165,34 +170,41 @@ export class HeapSnapshot implements PendingSnapshot {
     }
   }
 
-  private async encodeEntries(entries: Iterator<Entry>): Promise<void> {
-    for (let step = entries.next(); step.done !== true; step = entries.next()) {
-      const long = this.encoder.entry(step.value);
-      if (long !== undefined) await long;
-      if (this.rowDone()) await this.slices.pause();
-    }
-  }
-
   private async encodeChanges(changes: readonly ChangeList[]): Promise<void> {
     for (const list of changes) {
-      for (let i = 0; i < list.entries.length; i++) {
-        const entry = list.entries[i]!;
-        // An entry of a later epoch is in a later list, or in the capture.
-        if (entry.epoch === list.epoch && !this.leavesNothing(entry)) {
-          const long = this.encoder.entry(entry);
-          if (long !== undefined) await long;
-        }
+      for (const changed of list.tables) await this.encodeChangesOf(changed, list.epoch);
+      for (const cell of list.cells) {
+        // A cell of a later epoch is in a later list, or in the capture.
+        if (cell.epoch === list.epoch && !this.leavesNothing(cell)) this.encoder.cell(cell);
         if (this.rowDone()) await this.slices.pause();
       }
     }
   }
 
-  private leavesNothing(entry: Entry): boolean {
-    if (entry.birth === GONE_UNSEEN) return true;
-    if (!(entry.owner instanceof MapCells)) return false;
+  private async encodeChangesOf({ table, rows, removed }: TableChanges, epoch: number): Promise<void> {
+    for (const piece of rows.pieces) {
+      // A piece that is not full is the last, and its other numbers are 0.
+      for (let i = 0; i < piece.length && piece[i] !== 0; i++) {
+        const row = piece[i]!;
+        // As above.
+        if (table.epochs[row] === epoch) {
+          const long = this.encoder.row(table, row);
+          if (long !== undefined) await long;
+        }
+        if (this.rowDone()) await this.slices.pause();
+      }
+    }
+    for (let i = 0; i < removed.length; i++) {
+      this.encoder.removal(table, removed[i]!);
+      if (this.rowDone()) await this.slices.pause();
+    }
+  }
+
+  private leavesNothing(cell: Cell): boolean {
+    if (cell.birth === GONE_UNSEEN) return true;
     // The row that clears the map speaks for its cells.
-    const map = entry.owner.entry!;
-    return map.birth < 0 && map.epoch <= this.plan.scope.epoch;
+    const { goneEpoch } = cell.map;
+    return goneEpoch >= 0 && goneEpoch <= this.plan.scope.epoch;
   }
 
   private async encodeForeign(source: FrozenSource): Promise<void> {
@@ -214,13 +226,17 @@ export class HeapSnapshot implements PendingSnapshot {
   }
 
   private async drain(): Promise<void> {
-    const { entries, values } = this.capture;
-    this.capture.entries = [];
-    this.capture.values = [];
-    for (let i = 0; i < entries.length; i++) {
-      const long = this.encoder.captured(entries[i]!, values[i]);
-      if (long !== undefined) await long;
-      if (this.rowDone()) await this.slices.pause();
+    for (const { count, owners, rows, keys, values } of this.capture.take()) {
+      for (let i = 0; i < count; i++) {
+        const owner = owners[i]!;
+        if (owner instanceof Table) {
+          const long = this.encoder.capturedRow(owner, rows[i]!, keys[i]!, values[i]);
+          if (long !== undefined) await long;
+        } else {
+          this.encoder.capturedCell(owner, values[i]);
+        }
+        if (this.rowDone()) await this.slices.pause();
+      }
     }
   }
 

@@ -2,7 +2,7 @@
  * One state of a backend: what it is called, how its values are written, and its tables by namespace.
  *
  * Called by: everything in this folder.
- * Calls: entry.ts.
+ * Calls: table.ts.
  *
  * Invariants:
  * - each namespace has at most one attached table; an empty one of a named namespace is dropped.
@@ -13,7 +13,7 @@ import type { StateKind } from "../../core/descriptors.ts";
 import { identityOf, isComplexKey, type Namespace, VOID_NAMESPACE } from "../../core/key.ts";
 import type { Serializer } from "../../core/serializer.ts";
 import type { RunState } from "../runs/run_format.ts";
-import { type Identity, Table } from "./entry.ts";
+import { type Identity, Table } from "./table.ts";
 
 /** Name, kind, serializer and tables of one state. */
 export class HeapState {

@@ -2,7 +2,7 @@
  * Decides what the next snapshot builds on, and keeps the changes that it then needs.
  *
  * Called by: heap_backend.ts.
- * Calls: ledger.ts.
+ * Calls: change_list.ts, ledger.ts.
  *
  * Invariants:
  * - an increment builds on the last confirmed checkpoint, and on nothing else;
@@ -12,7 +12,8 @@
  * @module
  */
 import type { KeyedStateHandle, RunHandle } from "../../core/snapshot.ts";
-import type { ChangeList, Ledger } from "./ledger.ts";
+import type { ChangeList } from "./change_list.ts";
+import type { Ledger } from "./ledger.ts";
 
 /** A chain this long is rebased by a full run. */
 const MAX_RUNS = 8;

@@ -1,8 +1,8 @@
 /**
  * The rows of one snapshot, in one batch per key group.
  *
- * Rows are encoded in the order in which entries lie in memory, not key group by key group: that would miss the cache for
- * every entry and every key.
+ * Rows are encoded in the order in which rows lie in memory, not key group by key group: that would miss the cache for
+ * every value and every key.
  *
  * Called by: heap_snapshot.ts, row_encoder.ts.
  * Calls: core/key_groups.ts, ../runs/row_batch.ts.
@@ -12,7 +12,6 @@
 import type { Key } from "../../core/key.ts";
 import { keyGroupOf, type KeyGroupRange } from "../../core/key_groups.ts";
 import { RowBatch } from "../runs/row_batch.ts";
-import { type Entry, MapCells } from "./entry.ts";
 
 /** The batches of one snapshot. */
 export class KeyGroupBatches {
@@ -22,10 +21,8 @@ export class KeyGroupBatches {
     this.batches = new Array<RowBatch | undefined>(range.end - range.start + 1).fill(undefined);
   }
 
-  /** The batch that the rows of an entry go to. @throws {RangeError} If its key is not of this backend's key groups. */
-  of(entry: Entry): RowBatch {
-    const owner = entry.owner;
-    const key = owner instanceof MapCells ? owner.entry!.key : entry.key;
+  /** The batch that the rows of a key go to. @throws {RangeError} If it is not of this backend's key groups. */
+  of(key: Key): RowBatch {
     const index = keyGroupOf(key, this.maxParallelism) - this.range.start;
     return this.batches[index] ?? this.make(index, key);
   }

@@ -1,40 +1,38 @@
 /**
- * Books what the snapshots of one backend need to know: the epoch, who was touched in it, and which snapshots run.
+ * Books what the snapshots of one backend need to know: the epoch, what was touched in it, and which snapshots run.
  *
- * An epoch ends with each snapshot. The first touch of an entry in an epoch (a write, or handing out an object) keeps
- * what the entry holds for every running snapshot that lacks it, and lists the entry for the next increment.
+ * An epoch ends with each snapshot. The first touch of a row or cell in an epoch (a write, or handing out an object)
+ * keeps what it holds for every running snapshot that lacks it, and lists it for the next increment.
  *
  * Called by: the handles, heap_backend.ts, heap_snapshot.ts.
- * Calls: the running snapshots.
+ * Calls: change_list.ts, the running snapshots.
  *
  * Invariants:
- * - an entry whose epoch is the current one needs no booking;
- * - a list of changes holds an entry at most once, and holds each entry whose epoch is that of the list;
- * - without increments, or before there is a snapshot to build on, nothing is listed.
+ * - what has the current epoch needs no booking;
+ * - a list of changes holds each row and cell whose epoch is that of the list;
+ * - without increments, or before there is a snapshot to build on, nothing is listed; listing starts with an epoch.
  *
  * @module
  */
 import type { Key } from "../../core/key.ts";
-import { type Entry, GONE, GONE_UNSEEN, type ListItems, MapCells } from "./entry.ts";
-
-/** Entries touched in one epoch. */
-export interface ChangeList {
-  readonly epoch: number;
-  readonly entries: Entry[];
-}
+import { ChangeList } from "./change_list.ts";
+import type { ListItems } from "./list_items.ts";
+import { type Cell, GONE, GONE_UNSEEN, MapCells } from "./map_cells.ts";
+import type { Table } from "./table.ts";
 
 /** A snapshot that is being written, as the ledger sees it. */
 export interface RunningSnapshot {
-  /** Keeps the value of `entry`, which is about to be replaced or removed, unless the snapshot has or never had it. */
-  retain(entry: Entry): void;
+  /** Keeps the value of a row, which is about to be replaced or removed, unless the snapshot has or never had it. */
+  retainRow(table: Table, row: number): void;
   /** The same for a value that is about to be handed out, and so must be written down now. */
-  retainBytes(entry: Entry): void;
+  retainRowBytes(table: Table, row: number): void;
   /** The same for the elements of a list, before they are handed out. */
-  retainItems(entry: Entry, items: ListItems): void;
+  retainItems(table: Table, row: number, items: ListItems): void;
+  /** As `retainRow`, for a cell. */
+  retainCell(cell: Cell): void;
+  /** As `retainRowBytes`, for a cell. */
+  retainCellBytes(cell: Cell): void;
 }
-
-/** Below this many changes of one epoch nobody looks for dead ones. */
-const FIRST_COMPACTION = 4096;
 
 /** The shared heart of a backend; its fields are read on the record path. */
 export class Ledger {
@@ -42,9 +40,9 @@ export class Ledger {
   key: Key | undefined = undefined;
   /** Changes whenever what a handle has looked up may be stale. */
   version = 0;
-  /** Counts snapshots, from 1; restored entries are of epoch 0. */
+  /** Counts snapshots, from 1; restored rows are of epoch 0. */
   epoch = 1;
-  /** Entries in all tables. */
+  /** Rows in use in all tables. */
   entryCount = 0;
   /** Row number that the next list element takes. */
   nextListNumber = 0;
@@ -52,71 +50,78 @@ export class Ledger {
   tracking = false;
   /** Snapshots whose asynchronous part has not ended. */
   readonly running: RunningSnapshot[] = [];
-  private changes: Entry[] = [];
-  private compactAt = FIRST_COMPACTION;
+  private changes = new ChangeList(this.epoch);
 
-  /** Books the replacement or removal of what `entry` holds. Only for an entry of an earlier epoch. */
-  touch(entry: Entry): void {
+  /** Books the replacement or removal of what a row holds. Only for a row of an earlier epoch. */
+  touchRow(table: Table, row: number): void {
     const running = this.running;
-    for (let i = 0; i < running.length; i++) running[i]!.retain(entry);
-    entry.epoch = this.epoch;
-    if (this.tracking) this.list(entry);
+    for (let i = 0; i < running.length; i++) running[i]!.retainRow(table, row);
+    this.bookRow(table, row);
   }
 
-  /** Books that the object which `entry` holds is handed out. Only for an entry of an earlier epoch. */
-  expose(entry: Entry): void {
+  /** Books that the object which a row holds is handed out. Only for a row of an earlier epoch. */
+  exposeRow(table: Table, row: number): void {
     const running = this.running;
-    for (let i = 0; i < running.length; i++) running[i]!.retainBytes(entry);
-    entry.epoch = this.epoch;
-    if (this.tracking) this.list(entry);
+    for (let i = 0; i < running.length; i++) running[i]!.retainRowBytes(table, row);
+    this.bookRow(table, row);
   }
 
   /** Books that the elements of a list are handed out. Only for items that were exposed in an earlier epoch, or never. */
-  exposeItems(entry: Entry, items: ListItems): void {
-    for (let i = 0; i < this.running.length; i++) this.running[i]!.retainItems(entry, items);
+  exposeItems(table: Table, row: number, items: ListItems): void {
+    for (let i = 0; i < this.running.length; i++) this.running[i]!.retainItems(table, row, items);
     items.exposedEpoch = this.epoch;
-    if (entry.epoch !== this.epoch) this.touch(entry);
+    if (table.epochs[row] !== this.epoch) this.touchRow(table, row);
   }
 
-  /** Books a new entry, whose epoch is the current one. */
-  born(entry: Entry): void {
-    if (this.tracking) this.list(entry);
+  /** Gives a row the current epoch and lists it; a new row may have that epoch, and be listed, from its former use. */
+  bookRow(table: Table, row: number): void {
+    if (table.epochs[row] === this.epoch) return;
+    table.epochs[row] = this.epoch;
+    if (this.tracking) this.changes.of(table).rows.push(row);
   }
 
-  /** Books that `entry`, touched in this epoch, was removed. */
-  gone(entry: Entry): void {
-    entry.birth = entry.birth === this.epoch ? GONE_UNSEEN : GONE;
-    entry.value = entry.value instanceof MapCells ? entry.value : undefined;
+  /** Books that a row, touched in this epoch, is about to be freed. */
+  goneRow(table: Table, row: number): void {
+    if (this.tracking && table.births[row] !== this.epoch) this.changes.of(table).removed.push(table.keys[row]!);
+    const value = table.values[row];
+    if (value instanceof MapCells) value.goneEpoch = this.epoch;
   }
 
-  private list(entry: Entry): void {
-    if (this.changes.push(entry) >= this.compactAt) this.compact();
+  /** Books the replacement or removal of what a cell holds. Only for a cell of an earlier epoch. */
+  touchCell(cell: Cell): void {
+    const running = this.running;
+    for (let i = 0; i < running.length; i++) running[i]!.retainCell(cell);
+    this.bookCell(cell);
   }
 
-  /** Drops changes that no increment needs: what came and went within this epoch. */
-  private compact(): void {
-    this.changes = this.changes.filter((entry) => !leavesNothing(entry));
-    this.compactAt = Math.max(FIRST_COMPACTION, this.changes.length * 2);
+  /** Books that the object which a cell holds is handed out. Only for a cell of an earlier epoch. */
+  exposeCell(cell: Cell): void {
+    const running = this.running;
+    for (let i = 0; i < running.length; i++) running[i]!.retainCellBytes(cell);
+    this.bookCell(cell);
+  }
+
+  /** Gives a cell, which is new or of an earlier epoch, the current epoch and lists it. */
+  bookCell(cell: Cell): void {
+    cell.epoch = this.epoch;
+    if (this.tracking) this.changes.addCell(cell);
+  }
+
+  /** Books that a cell, touched in this epoch, was removed from its map. */
+  goneCell(cell: Cell): void {
+    cell.birth = cell.birth === this.epoch ? GONE_UNSEEN : GONE;
+    cell.value = undefined;
   }
 
   /** Ends the epoch; returns what was touched in it. O(1). */
   nextEpoch(): ChangeList {
-    const list = { epoch: this.epoch++, entries: this.changes };
-    this.changes = [];
-    this.compactAt = FIRST_COMPACTION;
+    const list = this.changes;
+    this.changes = new ChangeList(++this.epoch);
     return list;
   }
 
   /** Forgets the changes of this epoch. */
   forgetChanges(): void {
-    this.changes = [];
-    this.compactAt = FIRST_COMPACTION;
+    this.changes = new ChangeList(this.epoch);
   }
-}
-
-function leavesNothing(entry: Entry): boolean {
-  if (entry.birth === GONE_UNSEEN) return true;
-  const owner = entry.owner;
-  // The row that clears the map speaks for its cells.
-  return owner instanceof MapCells && owner.entry!.birth < 0;
 }

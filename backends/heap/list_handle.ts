@@ -2,7 +2,7 @@
  * List state on the heap.
  *
  * Called by: actors and windows, through core/state.ts.
- * Calls: entry_slot.ts.
+ * Calls: row_slot.ts.
  *
  * Invariants:
  * - each element has a row number of its own, above those of all elements added before it.
@@ -11,16 +11,17 @@
  */
 import type { Namespace } from "../../core/key.ts";
 import type { ListState, MergingState } from "../../core/state.ts";
-import { isObject, ListItems } from "./entry.ts";
-import { EntrySlot } from "./entry_slot.ts";
+import { ListItems } from "./list_items.ts";
 import { otherNamespaces } from "./namespaces.ts";
+import { RowSlot } from "./row_slot.ts";
+import { isObject } from "./table.ts";
 
 /** The list of the current key. */
 export class ListHandle<T> implements ListState<T>, MergingState {
-  private readonly sources: EntrySlot;
+  private readonly sources: RowSlot;
 
-  constructor(private readonly slot: EntrySlot) {
-    this.sources = new EntrySlot(slot.ledger, slot.state);
+  constructor(private readonly slot: RowSlot) {
+    this.sources = new RowSlot(slot.ledger, slot.state);
   }
 
   get(): T[] {
@@ -29,12 +30,12 @@ export class ListHandle<T> implements ListState<T>, MergingState {
   }
 
   /** The items that a slot speaks of, booked as handed out. */
-  private itemsOf(slot: EntrySlot): ListItems | undefined {
+  private itemsOf(slot: RowSlot): ListItems | undefined {
     const ledger = slot.ledger;
-    const entry = slot.seen === ledger.version ? slot.entry : slot.find();
-    if (entry === null) return undefined;
-    const items = entry.value as ListItems; // entries of list states hold nothing else
-    if (items.hasObjects && items.exposedEpoch !== ledger.epoch) ledger.exposeItems(entry, items);
+    const row = slot.seen === ledger.version ? slot.row : slot.find();
+    if (row === 0) return undefined;
+    const items = slot.table.values[row] as ListItems; // rows of list states hold nothing else
+    if (items.hasObjects && items.exposedEpoch !== ledger.epoch) ledger.exposeItems(slot.table, row, items);
     return items;
   }
 
@@ -74,14 +75,15 @@ export class ListHandle<T> implements ListState<T>, MergingState {
   private openItems(): ListItems {
     const slot = this.slot;
     const ledger = slot.ledger;
-    const entry = slot.seen === ledger.version ? slot.entry : slot.find();
-    if (entry === null) {
+    const row = slot.seen === ledger.version ? slot.row : slot.find();
+    if (row === 0) {
       const items = new ListItems();
       slot.create(items);
       return items;
     }
-    if (entry.epoch !== ledger.epoch) ledger.touch(entry);
-    return entry.value as ListItems; // entries of list states hold nothing else
+    const table = slot.table;
+    if (table.epochs[row] !== ledger.epoch) ledger.touchRow(table, row);
+    return table.values[row] as ListItems; // rows of list states hold nothing else
   }
 
   private append(value: unknown, items: ListItems): void {

@@ -1,39 +1,39 @@
 /**
- * Map state on the heap. Each cell is an entry of its own: it is kept for running snapshots, and listed for increments,
- * one by one.
+ * Map state on the heap. Cells are kept for running snapshots, and listed for increments, one by one.
  *
  * Called by: actors, through core/state.ts.
- * Calls: entry_slot.ts.
+ * Calls: map_cells.ts, row_slot.ts.
  *
  * Invariants:
- * - a map without cells has no entry.
+ * - a map without cells has no row.
  *
  * @module
  */
 import { checkKey, type Namespace } from "../../core/key.ts";
 import type { MapState, Namespaced } from "../../core/state.ts";
-import { Entry, isObject, MapCells, ownKey, type Table } from "./entry.ts";
-import type { EntrySlot } from "./entry_slot.ts";
+import { Cell, MapCells } from "./map_cells.ts";
+import type { RowSlot } from "./row_slot.ts";
+import { isObject, ownKey } from "./table.ts";
 
 /** The map of the current key. */
 export class MapHandle<K, V> implements MapState<K, V>, Namespaced {
-  constructor(private readonly slot: EntrySlot) {}
+  constructor(private readonly slot: RowSlot) {}
 
   private current(): MapCells | undefined {
     const slot = this.slot;
-    const entry = slot.seen === slot.ledger.version ? slot.entry : slot.find();
-    return entry === null ? undefined : entry.value as MapCells; // entries of map states hold nothing else
+    const row = slot.seen === slot.ledger.version ? slot.row : slot.find();
+    return row === 0 ? undefined : slot.table.values[row] as MapCells; // rows of map states hold nothing else
   }
 
-  private cellOf(key: K): Entry | undefined {
+  private cellOf(key: K): Cell | undefined {
     checkKey(key);
-    return this.current()?.cells.get(key);
+    return this.current()?.get(key);
   }
 
   /** The value of a cell, booked as handed out if it is an object. */
-  private open(cell: Entry): V {
+  private open(cell: Cell): V {
     const ledger = this.slot.ledger;
-    if (cell.epoch !== ledger.epoch && isObject(cell.value) && cell.value !== null) ledger.expose(cell);
+    if (cell.epoch !== ledger.epoch && isObject(cell.value) && cell.value !== null) ledger.exposeCell(cell);
     return cell.value as V; // only set() stores here
   }
 
@@ -51,25 +51,24 @@ export class MapHandle<K, V> implements MapState<K, V>, Namespaced {
     }
     this.slot.state.serializer.check?.(value, this.slot.state.where);
     const cells = this.current() ?? this.makeMap();
-    const cell = cells.cells.get(key);
+    const cell = cells.get(key);
     const ledger = this.slot.ledger;
     if (cell === undefined) {
-      const added = new Entry(ownKey(key), value, cells, ledger.epoch);
-      cells.cells.set(added);
-      ledger.born(added);
+      const added = new Cell(ownKey(key), value, cells, ledger.epoch, ledger.epoch);
+      cells.set(added);
+      ledger.bookCell(added);
     } else {
-      if (cell.epoch !== ledger.epoch) ledger.touch(cell);
+      if (cell.epoch !== ledger.epoch) ledger.touchCell(cell);
       cell.value = value;
     }
     return this;
   }
 
   private makeMap(): MapCells {
-    const entry = this.slot.create(undefined);
-    // The owner of an entry in a slot is a table.
-    const cells = new MapCells(entry.owner as Table);
-    cells.entry = entry;
-    entry.value = cells;
+    const row = this.slot.create(undefined);
+    const table = this.slot.table;
+    const cells = new MapCells(table, table.keys[row]!);
+    table.values[row] = cells;
     return cells;
   }
 
@@ -81,11 +80,10 @@ export class MapHandle<K, V> implements MapState<K, V>, Namespaced {
     const cell = this.cellOf(key);
     if (cell === undefined) return false;
     const ledger = this.slot.ledger;
-    if (cell.epoch !== ledger.epoch) ledger.touch(cell);
-    ledger.gone(cell);
-    const cells = cell.owner as MapCells; // the owner of a cell is its map
-    cells.cells.delete(cell.key);
-    if (cells.cells.size === 0) this.slot.remove();
+    if (cell.epoch !== ledger.epoch) ledger.touchCell(cell);
+    ledger.goneCell(cell);
+    cell.map.delete(cell.key);
+    if (cell.map.size === 0) this.slot.remove();
     return true;
   }
 
@@ -94,7 +92,7 @@ export class MapHandle<K, V> implements MapState<K, V>, Namespaced {
   }
 
   get size(): number {
-    return this.current()?.cells.size ?? 0;
+    return this.current()?.size ?? 0;
   }
 
   isEmpty(): boolean {
@@ -102,11 +100,11 @@ export class MapHandle<K, V> implements MapState<K, V>, Namespaced {
   }
 
   /** The cells there are now, leaving out those that are removed before their turn. */
-  private *walk(): IterableIterator<Entry> {
+  private *walk(): IterableIterator<Cell> {
     const cells = this.current();
     if (cells === undefined) return;
-    for (const cell of [...cells.cells]) {
-      if (cell.birth >= 0 && cells.entry!.birth >= 0) yield cell;
+    for (const cell of [...cells]) {
+      if (cell.birth >= 0 && cells.goneEpoch < 0) yield cell;
     }
   }
 

@@ -12,10 +12,12 @@ import { type Key, readKey, readNamespace } from "../../core/key.ts";
 import type { Serializer } from "../../core/serializer.ts";
 import type { RunState } from "../runs/run_format.ts";
 import { readU64 } from "../runs/run_sections.ts";
-import { Entry, isObject, ListItems, MapCells, type Table } from "./entry.ts";
 import type { HeapState } from "./heap_state.ts";
 import type { Ledger } from "./ledger.ts";
+import { ListItems } from "./list_items.ts";
+import { Cell, MapCells } from "./map_cells.ts";
 import { RowStore, type StoredRows } from "./row_store.ts";
+import { isObject, type Table } from "./table.ts";
 
 /** Rows that one serializer wrote. */
 export interface RestoredPart {
@@ -94,7 +96,7 @@ export class RestoredRowReader {
         this.addCell(key, table, readKey(keys), value);
         break;
       default:
-        this.addEntry(key, table, value);
+        this.addRow(key, table, value);
     }
     if (keys.remaining !== 0) keys.fail("a row key goes on after its end");
   }
@@ -108,37 +110,35 @@ export class RestoredRowReader {
     return value;
   }
 
-  private addEntry(key: Key, table: Table, value: unknown): Entry {
-    const entry = this.makeEntry(key, value, table);
-    table.entries.set(entry);
+  private addRow(key: Key, table: Table, value: unknown): number {
+    const row = table.add(key, value, 0);
+    // A snapshot that runs has the rows as bytes and must not get them again: they count as written after it.
+    if (this.ledger.running.length > 0) this.ledger.bookRow(table, row);
     this.ledger.entryCount++;
-    return entry;
-  }
-
-  private makeEntry(key: Key, value: unknown, owner: Table | MapCells): Entry {
-    const entry = new Entry(key, value, owner, 0);
-    // A snapshot that runs has the rows as bytes and must not get them again.
-    if (this.ledger.running.length > 0) entry.epoch = this.ledger.epoch;
-    return entry;
+    return row;
   }
 
   private addItem(key: Key, table: Table, number: number, value: unknown): void {
-    const entry = table.entries.get(key) ?? this.addEntry(key, table, new ListItems());
-    const items = entry.value as ListItems; // entries of list states hold nothing else
+    const found = table.find(key);
+    const row = found === 0 ? this.addRow(key, table, new ListItems()) : found;
+    const items = table.values[row] as ListItems; // rows of list states hold nothing else
     items.numbers.push(number);
     items.values.push(value);
     if (isObject(value)) items.hasObjects = true;
   }
 
   private addCell(key: Key, table: Table, mapKey: Key, value: unknown): void {
-    const entry = table.entries.get(key) ?? this.addMap(key, table);
-    const cells = entry.value as MapCells; // entries of map states hold nothing else
-    cells.cells.set(this.makeEntry(mapKey, value, cells));
+    const row = table.find(key);
+    // Rows of map states hold nothing else.
+    const cells = row === 0 ? this.addMap(key, table) : table.values[row] as MapCells;
+    const cell = new Cell(mapKey, value, cells, 0, 0);
+    cells.set(cell);
+    if (this.ledger.running.length > 0) this.ledger.bookCell(cell);
   }
 
-  private addMap(key: Key, table: Table): Entry {
-    const cells = new MapCells(table);
-    cells.entry = this.addEntry(key, table, cells);
-    return cells.entry;
+  private addMap(key: Key, table: Table): MapCells {
+    const cells = new MapCells(table, key);
+    this.addRow(key, table, cells);
+    return cells;
   }
 }

@@ -2,15 +2,15 @@
  * Value state on the heap.
  *
  * Called by: actors, through core/state.ts.
- * Calls: entry_slot.ts.
+ * Calls: row_slot.ts.
  *
  * @module
  */
 import type { ValueStateDescriptor } from "../../core/descriptors.ts";
 import type { Namespace } from "../../core/key.ts";
 import type { Namespaced, ValueState } from "../../core/state.ts";
-import { isObject } from "./entry.ts";
-import type { EntrySlot } from "./entry_slot.ts";
+import type { RowSlot } from "./row_slot.ts";
+import { isObject } from "./table.ts";
 
 /** The value of the current key. */
 export class ValueHandle<T> implements ValueState<T>, Namespaced {
@@ -18,18 +18,19 @@ export class ValueHandle<T> implements ValueState<T>, Namespaced {
   /** Whether numbers and strings must be shown to the serializer: only its own kind will do for a typed one. */
   private readonly strict: boolean;
 
-  constructor(private readonly slot: EntrySlot, descriptor: ValueStateDescriptor<T>) {
+  constructor(private readonly slot: RowSlot, descriptor: ValueStateDescriptor<T>) {
     this.makeDefault = descriptor.makeDefault;
     this.strict = slot.state.serializer.id !== "auto";
   }
 
   value(): T {
     const slot = this.slot;
-    const entry = slot.seen === slot.ledger.version ? slot.entry : slot.find();
+    const row = slot.seen === slot.ledger.version ? slot.row : slot.find();
     // Without a default the descriptor's T includes null.
-    if (entry === null) return this.makeDefault === undefined ? null as T : this.makeDefault();
-    const value = entry.value;
-    if (isObject(value) && entry.epoch !== slot.ledger.epoch) slot.ledger.expose(entry);
+    if (row === 0) return this.makeDefault === undefined ? null as T : this.makeDefault();
+    const table = slot.table;
+    const value = table.values[row];
+    if (isObject(value) && table.epochs[row] !== slot.ledger.epoch) slot.ledger.exposeRow(table, row);
     return value as T; // only update() stores here
   }
 
@@ -38,13 +39,14 @@ export class ValueHandle<T> implements ValueState<T>, Namespaced {
     if (this.strict || (typeof value !== "number" && typeof value !== "string")) this.slot.check(value);
     const slot = this.slot;
     const ledger = slot.ledger;
-    const entry = slot.seen === ledger.version ? slot.entry : slot.find();
-    if (entry === null) {
+    const row = slot.seen === ledger.version ? slot.row : slot.find();
+    if (row === 0) {
       slot.create(value);
       return;
     }
-    if (entry.epoch !== ledger.epoch) ledger.touch(entry);
-    entry.value = value;
+    const table = slot.table;
+    if (table.epochs[row] !== ledger.epoch) ledger.touchRow(table, row);
+    table.values[row] = value;
   }
 
   clear(): void {

@@ -1,27 +1,28 @@
 /**
- * Finds, makes and removes the entry of the current key in one state and namespace.
+ * Finds, makes and removes the row of the current key in one state and namespace.
  *
  * Every handle has one. It remembers what it found until the key changes, so that a read and the write after it cost one
  * look-up.
  *
  * Called by: the handles.
- * Calls: entry.ts, heap_state.ts, ledger.ts.
+ * Calls: heap_state.ts, ledger.ts, table.ts.
  *
  * @module
  */
 import { StreamError } from "../../core/errors.ts";
 import { checkKey, identityOf, type Namespace, VOID_NAMESPACE } from "../../core/key.ts";
-import { Entry, isObject, ownKey, type Table } from "./entry.ts";
 import type { HeapState } from "./heap_state.ts";
 import type { Ledger } from "./ledger.ts";
+import { isObject, type Table } from "./table.ts";
 
-/** The place of the current key's entry. Read `entry` when `seen === ledger.version`, else call `find()`. */
-export class EntrySlot {
-  /** Version of the ledger at which `entry` was found. */
+/** The place of the current key's row. Read `row` when `seen === ledger.version`, else call `find()`. */
+export class RowSlot {
+  /** Version of the ledger at which `row` was found. */
   seen = -1;
-  /** What was found; null when there is none. */
-  entry: Entry | null = null;
-  private table: Table;
+  /** What was found, a row of `table`; 0 when there is none. */
+  row = 0;
+  /** Where it was looked for. */
+  table: Table;
   /** What later calls speak of; change it by `setNamespace`. */
   namespace: Namespace = VOID_NAMESPACE;
 
@@ -43,18 +44,18 @@ export class EntrySlot {
     this.table = this.state.find(namespace) ?? this.state.detachedTable(namespace);
   }
 
-  /** Looks the entry up. @throws {StreamError} Without a current key. */
-  find(): Entry | null {
+  /** Looks the row up. @throws {StreamError} Without a current key. */
+  find(): number {
     const ledger = this.ledger;
     const key = ledger.key;
     if (key === undefined) return this.refuseNoKey();
-    if (!this.table.attached) this.table = this.state.find(this.namespace) ?? this.table;
-    const entries = this.table.entries;
-    const found = typeof key === "object" ? entries.complex.get(identityOf(key)) : entries.simple.get(key);
-    const entry = found === undefined ? null : found;
-    this.entry = entry;
+    let table = this.table;
+    if (!table.attached) this.table = table = this.state.find(this.namespace) ?? table;
+    const found = typeof key === "object" ? table.complex.get(identityOf(key)) : table.simple.get(key);
+    const row = found === undefined ? 0 : found;
+    this.row = row;
     this.seen = ledger.version;
-    return entry;
+    return row;
   }
 
   private refuseNoKey(): never {
@@ -65,54 +66,56 @@ export class EntrySlot {
     );
   }
 
-  /** Makes the entry; there must be none. `value` may still be filled by the caller. */
-  create(value: unknown): Entry {
+  /** Makes the row; there must be none. `value` may still be filled by the caller. */
+  create(value: unknown): number {
     const ledger = this.ledger;
     if (ledger.key === undefined) return this.refuseNoKey();
     if (!this.table.attached) this.table = this.state.obtain(this.namespace);
-    const entry = new Entry(ownKey(ledger.key), value, this.table, ledger.epoch);
-    this.table.entries.set(entry);
-    ledger.born(entry);
+    const row = this.table.add(ledger.key, value, ledger.epoch);
+    ledger.bookRow(this.table, row);
     ledger.entryCount++;
     this.seen = ++ledger.version;
-    this.entry = entry;
-    return entry;
+    this.row = row;
+    return row;
   }
 
-  /** Removes the entry, if there is one. */
+  /** Removes the row, if there is one. */
   remove(): void {
     const ledger = this.ledger;
-    const entry = this.seen === ledger.version ? this.entry : this.find();
-    if (entry === null) return;
-    if (entry.epoch !== ledger.epoch) ledger.touch(entry);
-    ledger.gone(entry);
-    const entries = this.table.entries;
-    entries.delete(entry.key);
-    if (entries.size === 0) this.state.drop(this.table);
+    const row = this.seen === ledger.version ? this.row : this.find();
+    if (row === 0) return;
+    const table = this.table;
+    if (table.epochs[row] !== ledger.epoch) ledger.touchRow(table, row);
+    ledger.goneRow(table, row);
+    table.remove(row);
+    if (table.size === 0) this.state.drop(table);
     ledger.entryCount--;
     this.seen = ++ledger.version;
-    this.entry = null;
+    this.row = 0;
   }
 
-  /** Replaces what the current key holds, or makes its entry. */
+  /** Replaces what the current key holds, or makes its row. */
   put(value: unknown): void {
     const ledger = this.ledger;
-    const entry = this.seen === ledger.version ? this.entry : this.find();
-    if (entry === null) {
+    const row = this.seen === ledger.version ? this.row : this.find();
+    if (row === 0) {
       this.create(value);
     } else {
-      if (entry.epoch !== ledger.epoch) ledger.touch(entry);
-      entry.value = value;
+      const table = this.table;
+      if (table.epochs[row] !== ledger.epoch) ledger.touchRow(table, row);
+      table.values[row] = value;
     }
   }
 
   /** The value of the current key, booked as handed out if it is an object; undefined when there is none. */
   take(): unknown {
     const ledger = this.ledger;
-    const entry = this.seen === ledger.version ? this.entry : this.find();
-    if (entry === null) return undefined;
-    if (entry.epoch !== ledger.epoch && isObject(entry.value)) ledger.expose(entry);
-    return entry.value;
+    const row = this.seen === ledger.version ? this.row : this.find();
+    if (row === 0) return undefined;
+    const table = this.table;
+    const value = table.values[row];
+    if (isObject(value) && table.epochs[row] !== ledger.epoch) ledger.exposeRow(table, row);
+    return value;
   }
 
   /**
