@@ -1,0 +1,104 @@
+/** What the heap lists for increments and keeps for running snapshots, where rows and cells come and go. */
+import { deepEqual, equal, ok } from "node:assert/strict";
+import { test } from "node:test";
+import { heapBackendFactory, HeapStateBackend } from "../../backends/heap/heap_backend.ts";
+import type { StateBackend, StateBackendFactory } from "../../core/backend.ts";
+import { mapState, valueState } from "../../core/descriptors.ts";
+import { BackendRig } from "../contracts/backend_rig.ts";
+
+const COUNT = valueState<number>("count", { default: 0 });
+const CELLS = mapState<string, number>("cells");
+/** Gives way after every row. */
+const yielding: StateBackendFactory = {
+  name: "hashmap, yielding",
+  create: (context) => new HeapStateBackend(context, { rowsPerLook: 1 }),
+};
+
+function put(backend: StateBackend, key: string, count: number): void {
+  backend.setCurrentKey(key);
+  backend.state(COUNT).update(count);
+}
+
+function counts(backend: StateBackend): [string, number][] {
+  const found: [string, number][] = [];
+  for (const key of backend.keys(COUNT)) {
+    backend.setCurrentKey(key);
+    found.push([String(key), backend.state(COUNT).value()]);
+  }
+  return found.sort(([left], [right]) => (left < right ? -1 : 1));
+}
+
+for (const factory of [heapBackendFactory, yielding]) {
+  test(`${factory.name}: a cell deleted before a snapshot stays deleted when its map is cleared during it [54]`, async () => {
+    const rig = new BackendRig(factory);
+    await using backend = rig.create({ incremental: true });
+    backend.setCurrentKey("k");
+    const cells = backend.state(CELLS);
+    cells.setAll([["kept", 1], ["deleted", 2]]);
+    await rig.snapshot(backend, { confirm: true });
+    cells.delete("deleted");
+    let clears = 0;
+    const increment = await rig.snapshot(backend, {
+      confirm: true,
+      between: () => {
+        if (clears++ === 0) cells.clear();
+      },
+    });
+    ok(clears > 0, "nothing ran during the snapshot");
+    await using restored = await rig.open([increment]);
+    restored.setCurrentKey("k");
+    deepEqual([...restored.state(CELLS)], [["kept", 1]]);
+    await using last = await rig.open([await rig.snapshot(backend)]);
+    deepEqual([...last.keys(CELLS)], []);
+  });
+
+  test(`${factory.name}: a key that takes the row of a removed one during a snapshot leaves it as it was`, async () => {
+    const rig = new BackendRig(factory);
+    await using backend = rig.create({ incremental: true });
+    for (let i = 0; i < 50; i++) put(backend, `old ${i}`, i);
+    const before = counts(backend);
+    let turns = 0;
+    const first = await rig.snapshot(backend, {
+      confirm: true,
+      between: () => {
+        if (turns++ > 0) return;
+        for (let i = 0; i < 50; i++) {
+          backend.setCurrentKey(`old ${i}`);
+          backend.state(COUNT).clear();
+          put(backend, `new ${i}`, -i);
+        }
+      },
+    });
+    ok(turns > 0, "nothing ran during the snapshot");
+    await using restored = await rig.open([first]);
+    deepEqual(counts(restored), before);
+    await using last = await rig.open([await rig.snapshot(backend)]);
+    deepEqual(counts(last), counts(backend));
+    equal(backend.entryCount, 50);
+  });
+
+  test(`${factory.name}: an increment holds what was written to a state declared during the snapshot before it`, async () => {
+    const rig = new BackendRig(factory);
+    await using origin = rig.create();
+    put(origin, "a", 1);
+    put(origin, "b", 2);
+    origin.setCurrentKey("a");
+    origin.state(CELLS).set("x", 1);
+    await using backend = await rig.open([await rig.snapshot(origin)], { incremental: true });
+    await rig.snapshot(backend, { confirm: true });
+    let turns = 0;
+    await rig.snapshot(backend, {
+      confirm: true,
+      between: () => {
+        if (turns++ > 0) return;
+        put(backend, "a", 10);
+        backend.state(CELLS).set("x", 10);
+      },
+    });
+    ok(turns > 0, "nothing ran during the snapshot");
+    await using restored = await rig.open([await rig.snapshot(backend)]);
+    deepEqual(counts(restored), [["a", 10], ["b", 2]]);
+    restored.setCurrentKey("a");
+    equal(restored.state(CELLS).get("x"), 10);
+  });
+}
