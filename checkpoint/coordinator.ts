@@ -15,7 +15,7 @@
  */
 import type { Cancel } from "../core/clock.ts";
 import type { Barrier } from "../core/element.ts";
-import { StreamError } from "../core/errors.ts";
+import { messageOf, StreamError } from "../core/errors.ts";
 import { errorCode } from "../core/file_system.ts";
 import type { FileRef, SnapshotFigures, SnapshotStore, SubtaskSnapshot } from "../core/snapshot.ts";
 import { type CheckpointPlan, planCheckpoint } from "./checkpoint_plan.ts";
@@ -23,7 +23,7 @@ import { type CheckpointProperties, commits, isForced, isRetained, PERIODIC } fr
 import type { CompletedCheckpoint } from "./completed_checkpoint.ts";
 import { CompletedCheckpoints } from "./completed_checkpoints.ts";
 import type { CheckpointEvent, CoordinatorOptions } from "./coordinator_ports.ts";
-import { CheckpointFailedError, type CheckpointFailureReason, messageOf } from "./failure.ts";
+import { CheckpointFailedError, type CheckpointFailureReason } from "./failure.ts";
 import { FailureCounter } from "./failure_counter.ts";
 import { encodeMetadata } from "./metadata.ts";
 import { PendingCheckpoint } from "./pending_checkpoint.ts";

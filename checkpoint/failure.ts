@@ -79,8 +79,3 @@ export class CheckpointFailedError extends StreamError {
     this.reason = reason;
   }
 }
-
-/** Text of whatever was thrown. */
-export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}

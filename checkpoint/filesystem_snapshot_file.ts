@@ -11,10 +11,9 @@
  *
  * @module
  */
-import { StreamError } from "../core/errors.ts";
+import { messageOf, StreamError } from "../core/errors.ts";
 import { errorCode, type FileSystem, type OutputFile } from "../core/file_system.ts";
 import type { FileRef, FileScope, SnapshotFile } from "../core/snapshot.ts";
-import { messageOf } from "./failure.ts";
 
 /** Where and how a file is written. */
 export interface SnapshotFileTarget {

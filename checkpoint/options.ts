@@ -75,7 +75,8 @@ export const CHECKPOINTS_AFTER_TASKS_FINISH: ConfigOption<boolean> = booleanOpti
   {
     default: true,
     oldNames: ["execution.checkpointing.checkpoints-after-tasks-finish.enabled"],
-    description: "Whether checkpoints go on when some subtasks have finished.",
+    reject: (isOn) => isOn ? undefined : "true (a bounded job ends with a checkpoint, which its sinks wait for)",
+    description: "Whether checkpoints go on when some subtasks have finished. They always do.",
   },
 );
 

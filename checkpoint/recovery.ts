@@ -10,13 +10,12 @@
  *
  * @module
  */
-import { SnapshotCorruptError, StreamError } from "../core/errors.ts";
+import { messageOf, SnapshotCorruptError, StreamError } from "../core/errors.ts";
 import { errorCode } from "../core/file_system.ts";
 import type { RunHandle, SnapshotInput } from "../core/snapshot.ts";
 import { type CheckpointMetadata, type CompletedCheckpoint, filesOf, runsOf } from "./completed_checkpoint.ts";
 import { sharedOf } from "./completed_checkpoints.ts";
 import type { RestoredCheckpoints } from "./coordinator.ts";
-import { messageOf } from "./failure.ts";
 import { decodeMetadata } from "./metadata_reader.ts";
 import type { CheckpointStorage, Lineage, StoredMetadata, SweepReport } from "./storage.ts";
 

@@ -8,7 +8,7 @@
  *
  * @module
  */
-import { StreamError } from "../core/errors.ts";
+import { messageOf, StreamError } from "../core/errors.ts";
 import type { FileSystem, InputFile } from "../core/file_system.ts";
 import { explained } from "./file_failure.ts";
 import { BYTE_ORDER_MARK_BYTES } from "./record_scanner.ts";
@@ -149,7 +149,7 @@ class PackedStream implements ByteStream {
       return step.done === true ? null : step.value;
     } catch (error) {
       if (error instanceof StreamError) throw error;
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = messageOf(error);
       throw new StreamError("invalid", `Cannot unpack "${this.#path}": ${reason}; pack it again`, { cause: error });
     }
   }

@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { messageOf } from "../core/errors.ts";
 import type { Source } from "../core/source.ts";
 import { parseCsvRow } from "./csv_codec.ts";
 import { fileSource, type FileSourceOptions } from "./file_source.ts";
@@ -71,7 +72,7 @@ class CsvDecoder implements RecordDecoder<Record<string, unknown>> {
     try {
       row[name] = parse(field);
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = messageOf(error);
       throw new MalformedRecordError(`column "${name}": ${reason}`, Math.max(0, text.indexOf(field)), { cause: error });
     }
   }

@@ -11,7 +11,7 @@
  * @module
  */
 import { NO_TIMESTAMP } from "../core/element.ts";
-import { StreamError } from "../core/errors.ts";
+import { messageOf, StreamError } from "../core/errors.ts";
 import type { FileStatus, FileSystem } from "../core/file_system.ts";
 import type { Counter } from "../core/metrics.ts";
 import type { SourceOutput } from "../core/source.ts";
@@ -238,7 +238,7 @@ export class FileSplit<T> {
     try {
       this.#scanner.push(chunk);
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = messageOf(error);
       throw new StreamError(
         "invalid",
         `Cannot read "${this.path}" line ${this.#scanner.line + 1}, column 1: ${reason}; correct the file`,

@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { messageOf } from "../core/errors.ts";
 import type { Source } from "../core/source.ts";
 import { fileSource, type FileSourceOptions } from "./file_source.ts";
 import { findJsonMistake } from "./json_syntax.ts";
@@ -62,7 +63,7 @@ class JsonDecoder<T> implements RecordDecoder<T> {
     try {
       return this.#parse(value);
     } catch (error) {
-      throw new MalformedRecordError(error instanceof Error ? error.message : String(error), 0, { cause: error });
+      throw new MalformedRecordError(messageOf(error), 0, { cause: error });
     }
   }
 }

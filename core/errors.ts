@@ -84,3 +84,8 @@ export class SnapshotCorruptError extends StreamError {
     this.offset = corruption.offset;
   }
 }
+
+/** Text of whatever was thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

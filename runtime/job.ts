@@ -22,7 +22,7 @@ import type { CheckpointsStatistics } from "../checkpoint/statistics.ts";
 import type { CheckpointStorage } from "../checkpoint/storage.ts";
 import { CheckpointFailedError } from "../checkpoint/failure.ts";
 import type { Cancel } from "../core/clock.ts";
-import { StreamError } from "../core/errors.ts";
+import { messageOf, StreamError } from "../core/errors.ts";
 import { Attempt } from "./attempt.ts";
 import { checkpointStorage, coordinatorSettings } from "./checkpointing.ts";
 import { buildJobGraph, type JobGraph } from "./job_graph.ts";
@@ -211,7 +211,7 @@ export class Job {
       const lastCheckpointId = this.#coordinator?.latest()?.metadata.checkpointId ?? null;
       return { name: this.settings.name, state: end, lastCheckpointId, restarts: this.#restarts };
     } catch (error) {
-      await this.#close("failed");
+      await this.#close("failed").catch((cause) => log.warn(`While closing: ${messageOf(cause)}`));
       this.#state = "failed";
       throw error;
     } finally {
@@ -237,7 +237,7 @@ export class Job {
         await this.#closeAttempt();
         if (this.#endRequest === "stop") throw error;
         if (!await this.#fallBack(error)) await this.#decideRestart(error);
-        if (this.#endRequest !== null) return "cancelled";
+        if (this.#endRequest !== null) return this.#endRequest === "stop" ? "stopped" : "cancelled";
         start = { attempt: this.#restartPoint(start.attempt), isFinal: false };
         this.#state = "running";
       }
@@ -286,11 +286,13 @@ export class Job {
   async #decideRestart(error: unknown): Promise<void> {
     const { clock, random } = this.ports;
     const decision = this.#strategy.onFailure(error, clock.monotonicMs(), random.next());
-    if (decision.action === "fail") throw error;
+    if (decision.action === "fail") {
+      log.error(`Giving up: ${decision.reason}`);
+      throw error;
+    }
     this.#restarts++;
     this.#state = "restarting";
-    const reason = error instanceof Error ? error.message : String(error);
-    log.error(`${reason}; restarting in ${Math.round(decision.delayMs)} ms`);
+    log.error(`${messageOf(error)}; restarting in ${Math.round(decision.delayMs)} ms`);
     await this.#wait(decision.delayMs, this.#endRequested);
   }
 
@@ -384,7 +386,7 @@ export class Job {
     this.#notices = Promise.resolve();
     const errors = await attempt.close();
     this.metrics.endTasks();
-    for (const error of errors) log.warn(`While closing: ${error instanceof Error ? error.message : error}`);
+    for (const error of errors) log.warn(`While closing: ${messageOf(error)}`);
   }
 }
 

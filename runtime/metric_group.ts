@@ -11,6 +11,7 @@
  *
  * @module
  */
+import { messageOf } from "../core/errors.ts";
 import type { Counter, Histogram, MetricGroup } from "../core/metrics.ts";
 
 /** What a metric speaks of. */
@@ -280,6 +281,6 @@ function readGauge(read: () => number | string): number | string {
     return read();
   } catch (error) {
     // One broken gauge must not hide all other metrics; whoever looks sees what it threw.
-    return `error: ${error instanceof Error ? error.message : String(error)}`;
+    return `error: ${messageOf(error)}`;
   }
 }

@@ -108,10 +108,20 @@ export abstract class KeyedOperator<K extends Key, I, O> extends Operator<I, O> 
     this.recordsIn.count++;
     try {
       this.scope.timestampMs = timestampMs;
-      this.backend.setCurrentKey(this.keyOf(value));
+      this.setKey(this.keyOf(value));
       this.onRecord(value);
     } catch (cause) {
       throw this.failure(cause, value);
+    }
+  }
+
+  private setKey(key: K): void {
+    try {
+      this.backend.setCurrentKey(key);
+    } catch (cause) {
+      // A key of the wrong type fails again after every restart.
+      if (cause instanceof TypeError) throw new StreamError("invalid", cause.message, { cause });
+      throw cause;
     }
   }
 

@@ -34,6 +34,7 @@ interface EndedTransaction {
 /** Tail of a chain that ends in a sink. */
 export class SinkOperator<T> extends Operator<T, never> {
   private writer: SinkWriter<T> | null = null;
+  #isClosed = false;
   #ended: EndedTransaction[] = [];
   #pending: PendingTransaction[] = [];
   /** Prepares and commits happen one after another. */
@@ -45,7 +46,7 @@ export class SinkOperator<T> extends Operator<T, never> {
 
   override async open(): Promise<void> {
     const { context } = this;
-    this.writer = await this.sink.open({
+    const writer = await this.sink.open({
       name: context.operatorName,
       subtaskIndex: context.subtaskIndex,
       parallelism: context.parallelism,
@@ -54,7 +55,11 @@ export class SinkOperator<T> extends Operator<T, never> {
       fileSystem: context.fileSystem,
       metrics: context.metrics,
     });
-    await this.writer.recover(context.start);
+    // A job that was cancelled meanwhile has closed this operator without its writer.
+    if (this.#isClosed) return await writer.close();
+    this.writer = writer;
+    await writer.recover(context.start);
+    if (this.#isClosed) return;
     // What a checkpoint holds under this name was written by `#lists` below.
     this.#pending = valuesOf(context.restore?.lists["transactions"]) as PendingTransaction[];
     this.#pending.sort((a, b) => a.checkpointId - b.checkpointId);
@@ -115,9 +120,9 @@ export class SinkOperator<T> extends Operator<T, never> {
   }
 
   async #commitUpTo(checkpointId: number): Promise<void> {
-    while (this.#pending.length > 0 && this.#pending[0]!.checkpointId <= checkpointId) {
+    while (this.writer !== null && this.#pending.length > 0 && this.#pending[0]!.checkpointId <= checkpointId) {
       const transaction = this.#pending[0]!;
-      await this.writer!.commit(transaction.committable, transaction.checkpointId);
+      await this.writer.commit(transaction.committable, transaction.checkpointId);
       this.#pending.shift();
     }
   }
@@ -130,6 +135,7 @@ export class SinkOperator<T> extends Operator<T, never> {
   }
 
   override async close(): Promise<void> {
+    this.#isClosed = true;
     const writer = this.writer;
     this.writer = null;
     await writer?.close();

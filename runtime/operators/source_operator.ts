@@ -35,6 +35,7 @@ export class SourceOperator<T> extends Operator<never, T> implements SourceOutpu
   #isIdle = false;
   #isStopped = false;
   #isCutShort = false;
+  #isClosed = false;
   #hasEnded = false;
   #isWaiting = false;
   #cancelPeriodic: (() => void) | null = null;
@@ -69,7 +70,7 @@ export class SourceOperator<T> extends Operator<never, T> implements SourceOutpu
       this.generator.restore(watermarkOf(restore.lists["generator"]));
       this.watermarkMs = watermarkOf(restore.lists["watermark"]);
     }
-    this.#reader = await this.source.open({
+    const reader = await this.source.open({
       name: context.operatorName,
       subtaskIndex: context.subtaskIndex,
       parallelism: context.parallelism,
@@ -80,6 +81,9 @@ export class SourceOperator<T> extends Operator<never, T> implements SourceOutpu
       fileSystem: context.fileSystem,
       metrics: context.metrics,
     });
+    // A job that was cancelled meanwhile has closed this operator without its reader.
+    if (this.#isClosed) await reader.close();
+    else this.#reader = reader;
   }
 
   override start(): void {
@@ -212,6 +216,7 @@ export class SourceOperator<T> extends Operator<never, T> implements SourceOutpu
   }
 
   override async close(): Promise<void> {
+    this.#isClosed = true;
     this.#cancelPeriodic?.();
     const reader = this.#reader;
     this.#reader = null;
