@@ -265,7 +265,10 @@ export class HeapSnapshot implements PendingSnapshot {
       const row = order[i]!;
       const valueEnd = batch.valueEnds[row]!;
       writer.add(group, batch.codeOf(row), batch.out.buffer, batch.keyStarts[row]!, batch.keyEnds[row]!, valueEnd);
-      if (writer.wantsFlush) await this.output.flush();
+      if (writer.wantsFlush) {
+        await this.output.flush();
+        this.slices.restart();
+      }
       if (this.rowDone()) await this.slices.pause();
     }
   }

@@ -28,6 +28,11 @@ export class Slices {
   /** Gives way to records. @throws What `stop` was given. */
   async pause(): Promise<void> {
     await pause(this.clock);
+    this.restart();
+  }
+
+  /** Starts a slice after a wait of another kind. @throws What `stop` was given. */
+  restart(): void {
     this.check();
     this.startMs = this.clock.monotonicMs();
   }

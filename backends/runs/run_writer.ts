@@ -6,7 +6,7 @@
  *
  * Invariants:
  * - rows ascend strictly by row key: `add` throws otherwise;
- * - what is held back is at most one chunk of blocks and the index.
+ * - what is held back is at most two chunks of blocks, one of which the file is writing, and the index.
  *
  * @module
  */
@@ -38,7 +38,10 @@ export interface WrittenRun {
 export class RunWriter {
   /** Rows so far. */
   rowCount = 0;
-  private readonly out = new ByteWriter(CHUNK_BYTES * 2);
+  private out = new ByteWriter(CHUNK_BYTES * 2);
+  /** The chunk that the file is writing, if it still does. */
+  private spare: ByteWriter | undefined;
+  private writing: Promise<void> = Promise.resolve();
   /** Offset in the file of the first byte of `out`. */
   private outOffset = 0;
   /** Offset in `out` of the current block. */
@@ -154,14 +157,23 @@ export class RunWriter {
     this.blockStart = out.length;
   }
 
-  /** Hands the closed blocks to the file. No row may be added until it has resolved. */
+  /**
+   * Hands the closed blocks to the file. No row may be added until it has resolved, which it does as soon as the file
+   * has written what it was handed before; a failure to write is thrown by the next call.
+   */
   async flush(): Promise<void> {
     const out = this.out;
     const size = this.blockStart;
     if (size === 0) return;
-    await this.file.write(out.view(0, size));
-    out.buffer.copyWithin(0, size, out.length);
-    out.reset(out.length - size);
+    await this.writing;
+    const next = this.spare ?? new ByteWriter(CHUNK_BYTES * 2);
+    next.reset();
+    next.bytes(out.buffer, size, out.length);
+    this.spare = out;
+    this.out = next;
+    this.writing = this.file.write(out.view(0, size));
+    // The next flush, or finish, throws it; nobody may call them after a cancellation.
+    this.writing.catch(() => {});
     this.outOffset += size;
     this.blockStart = 0;
   }
@@ -190,6 +202,7 @@ export class RunWriter {
       smallestKeyGroup: this.keyGroups[0]?.keyGroup ?? 0,
       largestKeyGroup: this.keyGroups.at(-1)?.keyGroup ?? 0,
     });
+    await this.writing;
     await this.file.write(out.view());
     return { file: await this.file.finish(), rowCount: this.rowCount, footerCrc32 };
   }
