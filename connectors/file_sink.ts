@@ -12,11 +12,11 @@
  * @module
  */
 import { getLogger } from "@logtape/logtape";
-import { dirname, join } from "node:path";
+import { dirname, join, normalize } from "node:path";
 import { StreamError } from "../core/errors.ts";
-import type { FileSystem } from "../core/file_system.ts";
+import { errorCode, type FileSystem } from "../core/file_system.ts";
 import type { Sink, SinkContext, SinkStart, SinkWriter } from "../core/sink.ts";
-import { explained } from "./file_failure.ts";
+import { explained, fileFailure } from "./file_failure.ts";
 import { type SinkFormat, sinkFormat, type SinkFormatName } from "./line_encoder.ts";
 import { PartFile } from "./part_file.ts";
 import { decideAtStart, inProgressName, partName, pendingName, SUPERSEDED } from "./part_names.ts";
@@ -24,6 +24,10 @@ import { pathOf } from "./path_pattern.ts";
 
 /** Size at which a file is closed and the next one begun, bytes. */
 const DEFAULT_ROLL_BYTES = 128 * 1024 * 1024;
+/** Complete files that may be open, because the disk is slower than the records, before these must wait. */
+const MAX_CLOSING = 4;
+/** What link fails with where a file can have one name only. */
+const NO_LINKS: readonly unknown[] = ["ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EPERM", "EMLINK", "EXDEV", "EINVAL"];
 
 /** How files are written. */
 export interface FileSinkOptions<T> {
@@ -60,6 +64,8 @@ class FileSinkWriter<T> implements SinkWriter<T, readonly PendingFile[]> {
   /** Files of transactions that have ended and are not durable; when one cannot be made so, the next takes it along. */
   #unsettled: Unsettled[] = [];
   #settling: Promise<void> = Promise.resolve();
+  /** Complete files that are not closed yet. */
+  #closingCount = 0;
 
   constructor(directory: string, options: FileSinkOptions<T>, context: SinkContext) {
     this.#directory = directory;
@@ -96,11 +102,11 @@ class FileSinkWriter<T> implements SinkWriter<T, readonly PendingFile[]> {
     }
     part.append(this.#format.encode(value));
     if (part.sizeBytes < this.#rollBytes) return;
-    this.#rolled.push(part);
-    this.#current = null;
+    this.#roll(part);
   }
 
   backpressure(): Promise<void> | undefined {
+    if (this.#closingCount > MAX_CLOSING) return this.#settling;
     return this.#current?.backpressure();
   }
 
@@ -139,6 +145,16 @@ class FileSinkWriter<T> implements SinkWriter<T, readonly PendingFile[]> {
     return this.#at(inProgressName(this.#context.subtaskIndex, this.#context.random.id(), this.#format.extension));
   }
 
+  /** Ends a file of the current transaction. It is settled now: until the checkpoint there may be more than can be open. */
+  #roll(part: PartFile): void {
+    this.#rolled.push(part);
+    this.#current = null;
+    this.#closingCount++;
+    const settled = this.#settling.then(() => part.settle());
+    // What fails here is tried again for the checkpoint, which reports it.
+    this.#settling = settled.catch(() => {}).finally(() => this.#closingCount--);
+  }
+
   /** Makes the files of this transaction, and of those before it, durable under their pending names. */
   async #settle(checkpointId: number): Promise<readonly PendingFile[] | undefined> {
     const due = this.#unsettled.filter(({ endedBy }) => endedBy <= checkpointId);
@@ -157,20 +173,49 @@ class FileSinkWriter<T> implements SinkWriter<T, readonly PendingFile[]> {
     return pending;
   }
 
+  /** Gives a file its visible name, which no other file may have; does nothing when it was done before. */
   async #publish(from: string, to: string): Promise<void> {
     const [source, target] = [this.#at(from), this.#at(to)];
-    const waits = await explained("look up", source, this.#files.status(source)) !== null;
-    const visible = await explained("look up", target, this.#files.status(target)) !== null;
-    if (visible && !waits) return;
-    if (visible || !waits) {
-      const found = visible ? "a file of that name is there already" : `its content "${source}" is gone`;
-      throw new StreamError(
-        "invalid",
-        `Cannot commit "${target}": ${found}; give each sink a folder of its own, and start again from a ` +
-          `checkpoint whose files are there (what restores have taken back is in "${this.#at(SUPERSEDED)}")`,
-      );
+    const waiting = await explained("look up", source, this.#files.status(source));
+    if (waiting === null) {
+      if (await explained("look up", target, this.#files.status(target)) !== null) return;
+      throw this.#uncommittable(target, `its content "${source}" is gone`);
+    }
+    // Without an identity nobody could tell, after a crash, whether both names are of one file.
+    if (waiting.identity === null || !await this.#link(source, target)) return await this.#renameNew(source, target);
+    await explained("remove", source, this.#files.remove(source));
+  }
+
+  /** Gives a file a second name, unless it has it already; false when the file system cannot do that. */
+  async #link(source: string, target: string): Promise<boolean> {
+    try {
+      await this.#files.link(source, target);
+      return true;
+    } catch (error) {
+      const code = errorCode(error);
+      if (NO_LINKS.includes(code)) return false;
+      if (code !== "EEXIST") throw fileFailure("commit", target, error);
+    }
+    const waiting = await explained("look up", source, this.#files.status(source));
+    const visible = await explained("look up", target, this.#files.status(target));
+    // A crash between link and remove leaves both names.
+    if (waiting !== null && waiting.identity === visible?.identity) return true;
+    throw this.#uncommittable(target, "another file of that name is there already");
+  }
+
+  async #renameNew(source: string, target: string): Promise<void> {
+    if (await explained("look up", target, this.#files.status(target)) !== null) {
+      throw this.#uncommittable(target, "another file of that name is there already");
     }
     await explained("commit", target, this.#files.rename(source, target));
+  }
+
+  #uncommittable(target: string, found: string): StreamError {
+    return new StreamError(
+      "invalid",
+      `Cannot commit "${target}": ${found}; give each sink a folder of its own, and start again from a ` +
+        `checkpoint whose files are there (what restores have taken back is in "${this.#at(SUPERSEDED)}")`,
+    );
   }
 
   /** Takes back what checkpoints after the restored one have committed. */
@@ -220,7 +265,9 @@ async function makeDurableDirectory(fileSystem: FileSystem, path: string): Promi
  *
  * Committed files are named `part-<checkpoint>-<subtask>-<number>` and the format's extension; all other names start
  * with a dot. A fresh start refuses a folder that holds parts. A restore from an older checkpoint moves the parts of
- * later ones into `.superseded/`. Each sink needs a folder of its own, within one file system.
+ * later ones into `.superseded/`. Each sink needs a folder of its own, within one file system: a pipeline with two in one
+ * folder is refused. Two jobs must not share one either: the second stops with an error, or takes away what the first has
+ * not committed yet, which then stops the first; neither overwrites what is committed.
  *
  * @example
  * ```ts
@@ -241,9 +288,12 @@ export function fileSink<T>(
   if (rollBytes !== undefined && !(rollBytes > 0)) {
     throw new RangeError(`Cannot make a file sink: rollBytes is ${rollBytes}, must be above 0`);
   }
-  const path = pathOf(directory);
+  // Without the slash at the end, so that equal folders have equal names.
+  const path = join(normalize(pathOf(directory)), ".");
   return {
     guarantee: "exactly-once",
+    destination: path,
+    ownsDestination: true,
     open: (context: SinkContext) => new FileSinkWriter(path, options, context),
   };
 }

@@ -49,6 +49,8 @@ export interface FileStatus {
   readonly sizeBytes: number;
   /** Last change, milliseconds since the epoch. */
   readonly modifiedMs: number;
+  /** Equal for two paths that lead to one file, different for two files that are there at once. Null: not known. */
+  readonly identity: string | null;
 }
 
 /** Files and folders. Paths are the platform's. */

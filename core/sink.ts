@@ -78,6 +78,8 @@ export interface Sink<T, C = unknown> {
   readonly maxParallelism?: number;
   /** Where output goes, for the summary: a path, a URL, or `standard output`. */
   readonly destination?: string;
+  /** Whether no other sink of a job may have the same `destination`. Absent: it may be shared. */
+  readonly ownsDestination?: boolean;
   /** Makes the writer of one subtask; called again at every restart. */
   open(context: SinkContext): SinkWriter<T, C> | Promise<SinkWriter<T, C>>;
 }

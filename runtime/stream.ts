@@ -149,6 +149,7 @@ export class DataStream<T> {
       inputs: this.edges,
       parallelismLimit: sink.maxParallelism ?? Number.POSITIVE_INFINITY,
       destination: sink.destination,
+      ownsDestination: sink.ownsDestination ?? false,
       make: (context) => new SinkOperator(context, sink),
     });
   }

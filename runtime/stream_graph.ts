@@ -44,6 +44,8 @@ export interface StreamNode {
   readonly isReplayable: boolean;
   /** Where a sink's output goes, if it says so. */
   readonly destination: string | null;
+  /** Whether no other sink may have this destination. */
+  readonly ownsDestination: boolean;
   /** Makes the operator of one subtask. */
   readonly make: (context: OperatorContext) => Operator<never, unknown>;
 }
@@ -58,6 +60,7 @@ export interface NodeDeclaration {
   readonly parallelismLimit?: number;
   readonly isReplayable?: boolean;
   readonly destination?: string | undefined;
+  readonly ownsDestination?: boolean;
   readonly make: (context: OperatorContext) => Operator<never, unknown>;
 }
 
@@ -68,13 +71,15 @@ export class StreamGraph {
   /**
    * Adds a node.
    *
-   * @throws {StreamError} If the name is empty or taken.
+   * @throws {StreamError} If the name is empty or taken, or the destination belongs to another sink.
    */
   add(declaration: NodeDeclaration): StreamNode {
     const index = this.nodes.length;
     const { name, label, kind, inputs, make } = declaration;
     const { parallelismLimit = Number.POSITIVE_INFINITY, isReplayable = true, destination = null } = declaration;
+    const { ownsDestination = false } = declaration;
     if (name !== null) this.#checkName(name);
+    if (destination !== null) this.#checkDestination(name ?? label, destination, ownsDestination);
     const node: StreamNode = {
       index,
       name: name ?? `${label}-${index}`,
@@ -85,10 +90,23 @@ export class StreamGraph {
       parallelismLimit,
       isReplayable,
       destination,
+      ownsDestination,
       make,
     };
     this.nodes.push(node);
     return node;
+  }
+
+  #checkDestination(name: string, destination: string, ownsDestination: boolean): void {
+    const other = this.nodes.find((node) =>
+      node.destination === destination && (ownsDestination || node.ownsDestination)
+    );
+    if (other === undefined) return;
+    throw new StreamError(
+      "invalid",
+      `Cannot add sink "${name}": it writes to "${destination}" like sink "${other.name}", must have a place of its ` +
+        "own; give each sink another folder, or unite the streams before one sink",
+    );
   }
 
   #checkName(name: string): void {

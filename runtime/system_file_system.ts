@@ -164,6 +164,11 @@ function kindOf(stats: fs.Stats): FileStatus["kind"] {
   return stats.isDirectory() ? "directory" : "other";
 }
 
+/** Null where the system numbers no files, and for numbers beyond what a `number` holds exactly. */
+function identityOf({ dev, ino }: fs.Stats): string | null {
+  return Number.isSafeInteger(ino) && ino > 0 ? `${dev}:${ino}` : null;
+}
+
 /** Null for errors that say that nothing is there. */
 function nullIfMissing(error: unknown): null {
   const code = errorCode(error);
@@ -207,7 +212,8 @@ export const systemFileSystem: FileSystem = {
   status: (path) =>
     permitted("look up", path, async () => {
       const stats = await settle<fs.Stats>((done) => fs.stat(path, done)).catch(nullIfMissing);
-      return stats && { kind: kindOf(stats), sizeBytes: stats.size, modifiedMs: stats.mtimeMs };
+      if (stats === null) return null;
+      return { kind: kindOf(stats), sizeBytes: stats.size, modifiedMs: stats.mtimeMs, identity: identityOf(stats) };
     }),
   rename: (from, to) => permitted("rename", from, () => settleVoid((done) => fs.rename(from, to, done))),
   link: (from, to) => permitted("link", from, () => settleVoid((done) => fs.link(from, to, done))),

@@ -5,7 +5,8 @@ import { fileSink, type FileSinkOptions, type PendingFile } from "../../connecto
 import { csvFormat } from "../../connectors/line_encoder.ts";
 import { decideAtStart, parsePartName } from "../../connectors/part_names.ts";
 import { StreamError } from "../../core/errors.ts";
-import type { SinkContext, SinkStart, SinkWriter } from "../../core/sink.ts";
+import type { Sink, SinkContext, SinkStart, SinkWriter } from "../../core/sink.ts";
+import { StreamGraph } from "../../runtime/stream_graph.ts";
 import { MemoryFileSystem } from "../support/memory_file_system.ts";
 import { sinkContext } from "./contexts.ts";
 
@@ -172,10 +173,90 @@ test("fileSink() never overwrites: not a part of the same name, nor one that was
     async () => await writer.commit(committable ?? [], 1),
     failsWith(
       "invalid",
-      /^Cannot commit "out\/part-1-0-0\.jsonl": a file of that name is there already; give each sink a f/,
+      /^Cannot commit "out\/part-1-0-0\.jsonl": another file of that name is there already; give each sink a f/,
     ),
   );
   equal(files.text("out/part-1-0-0.jsonl"), "foreign");
+});
+
+test("fileSink() never overwrites what appears between a look and the commit, and a disk without links is looked at", async () => {
+  for (const code of [null, "ENOTSUP", "EPERM"]) {
+    const files = new MemoryFileSystem();
+    const writer = await opened<number>(files, { kind: "fresh" });
+    writer.write(1, 0);
+    const committable = await writer.prepareCommit(1)() ?? [];
+    if (code !== null) files.fail({ operation: "link", code });
+    files.onOperation = (operation) => {
+      if (operation === "link") files.put("out/part-1-0-0.jsonl", "foreign");
+    };
+    await rejects(async () => await writer.commit(committable, 1), failsWith("invalid", /another file of that name/));
+    files.onOperation = null;
+    equal(files.text("out/part-1-0-0.jsonl"), "foreign");
+    equal(files.text(`out/${committable[0]?.from}`), "1\n");
+    await files.remove("out/part-1-0-0.jsonl");
+    if (code !== null) files.fail({ operation: "link", code });
+    await writer.commit(committable, 1);
+    await writer.commit(committable, 1);
+    deepEqual(names(files), ["part-1-0-0.jsonl"]);
+  }
+});
+
+test("fileSink() goes on after a crash between the two steps of a commit", async () => {
+  const files = new MemoryFileSystem();
+  const writer = await opened<number>(files, { kind: "fresh" });
+  writer.write(1, 0);
+  const committable = await writer.prepareCommit(1)() ?? [];
+  files.fail({ operation: "remove", code: "EIO" });
+  await rejects(async () => await writer.commit(committable, 1), failsWith("unavailable", /EIO/));
+  equal(names(files).length, 2);
+  await writer.commit(committable, 1);
+  deepEqual(names(files), ["part-1-0-0.jsonl"]);
+});
+
+test("fileSink() keeps few files open, however many a checkpoint covers", async () => {
+  const files = new MemoryFileSystem();
+  const writer = await opened<number>(files, { kind: "fresh" }, { rollBytes: 1 });
+  let most = 0;
+  for (let count = 0; count < 200; count++) {
+    writer.write(count, 0);
+    if (count % 10 === 9) await writer.backpressure?.();
+    most = Math.max(most, files.openCount);
+  }
+  ok(most <= 20, `${most} files are open`);
+  await commit(writer, 1);
+  equal(names(files).length, 200);
+  equal(files.text("out/part-1-0-199.jsonl"), "199\n");
+  equal(files.openCount, 0);
+});
+
+test("fileSink() makes a file durable with the checkpoint when that failed as it was full", async () => {
+  for (const operation of ["create", "write", "sync", "close"] as const) {
+    const files = new MemoryFileSystem();
+    const writer = await opened<number>(files, { kind: "fresh" }, { rollBytes: 1 });
+    files.fail({ operation, path: /inprogress/, code: "EIO" });
+    writer.write(1, 0);
+    writer.write(2, 0);
+    await writer.backpressure?.();
+    await commit(writer, 1);
+    deepEqual(names(files).map((name) => files.text(`out/${name}`)), ["1\n", "2\n"], operation);
+  }
+});
+
+test("fileSink() says where it writes, so that a pipeline with two sinks in one folder is refused", () => {
+  const graph = new StreamGraph();
+  const add = (name: string, { destination, ownsDestination = false }: Sink<unknown>) =>
+    graph.add({ name, label: "sink", kind: "sink", inputs: [], destination, ownsDestination, make: notMade });
+  const notMade = () => {
+    throw new Error("no operator is made");
+  };
+  add("first", fileSink("out/a"));
+  add("third", fileSink("out/b"));
+  for (const same of ["out/a", "./out/a/", "out//a", "out/b/../a"]) {
+    throws(
+      () => add("second", fileSink(same)),
+      failsWith("invalid", /^Cannot add sink "second": it writes to "out\/a" like sink "first", must have a place/),
+    );
+  }
 });
 
 test("fileSink() names a transaction whose file is gone", async () => {

@@ -14,6 +14,16 @@
  * @module
  */
 import type { FileStatus, FileSystem, InputFile, OutputFile } from "../../core/file_system.ts";
+import {
+  append,
+  type FileNode,
+  fileNode,
+  folder,
+  type FolderNode,
+  identityOf,
+  type Node,
+  survivor,
+} from "./memory_nodes.ts";
 
 /** What can be made to fail. */
 export type FileOperation =
@@ -55,21 +65,6 @@ export interface CrashOptions {
   readonly random?: () => number;
 }
 
-interface FileNode {
-  kind: "file";
-  bytes: Uint8Array<ArrayBuffer>;
-  size: number;
-  durable: Uint8Array<ArrayBuffer>;
-  modifiedMs: number;
-}
-interface FolderNode {
-  kind: "directory";
-  names: Map<string, Node>;
-  durable: Map<string, Node>;
-  modifiedMs: number;
-}
-type Node = FileNode | FolderNode;
-
 interface Armed {
   readonly fault: Fault;
   after: number;
@@ -79,10 +74,6 @@ interface Armed {
 /** An error as the runtime throws it: only `code` may be relied on. */
 export function fileError(code: string, operation: string, path: string): Error {
   return Object.assign(new Error(`${code}: ${operation} "${path}"`), { code });
-}
-
-function folder(): FolderNode {
-  return { kind: "directory", names: new Map(), durable: new Map(), modifiedMs: 0 };
 }
 
 function parts(path: string): string[] {
@@ -171,13 +162,7 @@ export class MemoryFileSystem implements FileSystem {
       if (next.kind !== "directory") throw fileError("ENOTDIR", "put", path);
       at = next;
     }
-    const node: FileNode = {
-      kind: "file",
-      bytes: new Uint8Array(bytes),
-      size: bytes.length,
-      durable: new Uint8Array(bytes),
-      modifiedMs: this.#nowMs(),
-    };
+    const node = fileNode(new Uint8Array(bytes), this.#nowMs());
     at.names.set(name, node);
     at.durable.set(name, node);
   }
@@ -217,7 +202,7 @@ export class MemoryFileSystem implements FileSystem {
       if (node !== undefined && mode === "exclusive") throw fileError("EEXIST", "create", path);
       if (node !== undefined && node.kind === "directory") throw fileError("EISDIR", "create", path);
       if (node === undefined) {
-        node = { kind: "file", bytes: new Uint8Array(64), size: 0, durable: new Uint8Array(0), modifiedMs: 0 };
+        node = fileNode(new Uint8Array(0), 0);
         parent.names.set(name, node);
       } else if (mode === "truncate") {
         node.size = 0;
@@ -262,7 +247,7 @@ export class MemoryFileSystem implements FileSystem {
       const node = this.#find(path);
       if (node === undefined) return null;
       const sizeBytes = node.kind === "file" ? node.size : 0;
-      return { kind: node.kind, sizeBytes, modifiedMs: node.modifiedMs };
+      return { kind: node.kind, sizeBytes, modifiedMs: node.modifiedMs, identity: identityOf(node) };
     });
   }
 
@@ -445,53 +430,4 @@ export class MemoryFileSystem implements FileSystem {
 function matches(pattern: string | RegExp | undefined, path: string): boolean {
   if (pattern === undefined) return true;
   return typeof pattern === "string" ? path.includes(pattern) : pattern.test(path);
-}
-
-function append(node: FileNode, bytes: Uint8Array): void {
-  const size = node.size + bytes.length;
-  if (size > node.bytes.length) {
-    const larger = new Uint8Array(Math.max(size, node.bytes.length * 2));
-    larger.set(node.bytes.subarray(0, node.size));
-    node.bytes = larger;
-  }
-  node.bytes.set(bytes, node.size);
-  node.size = size;
-}
-
-/** What a disk holds of a folder after a power cut. */
-function survivor(node: FolderNode, random: (() => number) | undefined): FolderNode {
-  const names = new Map(node.durable);
-  if (random !== undefined) {
-    for (const [name, child] of node.names) {
-      if (names.has(name) || random() >= 0.5) continue;
-      names.set(name, child);
-      // A rename within a folder is atomic: the old name goes when the new one survives, and stays when it does not.
-      for (const old of renamedFrom(node, child)) names.delete(old);
-    }
-    const current = new Set(node.names.values());
-    for (const [name, child] of node.durable) {
-      if (!node.names.has(name) && !current.has(child) && random() < 0.5) names.delete(name);
-    }
-  }
-  const kept = folder();
-  kept.modifiedMs = node.modifiedMs;
-  for (const [name, child] of names) {
-    const left = child.kind === "directory" ? survivor(child, random) : survivingFile(child, random);
-    kept.names.set(name, left);
-    kept.durable.set(name, left);
-  }
-  return kept;
-}
-
-/** Names that `child` had when its folder was synced and has no more. */
-function renamedFrom(parent: FolderNode, child: Node): string[] {
-  return [...parent.durable].filter(([name, node]) => node === child && !parent.names.has(name)).map(([name]) => name);
-}
-
-function survivingFile(node: FileNode, random: (() => number) | undefined): FileNode {
-  let bytes = node.durable.slice();
-  if (random !== undefined && node.size > node.durable.length) {
-    bytes = node.bytes.slice(0, node.durable.length + Math.floor(random() * (node.size - node.durable.length + 1)));
-  }
-  return { kind: "file", bytes, size: bytes.length, durable: bytes.slice(), modifiedMs: node.modifiedMs };
 }
