@@ -241,7 +241,7 @@ class FileSinkWriter<T> implements SinkWriter<T, readonly PendingFile[]> {
     return new StreamError(
       "invalid",
       `Cannot start sink "${this.#context.name}" afresh: "${this.#directory}" holds "${name}" of an earlier run, ` +
-        "must hold no parts; go on with --from latest, or empty the folder",
+        "must hold no parts; empty the folder, choose another, or, where checkpoints are on, go on with --from latest",
     );
   }
 }

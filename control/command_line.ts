@@ -29,6 +29,8 @@ export interface CommandLine<S extends ScriptOptions> {
   readonly configPath: string | undefined;
   /** Whether `--help` was given; {@link helpText} is what to print. */
   readonly help: boolean;
+  /** Whether `--stack` was given: a failure is shown with everything that there is to know. */
+  readonly stack: boolean;
 }
 
 interface EngineFlag {
@@ -63,6 +65,11 @@ const ENGINE_FLAGS: Readonly<Record<string, EngineFlag>> = {
     multiple: true,
     usage: "-DKEY=VALUE",
     description: "any option; may be repeated",
+  },
+  stack: {
+    type: "boolean",
+    usage: "--stack",
+    description: "show the whole stack of a failure, not only the lines of the script",
   },
   help: { type: "boolean", short: "h", usage: "-h, --help", description: "this text" },
 };
@@ -107,6 +114,7 @@ export function readCommandLine<S extends ScriptOptions>(argv: readonly string[]
     entries,
     configPath: given.get("config"),
     help,
+    stack: given.has("stack"),
   };
 }
 

@@ -42,8 +42,16 @@ export interface ConfigurationSources {
 export interface LoadedConfiguration {
   /** All layers, checked. */
   readonly configuration: Configuration;
-  /** Places that were not looked at and why, one line each, for the log. */
-  readonly skipped: readonly string[];
+  /** Places that were not looked at, for lack of a permission. */
+  readonly skipped: readonly SkippedPlace[];
+}
+
+/** A place that configuration can come from and that was not looked at. */
+export interface SkippedPlace {
+  /** What it is: `weir.yaml`. */
+  readonly place: string;
+  /** The flag of Deno that allows to look: `--allow-read=weir.yaml`. */
+  readonly flag: string;
 }
 
 /**
@@ -53,14 +61,23 @@ export interface LoadedConfiguration {
  */
 export async function loadConfiguration(sources: ConfigurationSources): Promise<LoadedConfiguration> {
   const { commandLine, environment, code = {}, options = KNOWN_OPTIONS } = sources;
-  const skipped: string[] = [];
-  if (environment === undefined) skipped.push("environment variables: run with --allow-env to use them");
+  const skipped: SkippedPlace[] = [];
   const configuration = Configuration.of(code, "code")
     .over(Configuration.of(commandLine.entries, "the command line"))
     .over(Configuration.of(readEnvironment(environment ?? {}, options), "the environment"))
     .over(await readConfigurationFile(sources, skipped));
+  if (environment === undefined) skipped.push({ place: `${PREFIX}… variables`, flag: "--allow-env" });
   asUsage(() => configuration.checkKnown(options, REFUSED_KEYS));
   return { configuration, skipped };
+}
+
+/** One line about the places that were not looked at; null when there are none. */
+export function skippedText(skipped: readonly SkippedPlace[]): string | null {
+  if (skipped.length === 0) return null;
+  const flags = skipped.map(({ flag }) => flag).join(" and ");
+  const places = skipped.map(({ place }) => place).join(" and ");
+  const were = places === DEFAULT_CONFIG_PATH ? "was" : "were";
+  return `Started without ${flags}: ${places} ${were} not looked at`;
 }
 
 /** The environment variable that sets a key: `pipeline.job-id` → `WEIR_PIPELINE_JOB_ID`. */
@@ -118,7 +135,7 @@ export function flattenEntries(content: unknown, origin: string): Record<string,
   return entries;
 }
 
-async function readConfigurationFile(sources: ConfigurationSources, skipped: string[]): Promise<Configuration> {
+async function readConfigurationFile(sources: ConfigurationSources, skipped: SkippedPlace[]): Promise<Configuration> {
   const { commandLine, readFile } = sources;
   const path = commandLine.configPath ?? DEFAULT_CONFIG_PATH;
   const origin = `file "${path}"`;
@@ -151,7 +168,7 @@ async function readOrSkip(
   path: string,
   mandatory: boolean,
   readFile: ConfigurationSources["readFile"],
-  skipped: string[],
+  skipped: SkippedPlace[],
 ): Promise<Uint8Array | null> {
   try {
     const bytes = await readFile(path, mandatory);
@@ -176,8 +193,8 @@ async function readOrSkip(
   }
 }
 
-function withoutPermission(path: string): string {
-  return `file "${path}": run with --allow-read=${path} to use it`;
+function withoutPermission(path: string): SkippedPlace {
+  return { place: path, flag: `--allow-read=${path}` };
 }
 
 function unknownVariable(name: string, known: Iterable<string>): string {

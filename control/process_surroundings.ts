@@ -61,6 +61,28 @@ export function onInterrupt(listener: () => void): () => void {
   };
 }
 
+/** Asks `handle` about each error that nobody catches. False: it is not for this one, the runtime goes on as ever. */
+export function onUncaught(handle: (error: unknown) => boolean): void {
+  if ("Deno" in globalThis) {
+    globalThis.addEventListener("unhandledrejection", (event) => {
+      if (handle(event.reason)) event.preventDefault();
+    });
+    return;
+  }
+  const listener = (error: unknown): void => {
+    if (handle(error)) return;
+    process.off("uncaughtException", listener);
+    process.off("unhandledRejection", listener);
+    // Nobody else wants it either: thrown again, so that Bun shows it and ends.
+    if (process.listenerCount("uncaughtException") + process.listenerCount("unhandledRejection") === 0) {
+      void Promise.reject(error);
+    }
+  };
+  // Bun tells a rejection of the script itself as the former, any other as the latter.
+  process.on("uncaughtException", listener);
+  process.on("unhandledRejection", listener);
+}
+
 /** Ends the process at once. */
 export function exitProcess(code: number): never {
   return process.exit(code);

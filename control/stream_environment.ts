@@ -20,7 +20,7 @@ import { systemClock, systemRandom } from "../runtime/system_clock.ts";
 import { systemFileSystem } from "../runtime/system_file_system.ts";
 import { systemJobLock } from "../runtime/system_job_lock.ts";
 import { type CommandLine, readCommandLine } from "./command_line.ts";
-import { loadConfiguration, type LoadedConfiguration } from "./config_sources.ts";
+import { loadConfiguration, type LoadedConfiguration, skippedText } from "./config_sources.ts";
 import { showLog } from "./log_display.ts";
 import {
   exitProcess,
@@ -34,6 +34,8 @@ import {
 import { commandLineOfProcess, configurationOfProcess } from "./process_start.ts";
 import type { ScriptArguments, ScriptOptions } from "./script_options.ts";
 import { watchJob } from "./terminal.ts";
+import { markJobFailure, tellUncaughtFailures } from "./uncaught_failures.ts";
+import { asUsage } from "./usage_error.ts";
 
 const log = getLogger(["weir", "control"]);
 
@@ -90,7 +92,9 @@ export class StreamEnvironment<S extends ScriptOptions = Record<never, never>> e
     // Without `args`, S is the record without members.
     const scriptOptions = options.args ?? {} as S;
     const { argv } = options;
-    const commandLine = argv === undefined ? commandLineOfProcess(scriptOptions) : readCommandLine(argv, scriptOptions);
+    if (argv !== undefined) return new StreamEnvironment(options, readCommandLine(argv, scriptOptions));
+    const commandLine = commandLineOfProcess(scriptOptions);
+    tellUncaughtFailures(commandLine.stack);
     return new StreamEnvironment(options, commandLine);
   }
 
@@ -101,31 +105,43 @@ export class StreamEnvironment<S extends ScriptOptions = Record<never, never>> e
 
   /**
    * Runs the pipeline to its end and shows how it goes on standard error. Sets the exit code:
-   * 0 finished, 1 failed, 2 wrong usage (ends the process), 130 interrupted.
+   * 0 finished, 1 failed, 2 wrong usage, 130 interrupted.
    *
+   * A failure that the script does not catch ends the process with its message and the lines of the script it came
+   * from; with `--stack`, with everything. Options that do not exist end the process, caught or not.
+   *
+   * @throws {UsageError} If the pipeline cannot run with this configuration.
    * @throws {StreamError} If the job failed.
    */
   async execute(jobName: string): Promise<JobResult> {
     const screen = processScreen();
     const ports = this.#ports();
-    const job = this.#start(jobName, ports, await configurationOfProcess(this.#configurationSources(ports)));
+    tellUncaughtFailures(this.#commandLine.stack);
+    const loaded = await configurationOfProcess(this.#configurationSources(ports));
+    // Before the start, which has things to say.
     const restoreLog = await showLog(screen);
-    const code = await watchJob(job, {
-      clock: ports.clock,
-      screen,
-      outputIsTerminal: outputIsTerminal(),
-      onInterrupt,
-      exit: exitProcess,
-    });
-    await restoreLog();
-    setExitCode(code);
-    return await job.result;
+    try {
+      const job = this.#start(jobName, ports, loaded);
+      job.result.catch(markJobFailure);
+      setExitCode(
+        await watchJob(job, {
+          clock: ports.clock,
+          screen,
+          outputIsTerminal: outputIsTerminal(),
+          onInterrupt,
+          exit: exitProcess,
+        }),
+      );
+      return await job.result;
+    } finally {
+      await restoreLog();
+    }
   }
 
   /**
    * Starts the pipeline and returns at once. Nothing is shown, no signal is handled.
    *
-   * @throws {UsageError} If the configuration cannot be used.
+   * @throws {UsageError} If the configuration cannot be used, or the pipeline cannot run with it.
    */
   async executeAsync(jobName: string): Promise<Job> {
     const ports = this.#ports();
@@ -138,10 +154,13 @@ export class StreamEnvironment<S extends ScriptOptions = Record<never, never>> e
   }
 
   #start(jobName: string, ports: JobPorts, { configuration, skipped }: LoadedConfiguration): Job {
-    const settings = jobSettings(jobName, configuration);
-    const { restart = settings.restart } = this.#options;
-    for (const line of skipped) log.debug(`Not looked at: ${line}`);
-    return Job.start(this.graph, { ...settings, restart }, ports, configuration.notices);
+    const skippedPlaces = skippedText(skipped);
+    if (skippedPlaces !== null) log.info(skippedPlaces);
+    return asUsage(() => {
+      const settings = jobSettings(jobName, configuration);
+      const { restart = settings.restart } = this.#options;
+      return Job.start(this.graph, { ...settings, restart }, ports, configuration.notices);
+    });
   }
 
   #configurationSources(ports: JobPorts): Parameters<typeof configurationOfProcess>[0] {

@@ -28,7 +28,8 @@ export function asUsage<T>(read: () => T): T {
   try {
     return read();
   } catch (error) {
-    if (error instanceof StreamError && error.kind === "invalid" && !(error instanceof UsageError)) {
+    const isWrongInput = error instanceof RangeError || (error instanceof StreamError && error.kind === "invalid");
+    if (isWrongInput && !(error instanceof UsageError)) {
       throw new UsageError(error.message, { cause: error });
     }
     throw error;

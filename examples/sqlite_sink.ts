@@ -66,7 +66,7 @@ class SqliteWriter<T> implements SinkWriter<T, SqliteTransaction> {
     throw new StreamError(
       "invalid",
       `Cannot start sink "${this.#context.name}" afresh: table "${this.#options.table}" of "${this.#path}" holds rows ` +
-        "of an earlier run, must be empty; go on with --from latest, or drop the table",
+        "of an earlier run, must be empty; drop the table, or, where checkpoints are on, go on with --from latest",
     );
   }
 

@@ -40,7 +40,7 @@ import {
   workOf,
 } from "./job_progress.ts";
 import type { JobSettings } from "./job_settings.ts";
-import { type AttemptStart, findOlder, findStart, startFrom, startWithout } from "./job_start.ts";
+import { type AttemptStart, checkStart, findOlder, findStart, startFrom, startWithout } from "./job_start.ts";
 import { reportJob, sampleEverySecond } from "./job_metrics.ts";
 import { MetricRegistry } from "./metrics.ts";
 import { makeRestartStrategy, type RestartStrategy } from "./restart_strategy.ts";
@@ -134,6 +134,7 @@ export class Job {
           `if it can, or switch checkpoints off`,
       );
     }
+    checkStart(settings);
     const job = new Job(graph, settings, ports);
     // The caller may look at `result` later.
     job.result.catch(() => {});

@@ -26,6 +26,20 @@ export type JobStartPoint =
   | { readonly kind: "restore"; readonly found: RestoredCheckpoints };
 
 /**
+ * Refuses to start from checkpoints when there is nowhere to look for them.
+ *
+ * @throws {StreamError} Of kind "invalid".
+ */
+export function checkStart({ name, start, checkpointing }: JobSettings): void {
+  if (start.kind === "fresh" || (checkpointing !== null && checkpointing.directory !== null)) return;
+  throw new StreamError(
+    "invalid",
+    `Cannot start "${name}" from a checkpoint: checkpoints are off or kept in memory; ` +
+      `set execution.checkpointing.interval and execution.checkpointing.dir`,
+  );
+}
+
+/**
  * Looks at the job's folder, or at the path the user points to.
  *
  * @throws {StreamError} If there is something where nothing may be, nothing where something must be, or it is damaged.
@@ -36,14 +50,7 @@ export async function findStart(
   listener: (event: RecoveryEvent) => void,
 ): Promise<JobStartPoint> {
   const { start } = settings;
-  if (storage === null) {
-    if (start.kind === "fresh") return { kind: "fresh", highestId: 0 };
-    throw new StreamError(
-      "invalid",
-      `Cannot start "${settings.name}" from a checkpoint: checkpoints are off or kept in memory; ` +
-        `set execution.checkpointing.interval and execution.checkpointing.dir`,
-    );
-  }
+  if (storage === null) return { kind: "fresh", highestId: 0 };
   const options: RecoveryOptions = { storage, verify: verifyRun, listener };
   if (start.kind === "path") return { kind: "restore", found: await findAt(start.path, options) };
   if (start.kind === "latest") {

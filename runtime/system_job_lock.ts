@@ -11,6 +11,7 @@
 import * as fs from "node:fs";
 import process from "node:process";
 import { StreamError } from "../core/errors.ts";
+import { errorCode } from "../core/file_system.ts";
 import type { HeldLock, JobLock } from "../checkpoint/job_lock.ts";
 import { explained } from "./system_file_system.ts";
 
@@ -30,10 +31,36 @@ export const systemJobLock: JobLock = {
     try {
       return await take(folder, path);
     } catch (error) {
-      throw explained("lock", path, error);
+      throw lockFailure(folder, explained("lock", path, error));
     }
   },
 };
+
+/** What is wrong with the folder, and the remedy, by POSIX name. */
+const FOLDER_PROBLEMS: Readonly<Record<string, readonly [kind: "invalid" | "unavailable", text: string]>> = {
+  ENOENT: ["invalid", "it is not there and cannot be made"],
+  ENOTDIR: ["invalid", "a part of the path is not a folder"],
+  EEXIST: ["invalid", "it is not a folder"],
+  EACCES: ["invalid", "access is denied"],
+  EPERM: ["invalid", "the operation is not permitted"],
+  EROFS: ["invalid", "the file system is read-only"],
+  ENOSPC: ["unavailable", "the disk is full"],
+  EDQUOT: ["unavailable", "the disk quota is used up"],
+};
+
+/** Whoever sees this has set a folder for checkpoints, perhaps without a thought of locks. */
+function lockFailure(folder: string, error: unknown): unknown {
+  const problem = FOLDER_PROBLEMS[errorCode(error) ?? ""];
+  if (problem === undefined) return error;
+  const [kind, text] = problem;
+  const remedy = kind === "invalid" ? "choose another with execution.checkpointing.dir" : "free space and start again";
+  return new StreamError(
+    kind,
+    `Cannot use "${folder}" for the checkpoints of the job: ${text} (${errorCode(error)}), ` +
+      `must be a folder that can be written to; ${remedy}`,
+    { cause: error },
+  );
+}
 
 async function take(folder: string, path: string): Promise<HeldLock> {
   fs.mkdirSync(folder, { recursive: true });
