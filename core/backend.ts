@@ -100,6 +100,15 @@ export interface StateBackend extends KeyContext, AsyncDisposable {
   /** The handle of an aggregating state; see the first overload. */
   state<I, A, O>(descriptor: AggregatingStateDescriptor<I, A, O>): AggregatingState<I, O> & MergingState;
 
+  /** Whether `prefetch` is worth the trouble now: there is more state than the processor's caches hold. Asked per record. */
+  readonly looksAhead?: boolean;
+
+  /**
+   * A hint: the first `count` of `keys` are the next current keys, in this order. May bring nearer what they hold;
+   * changes nothing that can be seen.
+   */
+  prefetch?(keys: readonly Key[], count: number): void;
+
   /** Lets rows that live elsewhere (heap timers) travel in the snapshots; restored rows are loaded at once. */
   attach(rows: RowSource): void;
 

@@ -68,6 +68,8 @@ export interface OperatorContext {
   readonly incremental: boolean;
   /** Milliseconds between two periodic watermark emissions; 0 = none. */
   readonly watermarkIntervalMs: number;
+  /** Whether no operator downstream in the chain has timers. */
+  readonly isLastKeyed: boolean;
   readonly task: TaskControl;
   readonly start: SinkStart;
   readonly restore: OperatorRestore | null;
@@ -121,6 +123,9 @@ export abstract class Operator<I, O> implements Output<I> {
 
   abstract collect(value: I, timestampMs: number): void;
 
+  /** Processes what `collect` has put off; called before a barrier and at the end of every step of the subtask. */
+  flush(): void {}
+
   watermark(watermarkMs: number): void {
     this.out.watermark(watermarkMs);
   }
@@ -155,8 +160,8 @@ export abstract class Operator<I, O> implements Output<I> {
   }
 
   /** Wraps what a user's function has thrown. */
-  protected failure(cause: unknown, value: unknown): Error {
-    return OperatorError.of(this.name, this.context.subtaskIndex, cause, this.recordsIn.count, value);
+  protected failure(cause: unknown, value: unknown, recordNumber: number = this.recordsIn.count): Error {
+    return OperatorError.of(this.name, this.context.subtaskIndex, cause, recordNumber, value);
   }
 
   /** Wraps a failure that no single record has caused. */

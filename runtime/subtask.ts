@@ -140,8 +140,10 @@ export class Subtask implements TaskControl, ExchangeOwner {
         this.#resume();
       } else if (this.#work.length > 0) {
         this.#work.shift()!();
+        this.#flushOperators();
       } else {
         const status = this.#hasEnded ? "waiting" : this.input!.process();
+        this.#flushOperators();
         if (status === "ended") this.#end();
         if (status === "waiting" && !this.#hasMore()) {
           this.#askBackpressure();
@@ -152,6 +154,11 @@ export class Subtask implements TaskControl, ExchangeOwner {
       this.#askBackpressure();
       if (this.clock.monotonicMs() >= this.sliceEndMs) return !this.#isHeldBack();
     }
+  }
+
+  /** Upstream first: what one sends, the next may put off again. */
+  #flushOperators(): void {
+    for (let i = 0; i < this.operators.length; i++) this.operators[i]!.flush();
   }
 
   #hasMore(): boolean {
@@ -167,7 +174,9 @@ export class Subtask implements TaskControl, ExchangeOwner {
 
   #resume(): void {
     const first = this.#resumables[0]!;
-    if (first.resume()) {
+    const isDone = first.resume();
+    this.#flushOperators();
+    if (isDone) {
       this.#resumables.shift();
       this.#finishEnd();
     }
@@ -244,6 +253,7 @@ export class Subtask implements TaskControl, ExchangeOwner {
 
   /** A barrier has arrived on every input, or the coordinator has sent it to this source. */
   barrier(arrival: BarrierArrival): void {
+    this.#flushOperators();
     this.snapshots.take(arrival);
   }
 

@@ -134,6 +134,7 @@ class SubtaskBuilder {
       backendFactory: ports.backendFactory,
       incremental: ports.incremental,
       watermarkIntervalMs: ports.watermarkIntervalMs,
+      isLastKeyed: !hasKeyedBelow(operator),
       task: this.#subtask,
       start: ports.start,
       restore: ports.restoreOf(operator.operatorId, index),
@@ -188,4 +189,8 @@ class SubtaskBuilder {
       clock,
     );
   }
+}
+
+function hasKeyedBelow({ next }: ChainedOperator): boolean {
+  return next.some(({ operator }) => operator.node.kind === "keyed" || hasKeyedBelow(operator));
 }

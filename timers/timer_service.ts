@@ -118,6 +118,11 @@ export class TimerService {
     if (this.processingTime.remove(timestampMs, this.keys.currentKey(), namespace)) this.scheduleWakeUp();
   }
 
+  /** When the next event-time timer is due; +Infinity when there is none. */
+  get nextEventTimeMs(): number {
+    return this.eventTime.headTimestampMs;
+  }
+
   /** Wall clock, milliseconds since the epoch. */
   currentProcessingTime(): number {
     return this.options.clock.nowMs();

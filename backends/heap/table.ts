@@ -57,6 +57,18 @@ export class Table {
     return row === undefined ? 0 : row;
   }
 
+  /** Reads what a record of each of these keys will read first. @returns Nothing of use. */
+  prefetch(keys: readonly Key[], count: number): number {
+    const { simple, values, epochs } = this;
+    let seen = 0;
+    for (let i = 0; i < count; i++) {
+      const key = keys[i]!;
+      const row = typeof key === "object" ? undefined : simple.get(key);
+      if (row !== undefined && values[row] !== undefined) seen += epochs[row]!;
+    }
+    return seen | 0;
+  }
+
   /**
    * Makes a row; there must be none of that key.
    *

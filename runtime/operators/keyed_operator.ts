@@ -6,6 +6,8 @@
  * Calls: the state backend, timers/.
  *
  * Invariants:
+ * - records are processed in the order in which they came, a few of them together (look_ahead.ts); the subtask calls
+ *   `flush` before anything that must find them processed;
  * - a watermark goes downstream only after every timer it makes due has fired;
  *   a pause in between holds back records but not barriers, so the timers that
  *   have not fired yet are in the snapshot, and fire first after a restore.
@@ -21,6 +23,7 @@ import { HeapTimerQueue } from "../../timers/heap_timer_queue.ts";
 import { MailboxProcessingTime } from "../../timers/processing_time.ts";
 import { TimerService } from "../../timers/timer_service.ts";
 import type { ActorScope, ActorTimers, TimeDomain } from "../actor.ts";
+import { LOOK_AHEAD, LookAhead, WORTH_FETCHING } from "./look_ahead.ts";
 import { Operator, type OperatorContext, type OperatorSnapshotParts, type Resumable } from "../operator.ts";
 import { watermarkList, watermarkOf } from "../operator_lists.ts";
 
@@ -34,7 +37,8 @@ export abstract class KeyedOperator<K extends Key, I, O> extends Operator<I, O> 
   protected scope!: ActorScope;
   /** Asked between two timers. */
   readonly #interrupted: () => boolean;
-  /** Watermark whose timers are firing, or that has gone downstream. */
+  private readonly ahead = new LookAhead<K, I>();
+  /** The last watermark: it waits behind a record that looks ahead, its timers are firing, or it has gone downstream. */
   private watermarkMs = MIN_WATERMARK;
   /** Watermark that has gone downstream. */
   #passedMs = MIN_WATERMARK;
@@ -106,6 +110,21 @@ export abstract class KeyedOperator<K extends Key, I, O> extends Operator<I, O> 
 
   collect(value: I, timestampMs: number): void {
     this.recordsIn.count++;
+    const { ahead } = this;
+    const index = ahead.count;
+    if (index === 0 && this.backend.looksAhead !== true) return this.processNow(value, timestampMs);
+    try {
+      ahead.keys[index] = this.keyOf(value);
+    } catch (cause) {
+      throw this.failure(cause, value);
+    }
+    ahead.values[index] = value;
+    ahead.timestamps[index] = timestampMs;
+    ahead.count = index + 1;
+    if (index + 1 === LOOK_AHEAD) this.flush();
+  }
+
+  private processNow(value: I, timestampMs: number): void {
     try {
       this.scope.timestampMs = timestampMs;
       this.setKey(this.keyOf(value));
@@ -113,6 +132,37 @@ export abstract class KeyedOperator<K extends Key, I, O> extends Operator<I, O> 
     } catch (cause) {
       throw this.failure(cause, value);
     }
+  }
+
+  override flush(): void {
+    const { ahead } = this;
+    const { count } = ahead;
+    if (count === 0) return;
+    if (count >= WORTH_FETCHING) this.backend.prefetch?.(ahead.keys, count);
+    for (let i = 0; i < count; i++) {
+      try {
+        this.scope.timestampMs = ahead.timestamps[i]!;
+        this.setKey(ahead.keys[i]!);
+        this.onRecord(ahead.values[i]!);
+      } catch (cause) {
+        throw this.failure(cause, ahead.values[i], this.recordsIn.count - count + i + 1);
+      }
+      if (ahead.watermarks[i]! > MIN_WATERMARK) this.#passWithin(i);
+    }
+    ahead.count = 0;
+    if (count === LOOK_AHEAD) ahead.renew();
+  }
+
+  /**
+   * A watermark between two records that look ahead. Only timers which those records have set can be due, here and
+   * downstream in the chain: so few that they need not be interruptible.
+   */
+  #passWithin(index: number): void {
+    const watermarkMs = this.ahead.watermarks[index]!;
+    this.ahead.watermarks[index] = MIN_WATERMARK;
+    this.timers.advanceWatermark(watermarkMs, never);
+    this.#passedMs = watermarkMs;
+    this.out.watermark(watermarkMs);
   }
 
   private setKey(key: K): void {
@@ -132,7 +182,20 @@ export abstract class KeyedOperator<K extends Key, I, O> extends Operator<I, O> 
   override watermark(watermarkMs: number): void {
     if (watermarkMs <= this.watermarkMs) return;
     this.watermarkMs = watermarkMs;
+    const { ahead } = this;
+    if (ahead.count > 0) {
+      if (this.context.isLastKeyed && watermarkMs < this.timers.nextEventTimeMs) {
+        ahead.watermarks[ahead.count - 1] = watermarkMs;
+        return;
+      }
+      this.flush();
+    }
     this.#fire();
+  }
+
+  override idle(isIdle: boolean): void {
+    this.flush();
+    this.out.idle(isIdle);
   }
 
   resume(): boolean {
@@ -192,6 +255,8 @@ export abstract class KeyedOperator<K extends Key, I, O> extends Operator<I, O> 
     await this.backend?.close();
   }
 }
+
+const never = () => false;
 
 /** What a fresh start reads from: it has no handles, so nothing is ever opened. */
 const NO_READER = {
