@@ -62,10 +62,10 @@ test("the same with parallelism 4", TIMEOUT, async () => {
 });
 
 /** After the nth file that gets its final name; a commit has several. */
-const afterCommitOf = (n: number): StopPoint => ({ when: "after", operation: "rename", part: "/part-", n });
+const afterCommitOf = (n: number): StopPoint => ({ when: "after", operation: "link", part: "/part-", n });
 
 /** Before the second file of a commit gets its final name; the first one has it. */
-const BETWEEN_RENAMES: StopPoint = { when: "before", operation: "rename", part: "-0-1[.]jsonl", n: 1 };
+const BETWEEN_LINKS: StopPoint = { when: "before", operation: "link", part: "-0-1[.]jsonl", n: 1 };
 
 /** Whether a commit is half done: a checkpoint has both committed and pending files. */
 function isBetweenRenames(job: JobFolder): boolean {
@@ -82,7 +82,7 @@ for (const parallelism of [1, 4]) {
     TIMEOUT,
     () =>
       withLateFlights(["--parallelism", String(parallelism)], async (job) => {
-        await killAt(job, BETWEEN_RENAMES, "--roll-bytes", "500", ...SLOW);
+        await killAt(job, BETWEEN_LINKS, "--roll-bytes", "500", ...SLOW);
         ok(isBetweenRenames(job), names(job.report).join(" "));
         checkSoFar(job);
         // Commits again at once what was pending, and is killed doing so.
@@ -102,7 +102,7 @@ for (const parallelism of [1, 4]) {
   );
 }
 
-const OPERATIONS: readonly Operation[] = ["create", "write", "sync", "rename", "remove", "syncDirectory"];
+const OPERATIONS: readonly Operation[] = ["create", "write", "sync", "rename", "link", "remove", "syncDirectory"];
 
 test(
   "a job that is killed before, within and after any operation on the disk ends alike",

@@ -35,7 +35,7 @@ const afterCheckpoint = (n: number): StopPoint => ({ when: "after", operation: "
 function withinCommit(job: JobFolder): StopPoint {
   // One of them may have nothing to commit.
   const ids = Array.from({ length: 20 }, (_, n) => highestId(job) + 3 + n);
-  return { when: "after", operation: "rename", part: `/part-(?:${ids.join("|")})-`, n: 1 };
+  return { when: "after", operation: "link", part: `/part-(?:${ids.join("|")})-`, n: 1 };
 }
 
 function flipByte(path: string, random: () => number): void {
@@ -148,7 +148,7 @@ test(
     withLateFlights(["-Dexecution.checkpointing.interval=1h", "--roll-bytes", "20000"], async (job) => {
       await killAt(job, afterCheckpoint(1));
       deepEqual(committedLines(job), []);
-      await killAt(job, { when: "after", operation: "rename", part: "/part-", n: 3 }, ...LATEST);
+      await killAt(job, { when: "after", operation: "link", part: "/part-", n: 3 }, ...LATEST);
       ok(committedLines(job).length > 0 && uncommitted(job).length > 0);
       checkSoFar(job);
       await finish(job, ...LATEST);

@@ -3,7 +3,7 @@ import { writeSync } from "node:fs";
 import type { FileSystem, OutputFile } from "../../core/file_system.ts";
 
 /** What is counted. */
-export type Operation = "create" | "write" | "sync" | "rename" | "remove" | "syncDirectory";
+export type Operation = "create" | "write" | "sync" | "rename" | "link" | "remove" | "syncDirectory";
 
 /** Where to stop: `before` or `after` the nth operation (1 = first) on a path that matches `part`, or with half of a write done. */
 export interface StopPoint {
@@ -75,6 +75,7 @@ export function stoppingFileSystem(inner: FileSystem, point: StopPoint): FileSys
     ...inner,
     create: (path, mode) => run("create", path, async () => output(await inner.create(path, mode))),
     rename: (from, to) => run("rename", to, () => inner.rename(from, to)),
+    link: (from, to) => run("link", to, () => inner.link(from, to)),
     remove: (path) => run("remove", path, () => inner.remove(path)),
     removeDirectory: (path) => run("remove", path, () => inner.removeDirectory(path)),
     syncDirectory: (path) => run("syncDirectory", path, () => inner.syncDirectory(path)),
