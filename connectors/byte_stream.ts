@@ -8,10 +8,11 @@
  *
  * @module
  */
+import { crc32 } from "../core/bytes.ts";
 import { messageOf, StreamError } from "../core/errors.ts";
 import type { FileSystem, InputFile } from "../core/file_system.ts";
 import { explained } from "./file_failure.ts";
-import { BYTE_ORDER_MARK_BYTES } from "./record_scanner.ts";
+import { BYTE_ORDER_MARK_BYTES, type Trace } from "./record_scanner.ts";
 
 /** Size of one read. */
 const CHUNK_BYTES = 512 * 1024;
@@ -22,6 +23,10 @@ export interface ByteStream {
   next(): Promise<Uint8Array | null>;
   /** Bytes of the file itself that were read, for a progress display. */
   readonly fileBytesRead: number;
+  /** The file itself. */
+  readonly file: InputFile;
+  /** What was found before the offset at which it was opened, as far as there was a trace to compare it with. */
+  readonly before: Uint8Array;
   /** Safe to call twice. */
   close(): void;
 }
@@ -34,16 +39,24 @@ export function isPacked(path: string): boolean {
 /**
  * Opens `path` so that the first chunk starts at `offset` bytes of the (unpacked) content.
  *
- * @throws {StreamError} "invalid" when the content ends before `offset`, or when there is no line end before it: then it
- * is not the file that was read before.
+ * @param trace Of the bytes before `offset`; null when it is not known.
+ * @throws {StreamError} "invalid" when the content ends before `offset`, or when there is no line end before it, or other
+ * bytes than `trace` says: then it is not the file that was read before.
  */
-export async function openByteStream(fileSystem: FileSystem, path: string, offset: number): Promise<ByteStream> {
+export async function openByteStream(
+  fileSystem: FileSystem,
+  path: string,
+  offset: number,
+  trace: Trace | null,
+): Promise<ByteStream> {
   const file = await explained("open", path, fileSystem.open(path));
-  const start = Math.max(0, offset - 1);
+  const traceLength = Math.min(offset, Math.max(1, trace?.length ?? 0));
+  const start = offset - traceLength;
   const stream = isPacked(path) ? new PackedStream(file) : new PlainStream(file, start);
   try {
     if (offset > 0) {
-      await skip(stream, path, isPacked(path) ? start : 0, offset);
+      await skip(stream, path, isPacked(path) ? start : 0, offset, traceLength);
+      if (trace !== null && trace.length > 0 && crc32(stream.before) !== trace.crc) throw replaced(path, offset);
     }
     return stream;
   } catch (error) {
@@ -52,10 +65,17 @@ export async function openByteStream(fileSystem: FileSystem, path: string, offse
   }
 }
 
-/** Drops `count` bytes and the line end that must follow them; the rest of the chunk is put back. */
-async function skip(stream: PlainStream | PackedStream, path: string, count: number, offset: number): Promise<void> {
-  let left = count;
-  for (;;) {
+/** Drops `count` bytes, sets those up to `offset` aside, and puts the rest of the chunk back. */
+async function skip(
+  stream: PlainStream | PackedStream,
+  path: string,
+  count: number,
+  offset: number,
+  traceLength: number,
+): Promise<void> {
+  const before = new Uint8Array(traceLength);
+  const total = count + traceLength;
+  for (let done = 0; done < total;) {
     const chunk = await stream.next();
     if (chunk === null) {
       throw new StreamError(
@@ -64,31 +84,41 @@ async function skip(stream: PlainStream | PackedStream, path: string, count: num
           "put the old file back, or start without --from",
       );
     }
-    if (chunk.byteLength <= left) {
-      left -= chunk.byteLength;
-      continue;
+    const taken = chunk.subarray(0, total - done);
+    if (done + taken.byteLength > count) {
+      before.set(taken.subarray(Math.max(0, count - done)), Math.max(0, done - count));
     }
-    if (offset > BYTE_ORDER_MARK_BYTES && chunk[left] !== LINE_END) {
-      throw new StreamError(
-        "invalid",
-        `Cannot go on reading "${path}": byte ${offset - 1} does not end a line, so it is not the file that was ` +
-          "read before; put the old file back, or start without --from",
-      );
-    }
-    stream.putBack(chunk.subarray(left + 1));
-    return;
+    done += taken.byteLength;
+    stream.putBack(chunk.subarray(taken.byteLength));
   }
+  if (offset > BYTE_ORDER_MARK_BYTES && before[traceLength - 1] !== LINE_END) {
+    throw new StreamError(
+      "invalid",
+      `Cannot go on reading "${path}": byte ${offset - 1} does not end a line, so it is not the file that was ` +
+        "read before; put the old file back, or start without --from",
+    );
+  }
+  stream.before = before;
+}
+
+function replaced(path: string, offset: number): StreamError {
+  return new StreamError(
+    "invalid",
+    `Cannot go on reading "${path}": what it holds before byte ${offset} is not what was read before, so it is another ` +
+      "file or was written anew; put the old file back, or start without --from",
+  );
 }
 
 const LINE_END = 10;
 
 class PlainStream implements ByteStream {
-  readonly #file: InputFile;
+  readonly file: InputFile;
+  before: Uint8Array = new Uint8Array(0);
   #offset: number;
   #kept: Uint8Array | null = null;
 
   constructor(file: InputFile, offset: number) {
-    this.#file = file;
+    this.file = file;
     this.#offset = offset;
   }
 
@@ -107,17 +137,19 @@ class PlainStream implements ByteStream {
       return kept;
     }
     const chunk = new Uint8Array(CHUNK_BYTES);
-    const count = await explained("read", this.#file.path, this.#file.read(chunk, this.#offset));
+    const count = await explained("read", this.file.path, this.file.read(chunk, this.#offset));
     this.#offset += count;
     return count === 0 ? null : chunk.subarray(0, count);
   }
 
   close(): void {
-    this.#file.close();
+    this.file.close();
   }
 }
 
 class PackedStream implements ByteStream {
+  readonly file: InputFile;
+  before: Uint8Array = new Uint8Array(0);
   readonly #packed: PlainStream;
   readonly #path: string;
   #unpacked: AsyncIterator<Uint8Array> | null = null;
@@ -125,6 +157,7 @@ class PackedStream implements ByteStream {
   #stop: (() => void) | null = null;
 
   constructor(file: InputFile) {
+    this.file = file;
     this.#packed = new PlainStream(file, 0);
     this.#path = file.path;
   }

@@ -12,6 +12,7 @@
  */
 import { NO_TIMESTAMP } from "../core/element.ts";
 import { messageOf, StreamError } from "../core/errors.ts";
+import { crc32 } from "../core/bytes.ts";
 import type { FileStatus, FileSystem } from "../core/file_system.ts";
 import type { Counter } from "../core/metrics.ts";
 import type { SourceOutput } from "../core/source.ts";
@@ -26,7 +27,7 @@ import {
   type RecordDecoder,
   type RecordFormat,
 } from "./record_format.ts";
-import { InvalidTextError, RecordScanner } from "./record_scanner.ts";
+import { InvalidTextError, RecordScanner, type Trace } from "./record_scanner.ts";
 
 /** How far a file has been read; what a checkpoint holds. */
 export interface FilePosition {
@@ -36,6 +37,8 @@ export interface FilePosition {
   readonly line: number;
   /** Records up to there that could not be read and were skipped. */
   readonly malformed: number;
+  /** Of the bytes before `offset`: another file of that name is noticed. Absent in checkpoints of before there were any. */
+  readonly trace?: Trace;
   /** Whether it was read to its end, so that it need not be opened again. */
   readonly ended: boolean;
   /** Columns, of formats that have a header. */
@@ -75,7 +78,11 @@ export class FileSplit<T> {
   readonly #reading: FileReading<T>;
   readonly #scanner: RecordScanner;
   readonly #decoder: RecordDecoder<T>;
+  /** Of what was read before the file is opened here. */
+  readonly #restoredTrace: Trace | null;
   #stream: ByteStream | null = null;
+  /** Last change of the file when a look found it unchanged, milliseconds since the epoch. */
+  #modifiedMs = Number.NaN;
   #loading: Promise<void> | null = null;
   /** The chunk that was loaded ahead; null at the end of the file, undefined when there is none. */
   #chunk: Uint8Array | null | undefined = undefined;
@@ -97,6 +104,7 @@ export class FileSplit<T> {
     this.#reading = reading;
     this.#scanner = new RecordScanner(reading.format.framing, position?.offset ?? 0, position?.line ?? 0);
     this.#decoder = reading.format.decoder(position?.header ?? null);
+    this.#restoredTrace = position?.trace ?? null;
     this.#malformed = position?.malformed ?? 0;
     this.#ended = position?.ended ?? false;
   }
@@ -122,6 +130,8 @@ export class FileSplit<T> {
     return {
       offset: this.#scanner.offset,
       line: this.#scanner.line,
+      // A file that is not opened here is as it was.
+      trace: this.#stream === null && this.#restoredTrace !== null ? this.#restoredTrace : this.#scanner.trace,
       malformed: this.#malformed,
       ended: this.#ended,
       header: this.#decoder.header,
@@ -171,6 +181,9 @@ export class FileSplit<T> {
         this.#chunk = undefined;
         this.prefetch();
         await this.#loading;
+      } else if (this.#stream !== null && status?.modifiedMs !== this.#modifiedMs) {
+        await this.#checkUnchanged(this.#stream, this.#readBytes, this.#scanner.pushedTrace);
+        this.#modifiedMs = status?.modifiedMs ?? Number.NaN;
       }
     } catch (error) {
       this.#failure = { error };
@@ -186,14 +199,28 @@ export class FileSplit<T> {
     this.#stream = null;
   }
 
+  /** Bytes of the content that have come, whether they are part of a record or not. */
+  get #readBytes(): number {
+    return this.#scanner.offset + this.#scanner.restBytes;
+  }
+
+  /** That the file holds before `end` what was read there. */
+  async #checkUnchanged({ file }: ByteStream, end: number, trace: Trace): Promise<void> {
+    const bytes = new Uint8Array(trace.length);
+    const count = await explained("read", this.path, file.read(bytes, end - trace.length));
+    if (count === trace.length && crc32(bytes) === trace.crc) return;
+    throw cannotFollow(this.path, `it was written anew, what it held before byte ${end} has changed`);
+  }
+
   #hasGrown(status: FileStatus | null): boolean {
-    const readBytes = this.#scanner.offset + this.#scanner.restBytes;
+    const readBytes = this.#readBytes;
+    const opened = this.#stream?.file.identity ?? null;
+    if (status !== null && status.identity !== null && opened !== null && status.identity !== opened) {
+      throw cannotFollow(this.path, "another file has taken its place");
+    }
     if (status === null || status.sizeBytes < readBytes) {
       const found = status === null ? "it is gone" : `it has shrunk to ${status.sizeBytes} bytes`;
-      throw new StreamError(
-        "invalid",
-        `Cannot follow "${this.path}": ${found}, ${readBytes} were read before; followed files must only grow`,
-      );
+      throw cannotFollow(this.path, `${found}, ${readBytes} were read before`);
     }
     this.sizeBytes = status.sizeBytes;
     return status.sizeBytes > readBytes;
@@ -247,21 +274,39 @@ export class FileSplit<T> {
     }
   }
 
+  async #openStream(): Promise<ByteStream> {
+    const { fileSystem } = this.#reading;
+    const stream = await openByteStream(fileSystem, this.path, this.#scanner.offset, this.#restoredTrace);
+    if (this.#restoredTrace !== null) this.#scanner.remember(stream.before);
+    return stream;
+  }
+
   /** Fetches one chunk; never rejects. */
   async #load(): Promise<void> {
     try {
-      const { fileSystem } = this.#reading;
-      const stream = this.#stream ?? await openByteStream(fileSystem, this.path, this.#scanner.offset);
+      const stream = this.#stream ?? await this.#openStream();
       if (this.#closed) {
         stream.close();
         return;
       }
       this.#stream = stream;
-      this.#chunk = await stream.next();
+      const [end, trace] = [this.#readBytes, this.#scanner.pushedTrace];
+      const chunk = await stream.next();
+      // Afterwards: the chunk itself must be of the file that was read before.
+      if (this.#reading.follow) await this.#checkUnchanged(stream, end, trace);
+      this.#chunk = chunk;
     } catch (error) {
       if (!this.#closed) this.#failure = { error };
     } finally {
       this.#loading = null;
     }
   }
+}
+
+function cannotFollow(path: string, found: string): StreamError {
+  return new StreamError(
+    "invalid",
+    `Cannot follow "${path}": ${found}; followed files must only grow: put the old file back and go on with ` +
+      "--from latest, or start without --from",
+  );
 }

@@ -2,7 +2,7 @@
  * Cuts a stream of bytes into records at line ends and turns each into text.
  *
  * Called by: connectors/file_split.ts.
- * Calls: nothing.
+ * Calls: core/bytes.ts.
  *
  * Invariants:
  * - `offset` and `line` are those behind the record that was taken last, exact to the byte whatever the encoding;
@@ -10,12 +10,15 @@
  *
  * @module
  */
+import { crc32 } from "../core/bytes.ts";
 
 const LINE_END = 10;
 const CARRIAGE_RETURN = 13;
 const QUOTE = 34;
 /** Length of the mark that some writers put before the first line. */
 export const BYTE_ORDER_MARK_BYTES = 3;
+/** Bytes of what was read that are kept, to recognise the file by. */
+const TRACE_BYTES = 1024;
 /** Longest text that every runtime can hold, with room to spare. */
 const MAX_RECORD_BYTES = 256 * 1024 * 1024;
 
@@ -31,6 +34,14 @@ export interface Framing {
    * block: only for records that are parsed into something else.
    */
   readonly block: boolean;
+}
+
+/** By what bytes that were read can be recognised. */
+export interface Trace {
+  /** How many bytes. */
+  readonly length: number;
+  /** Their CRC-32. */
+  readonly crc: number;
 }
 
 /** Bytes that are no UTF-8. */
@@ -89,6 +100,27 @@ export class RecordScanner {
   /** Bytes that were pushed and are not part of a record yet. */
   get restBytes(): number {
     return this.#end - this.#start;
+  }
+
+  /** Takes up what comes before the first chunk, for traces. */
+  remember(before: Uint8Array): void {
+    this.#bytes = before.slice();
+    this.#start = this.#end = this.#scanned = before.byteLength;
+  }
+
+  /** Of the last bytes before `offset`. */
+  get trace(): Trace {
+    return this.#traceOf(this.#start);
+  }
+
+  /** Of the last bytes that were pushed, whether they are part of a record or not. */
+  get pushedTrace(): Trace {
+    return this.#traceOf(this.#end);
+  }
+
+  #traceOf(end: number): Trace {
+    const bytes = this.#bytes.subarray(Math.max(0, end - TRACE_BYTES), end);
+    return { length: bytes.byteLength, crc: crc32(bytes) };
   }
 
   /** Adds a chunk. @throws {RangeError} When a record grows beyond what a text can hold. */
@@ -176,15 +208,17 @@ export class RecordScanner {
   #makeRoom(rest: number, more: number): void {
     const capacity = this.#bytes.byteLength;
     let target = this.#bytes;
-    if (rest + more > capacity / 2) {
-      target = new Uint8Array(Math.max(2 * capacity, 2 * (rest + more)));
+    const kept = Math.min(this.#start, TRACE_BYTES);
+    if (kept + rest + more > capacity / 2) {
+      target = new Uint8Array(Math.max(2 * capacity, 2 * (kept + rest + more)));
     }
-    target.set(this.#bytes.subarray(this.#start, this.#end));
+    const from = this.#start - kept;
+    target.set(this.#bytes.subarray(from, this.#end));
     this.#bytes = target;
-    this.#scanned -= this.#start;
-    this.#closedAt -= this.#start;
-    this.#start = 0;
-    this.#end = rest;
+    this.#scanned -= from;
+    this.#closedAt -= from;
+    this.#start = kept;
+    this.#end = kept + rest;
     this.#block = "";
     this.#blockStart = this.#blockEnd = 0;
   }

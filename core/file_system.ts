@@ -33,6 +33,8 @@ export interface InputFile {
   readonly path: string;
   /** Size when it was opened. */
   readonly sizeBytes: number;
+  /** As in {@link FileStatus}; stays that of this file when its path leads to another. */
+  readonly identity: string | null;
   /** Fills `target` from `offset` on; the number of bytes read, less than asked for only at the end. Blocks. */
   readSync(target: Uint8Array, offset: number): number;
   /** As `readSync`, without blocking. */

@@ -107,12 +107,14 @@ class SystemOutputFile implements OutputFile {
 class SystemInputFile implements InputFile {
   readonly path: string;
   readonly sizeBytes: number;
+  readonly identity: string | null;
   #fd: number;
 
-  constructor(path: string, fd: number, sizeBytes: number) {
+  constructor(path: string, { fd, sizeBytes, identity }: OpenFile) {
     this.path = path;
     this.#fd = fd;
     this.sizeBytes = sizeBytes;
+    this.identity = identity;
   }
 
   readSync(target: Uint8Array, offset: number): number {
@@ -147,12 +149,19 @@ class SystemInputFile implements InputFile {
 
 const FLAGS = { exclusive: "wx", truncate: "w", append: "a" } as const;
 
+/** A file that the system has opened. */
+interface OpenFile {
+  readonly fd: number;
+  readonly sizeBytes: number;
+  readonly identity: string | null;
+}
+
 /** Opens and asks for the size; closes again when that fails. */
-async function openWithSize(path: string, flags: string): Promise<{ fd: number; sizeBytes: number }> {
+async function openWithSize(path: string, flags: string): Promise<OpenFile> {
   const fd = await settle<number>((done) => fs.open(path, flags, done));
   try {
     const stats = await settle<fs.Stats>((done) => fs.fstat(fd, done));
-    return { fd, sizeBytes: stats.size };
+    return { fd, sizeBytes: stats.size, identity: identityOf(stats) };
   } catch (error) {
     fs.closeSync(fd);
     throw error;
@@ -198,8 +207,7 @@ export const systemFileSystem: FileSystem = {
     }),
   open: (path) =>
     permitted("open", path, async () => {
-      const { fd, sizeBytes } = await openWithSize(path, "r");
-      return new SystemInputFile(path, fd, sizeBytes);
+      return new SystemInputFile(path, await openWithSize(path, "r"));
     }),
   readFile: (path) =>
     permitted("read", path, async () => {

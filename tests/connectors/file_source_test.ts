@@ -10,10 +10,10 @@ import { csv } from "../../connectors/csv_source.ts";
 import type { FileSourceOptions } from "../../connectors/file_source.ts";
 import { jsonLines, lines } from "../../connectors/text_formats.ts";
 import { StreamError } from "../../core/errors.ts";
-import type { Source, SourceReader } from "../../core/source.ts";
+import type { Source, SourceReader, SplitPosition } from "../../core/source.ts";
 import { systemFileSystem } from "../../runtime/system_file_system.ts";
 import { ManualClock } from "../support/manual_clock.ts";
-import type { MemoryFileSystem } from "../support/memory_file_system.ts";
+import { MemoryFileSystem } from "../support/memory_file_system.ts";
 import {
   readRecords,
   restoredPositions,
@@ -193,6 +193,13 @@ test("lines() refuses to go on in a file that has shrunk, is gone or is another 
     read({ a: "eleven\ntwelve\n" }),
     failsWith("invalid", /byte 7 does not end a line, so it is not the fi/),
   );
+  await rejects(
+    read({ a: "uno\ndos\ntercero\n" }),
+    failsWith(
+      "invalid",
+      /^Cannot go on reading "a": what it holds before byte 8 is not what was read before, so it is/,
+    ),
+  );
   await rejects(read({}), failsWith("invalid", /^Cannot open "a": there is no such file or folder; check the path$/));
   deepEqual((await read({ a: "one\ntwo\nthree\nfour" })).values, ["three", "four"]);
 });
@@ -260,6 +267,90 @@ test("lines() that follow wait for the end of a last line, and take turns betwee
   equal(files.openCount, 0);
   equal(clock.scheduledCount, 0);
 });
+
+test("lines() that follow never lose lines in silence when a file is rotated or written anew", async () => {
+  const long = Array.from({ length: 500 }, (_, n) => `line ${n}\n`).join("");
+  for (const first of ["1\n2\n3", long]) {
+    const rotations: [string, (files: MemoryFileSystem) => Promise<void>, RegExp][] = [
+      ["renamed", async (files) => {
+        await files.rename("a", "a.1");
+        files.put("a", `${first}\nmore\n`);
+      }, /^Cannot follow "a": another file has taken its place; followed files must only grow: put the old/],
+      [
+        "written anew",
+        (files) => write(files, "a", "truncate", `new\n${first}\nmore\n`),
+        /what it held before byte \d+ has/,
+      ],
+      [
+        "of the same size",
+        (files) => write(files, "a", "truncate", `${first.replaceAll("1", "7")}\nlast\n`),
+        /it was written anew, what/,
+      ],
+    ];
+    for (const [name, rotate, message] of rotations) {
+      let nowMs = 0;
+      const files = new MemoryFileSystem(() => ++nowMs);
+      files.put("a", first);
+      const clock = new ManualClock();
+      const open = (restored: SplitPosition[] | null) =>
+        lines("a", { follow: true, pollIntervalMs: 50 }).open(sourceContext({ fileSystem: files, clock, restored }));
+      const reader = await open(null);
+      const output = new TestOutput<string>();
+      deepEqual((await look(reader, output, clock)).length, first.split("\n").length - 1, name);
+      deepEqual(await look(reader, output, clock), []);
+      await append(files, "a", "\nlast\n");
+      equal((await look(reader, output, clock)).at(-1), "last");
+      await write(files, "a", "truncate", `${first}\nlast\n`);
+      deepEqual(await look(reader, output, clock), [], "written again as it was");
+      const restored = restoredPositions(reader);
+      await rotate(files);
+      await rejects(look(reader, output, clock), failsWith("invalid", message), name);
+      await reader.close();
+      const restarted = await open(restored);
+      await rejects(look(restarted, output, clock), failsWith("invalid", /^Cannot go on reading "a": /), name);
+      await restarted.close();
+      equal(files.openCount, 0);
+    }
+  }
+});
+
+test("lines() that follow notice a file that is written anew between two pieces of it", async () => {
+  const files = filesWith({ a: `${"x".repeat(99)}\n`.repeat(20_000) });
+  const clock = new ManualClock();
+  const reader = await lines("a", { follow: true }).open(sourceContext({ fileSystem: files, clock }));
+  let reads = 0;
+  files.onOperation = (operation) => {
+    if (operation === "read" && ++reads === 4) files.put("b", "");
+    if (operation !== "read" || reads !== 4) return;
+    const size = files.content("a").byteLength;
+    for (let offset = 0; offset < size; offset += 100) files.flipBit("a", offset);
+  };
+  await rejects(
+    readRecords(reader, new TestOutput<string>(), clock, 30_000),
+    failsWith("invalid", /it was written anew/),
+  );
+  await reader.close();
+});
+
+test("lines() goes on behind any line of a file, also with a byte order mark", async () => {
+  const files = filesWith({ a: `\ufeff${Array.from({ length: 300 }, (_, n) => `line ${n}\n`).join("")}` });
+  for (const count of [1, 2, 150, 299]) {
+    const restored = await positionAfter(files, count);
+    const rest = await readAll(lines("a"), files, { restored });
+    deepEqual([rest.values.length, rest.values[0]], [300 - count, `line ${count}`]);
+  }
+});
+
+async function write(
+  files: MemoryFileSystem,
+  path: string,
+  mode: "truncate",
+  text: string,
+): Promise<void> {
+  const file = await files.create(path, mode);
+  await file.write(new TextEncoder().encode(text));
+  await file.close();
+}
 
 async function append(files: MemoryFileSystem, path: string, text: string): Promise<void> {
   const file = await files.create(path, "append");

@@ -354,6 +354,7 @@ export class MemoryFileSystem implements FileSystem {
     };
     return {
       path,
+      identity: identityOf(node),
       get sizeBytes() {
         return node.size;
       },

@@ -112,6 +112,7 @@ export class MortalFileSystem implements FileSystem {
   #input(file: InputFile): InputFile {
     return {
       path: file.path,
+      identity: file.identity,
       get sizeBytes() {
         return file.sizeBytes;
       },
