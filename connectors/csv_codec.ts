@@ -39,6 +39,16 @@ export function parseCsvRow(text: string, delimiter: string): string[] {
   }
 }
 
+/** Where field `index` of a record that {@link parseCsvRow} takes starts, with its quote; characters. */
+export function csvFieldOffset(text: string, delimiter: string, index: number): number {
+  let at = 0;
+  for (let count = 0; count < index; count++) {
+    at = text[at] === '"' ? closingQuote(text, at) + 1 : text.indexOf(delimiter, at);
+    at++;
+  }
+  return at;
+}
+
 /** Offset of the quote that ends the field whose quote is at `start`. */
 function closingQuote(text: string, start: number): number {
   let at = start + 1;

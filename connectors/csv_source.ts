@@ -8,12 +8,15 @@
  */
 import { messageOf } from "../core/errors.ts";
 import type { Source } from "../core/source.ts";
-import { parseCsvRow } from "./csv_codec.ts";
+import { csvFieldOffset, parseCsvRow } from "./csv_codec.ts";
 import { fileSource, type FileSourceOptions } from "./file_source.ts";
 import type { Paths } from "./path_pattern.ts";
 import { MalformedRecordError, NO_RECORD, type RecordDecoder, type RecordFormat } from "./record_format.ts";
 
-/** How the text of each column becomes a value, by name of the column; one that throws makes the row malformed. */
+/**
+ * How the text of each column becomes a value, by name of the column. One that throws, or returns NaN, makes the row
+ * malformed, and so does `Number` for a field without text, of which it would make 0.
+ */
 export type CsvColumns = Readonly<Record<string, (text: string) => unknown>>;
 
 /** A row, as `columns` make it. */
@@ -57,24 +60,30 @@ class CsvDecoder implements RecordDecoder<Record<string, unknown>> {
     const row: Record<string, unknown> = {};
     for (let index = 0; index < fields.length; index++) {
       // Both arrays have this length.
-      this.#set(row, this.#header[index] as string, fields[index] as string, text);
+      this.#set(row, this.#header[index] as string, fields[index] as string, text, index);
     }
     return row;
   }
 
-  #set(row: Record<string, unknown>, name: string, field: string, text: string): void {
+  #set(row: Record<string, unknown>, name: string, field: string, text: string, index: number): void {
     if (this.#columns === null) {
       row[name] = field;
       return;
     }
     const parse = Object.hasOwn(this.#columns, name) ? this.#columns[name] : undefined;
     if (parse === undefined) return;
+    let value: unknown;
     try {
-      row[name] = parse(field);
-    } catch (error) {
-      const reason = messageOf(error);
-      throw new MalformedRecordError(`column "${name}": ${reason}`, Math.max(0, text.indexOf(field)), { cause: error });
+      value = parse(field);
+    } catch (cause) {
+      const at = csvFieldOffset(text, this.#delimiter, index);
+      throw new MalformedRecordError(`column "${name}": ${messageOf(cause)}`, at, { cause });
     }
+    if (Number.isNaN(value) || (parse === Number && field.trim() === "")) {
+      const at = csvFieldOffset(text, this.#delimiter, index);
+      throw new MalformedRecordError(`column "${name}": ${JSON.stringify(field.slice(0, 100))} is not a number`, at);
+    }
+    row[name] = value;
   }
 
   #checkedHeader(fields: readonly string[]): readonly string[] {

@@ -30,6 +30,8 @@ export interface SinkContext {
   readonly fileSystem: FileSystem;
   /** Metrics of this operator subtask. */
   readonly metrics: MetricGroup;
+  /** Fails the job at once, for what goes wrong while none of the writer's methods runs. */
+  fail(error: unknown): void;
 }
 
 /** How the job starts. */

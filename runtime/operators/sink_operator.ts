@@ -54,6 +54,7 @@ export class SinkOperator<T> extends Operator<T, never> {
       random: context.random,
       fileSystem: context.fileSystem,
       metrics: context.metrics,
+      fail: (cause) => context.task.fail(this.failureOutsideRecords(cause)),
     });
     // A job that was cancelled meanwhile has closed this operator without its writer.
     if (this.#isClosed) return await writer.close();

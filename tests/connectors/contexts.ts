@@ -78,6 +78,7 @@ export function sinkContext(fileSystem: FileSystem, overrides: Partial<SinkConte
     random: new SeededRandom(),
     fileSystem,
     metrics: new TestMetrics(),
+    fail: () => {},
     ...overrides,
   };
 }

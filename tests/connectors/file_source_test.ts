@@ -173,6 +173,23 @@ test("csv() takes a column whose conversion throws as malformed", async () => {
   match(malformed[0]?.reason ?? "", /^column "n": /);
 });
 
+test("csv() takes what is no number as malformed, and names the column of the field that holds it", async () => {
+  const columns = { a: String, n: Number };
+  const rows = 'a,n,b\n1,abc,x\n"a,\n""b""",,y\nx,x,x\nx,-1e3,\n';
+  const files = filesWith({ "a.csv": rows });
+  const { values, malformed } = await readAll(csv("a.csv", { columns, onMalformed: "side-output" }), files);
+  deepEqual(values, [{ a: "x", n: -1000 }]);
+  deepEqual(malformed.map(({ location, reason }) => `${location} ${reason}`), [
+    'a.csv:2:3 column "n": "abc" is not a number',
+    'a.csv:4:8 column "n": "" is not a number',
+    'a.csv:5:3 column "n": "x" is not a number',
+  ]);
+  await rejects(
+    readAll(csv("a.csv", { columns }), files),
+    failsWith("invalid", /^Cannot read "a\.csv" line 2, column 3: column "n": "abc" is not a number; correct the file/),
+  );
+});
+
 async function positionAfter(files: MemoryFileSystem, count: number, options: FileSourceOptions = {}) {
   const context = sourceContext({ fileSystem: files });
   const reader = await lines("a", options).open(context);

@@ -94,6 +94,54 @@ test("callbackSink() lets no more calls be under way than it is told, and a chec
   await prepare;
 });
 
+test("callbackSink() never has more calls under way than it is told, begins them in order, and takes any thenable", async () => {
+  const begun: number[] = [];
+  const finish: (() => void)[] = [];
+  let running = 0;
+  let most = 0;
+  const sink = callbackSink<number>((value) => {
+    begun.push(value);
+    if (value % 3 === 0) return;
+    most = Math.max(most, ++running);
+    return {
+      then(resolve: () => void): void {
+        finish.push(() => {
+          running--;
+          resolve();
+        });
+      },
+    };
+  }, { maxConcurrency: 4 });
+  const writer = await opened(sink);
+  for (let value = 0; value < 64; value++) writer.write(value, 0);
+  const events: string[] = [];
+  const prepare = writer.prepareCommit(1)().then(() => events.push(`prepared after ${begun.length}`));
+  writer.write(64, 0);
+  const room = Promise.resolve(writer.backpressure?.()).then(() => events.push(`room after ${begun.length}`));
+  for (let turn = 0; turn < 1000; turn++) {
+    await Promise.resolve();
+    finish.shift()?.();
+  }
+  await Promise.all([room, prepare]);
+  equal(most, 4);
+  deepEqual(begun, Array.from({ length: 65 }, (_, value) => value));
+  deepEqual(events.sort(), ["prepared after 65", "room after 65"]);
+  await writer.close();
+});
+
+test("callbackSink() tells of a rejection at once, also when no record comes any more", async () => {
+  for (const maxConcurrency of [1, 2]) {
+    const reported: unknown[] = [];
+    const sink = callbackSink<string>((word) => Promise.reject(new Error(word)), { maxConcurrency });
+    const writer = await sink.open(sinkContext(new MemoryFileSystem(), { fail: (error) => reported.push(error) }));
+    writer.write("first", 0);
+    writer.write("second", 0);
+    for (let turn = 0; turn < 10; turn++) await Promise.resolve();
+    equal(String(reported), "Error: first");
+    await writer.close();
+  }
+});
+
 test("callbackSink() passes on what a call throws or rejects with", async () => {
   const throwing = await opened<number>(callbackSink(() => {
     throw new Error("broken");
