@@ -34,7 +34,8 @@ An option is set in one of these places; the first that has it counts:
    \`\`\`
 5. **Default**.
 
-Without the permission for it, the environment or \`weir.yaml\` is passed over; a file named by \`--config\` must be readable.
+Without the permission for it, the environment or \`weir.yaml\` is passed over, and a line on standard error says so; a file
+named by \`--config\` must be readable.
 An unknown key, or a value of another type, is an error that names the nearest key, and ends the program with exit code 2.
 Durations are written \`500 ms\`, \`10 s\`, \`10 min\`, \`2 h\`, \`3 d\` (a plain number is milliseconds), sizes \`20 kb\`, \`64 mb\`,
 \`1 gb\` (powers of 1,024; a plain number is bytes). Wherever values are shown, those of keys that hold a password, secret,

@@ -1,6 +1,14 @@
 /** A pipeline that fails in the way that `--mode` names: for the tests of messages and exit codes. */
 import process from "node:process";
-import { callbackSink, fromAsyncIterable, fromIterable, jsonLines, type Source, StreamEnvironment } from "../../mod.ts";
+import {
+  callbackSink,
+  fileSink,
+  fromAsyncIterable,
+  fromIterable,
+  jsonLines,
+  type Source,
+  StreamEnvironment,
+} from "../../mod.ts";
 
 const env = StreamEnvironment.create({
   args: {
@@ -28,7 +36,7 @@ function check(value: number): number {
 if (mode === "foreign") throw new Error("not of the engine");
 env.fromSource("numbers", sourceOf()).map(check).keyBy((n) => n).reduce("sum", (a, b) => a + b).sinkTo(
   mode === "names" ? "numbers" : "out",
-  callbackSink(() => {}),
+  mode === "folder" ? fileSink<number>("out") : callbackSink<number>(() => {}),
 );
 if (env.args.catch) {
   await env.execute("failing").catch(({ name, cause }) => process.stdout.write(`caught ${name} ${cause?.name}\n`));

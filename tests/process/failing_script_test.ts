@@ -1,5 +1,5 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -15,6 +15,8 @@ async function ended(
 ): Promise<RunningScript["printed"] & { readonly code: number | null }> {
   const cwd = mkdtempSync(join(tmpdir(), "weir-failing-"));
   try {
+    mkdirSync(join(cwd, "out"));
+    writeFileSync(join(cwd, "out/part-1-0-0.jsonl"), "1\n");
     writeFileSync(join(cwd, "malformed.jsonl"), '1\n{"a":1\n');
     const { printed, exitCode } = startScript(SCRIPT, args, { env, cwd, ...permissions && { permissions } });
     return { code: await exitCode, ...printed };
@@ -31,7 +33,7 @@ test("a failed job ends its script with exit code 1, one message and the script'
   const cases: [mode: string, message: RegExp, line: RegExp | null][] = [
     ["path", /^Operator "numbers" failed in subtask 0: Cannot read "no-such-file\.jsonl": there is no such file/, null],
     ["line", /^Operator "numbers" failed .*: Cannot read "malformed\.jsonl" line 2, column 7: unexpected end/, null],
-    ["function", /^Operator "map-1" failed at record 1 .*: two is too much$/, /failing_script\.ts:24:\d+/],
+    ["function", /^Operator "map-1" failed at record 1 .*: two is too much$/, /failing_script\.ts:\d+:\d+/],
   ];
   for (const [mode, message, line] of cases) {
     const { code, err } = await ended(["--mode", mode]);
@@ -96,7 +98,7 @@ test("a name that is taken ends a script with exit code 2 and the line that says
   equal(code, 2);
   match(
     err,
-    /^Cannot add a second operator named "numbers": .*\n\s+at .*failing_script\.ts:29:\d+.*\nRun with --stack .*\n$/,
+    /^Cannot add a second operator named "numbers": .*\n\s+at .*failing_script\.ts:\d+:\d+.*\nRun with --stack .*\n$/,
   );
 });
 
@@ -111,6 +113,21 @@ test("a folder for checkpoints that cannot be used is named with the option that
     /^Cannot use "malformed\.jsonl\/chk\/.*\(ENOTDIR\).*; choose another with execution\.checkpointing\.dir$/,
   );
 });
+
+test(
+  "a folder with files of an earlier run is refused with advice that holds without checkpoints",
+  TIMEOUT,
+  async () => {
+    const { code, err } = await ended(["--mode", "folder"], {
+      permissions: ["--allow-env", "--allow-read", "--allow-write"],
+    });
+    equal(code, 1);
+    match(
+      toldOf(err)[0] ?? "",
+      /"out" holds "part-1-0-0\.jsonl" of an earlier run, must hold no parts; empty the folder, .* where checkpoints are on, go on with --from latest$/,
+    );
+  },
+);
 
 test("execute() says which options have new names, also where they come from the environment", TIMEOUT, async () => {
   const { code, err } = await ended(["-Dtaskmanager.numberOfTaskSlots=1"]);
