@@ -25,6 +25,8 @@ export { type ActorTimers } from "./runtime/actor.ts";
 export { KeyedActor } from "./runtime/actor.ts";
 export { type TimeDomain } from "./runtime/actor.ts";
 export { type KeyedProcessContext } from "./runtime/process_function.ts";
+export { type Emits } from "./runtime/process_function.ts";
+export { emits } from "./runtime/process_function.ts";
 export { type KeyedProcessFunction } from "./runtime/process_function.ts";
 export { type ProcessContext } from "./runtime/process_function.ts";
 export { type ProcessFunction } from "./runtime/process_function.ts";

@@ -2,13 +2,13 @@
  * Remembers how checkpoints went: counts, and the last few in detail.
  *
  * Called by: coordinator.ts; read by the status line, the HTTP API and metrics.
- * Calls: nothing.
+ * Calls: failure.ts.
  *
  * @module
  */
 import type { CheckpointType } from "../core/element.ts";
 import type { SnapshotFigures } from "../core/snapshot.ts";
-import type { CheckpointFailureReason } from "./failure.ts";
+import { type CheckpointFailureReason, isCounted } from "./failure.ts";
 import type { SubtaskRef } from "./storage.ts";
 
 /** What one subtask's part of a checkpoint has cost. */
@@ -55,7 +55,10 @@ export interface CheckpointsStatistics {
     readonly total: number;
     readonly inProgress: number;
     readonly completed: number;
+    /** Those that something has gone wrong with. */
     readonly failed: number;
+    /** Those that were not needed any more: the job had ended, or a newer one was there. */
+    readonly givenUp: number;
     readonly restored: number;
   };
   /** Newest checkpoint that completed. */
@@ -81,6 +84,7 @@ export class StatisticsLog {
   #total = 0;
   #completed = 0;
   #failed = 0;
+  #givenUp = 0;
   #restoredCount = 0;
   #latestCompleted: CheckpointStatistics | null = null;
   #latestSavepoint: CheckpointStatistics | null = null;
@@ -128,9 +132,10 @@ export class StatisticsLog {
     else this.#latestCompleted = entry;
   }
 
-  /** A checkpoint has failed. */
+  /** A checkpoint has failed, or was given up. */
   failed(checkpointId: number | null, reason: CheckpointFailureReason, message: string, atMs: number): void {
-    this.#failed++;
+    if (isCounted(reason)) this.#failed++;
+    else this.#givenUp++;
     const entry = checkpointId === null ? this.#history[0] : this.#find(checkpointId);
     if (entry === undefined) return;
     const durationMs = Math.max(0, atMs - entry.triggeredMs);
@@ -150,9 +155,10 @@ export class StatisticsLog {
     return {
       counts: {
         total: this.#total,
-        inProgress: this.#total - this.#completed - this.#failed,
+        inProgress: this.#total - this.#completed - this.#failed - this.#givenUp,
         completed: this.#completed,
         failed: this.#failed,
+        givenUp: this.#givenUp,
         restored: this.#restoredCount,
       },
       latestCompleted: copy(this.#latestCompleted),

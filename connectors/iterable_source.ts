@@ -144,6 +144,8 @@ function startsAnew(values: Iterable<unknown>): boolean {
  * An array is copied, so that later changes to it do not matter. Always one subtask. Where a restored job goes on
  * in something that is not an array, the records before its position are iterated over again and dropped.
  *
+ * Records are handed on as they are, not copied, and are read again after a restart: no step may change them.
+ *
  * @example
  * ```ts
  * import { fromIterable } from "./iterable_source.ts";

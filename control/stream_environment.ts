@@ -155,7 +155,7 @@ export class StreamEnvironment<S extends ScriptOptions = Record<never, never>> e
 
   #start(jobName: string, ports: JobPorts, { configuration, skipped }: LoadedConfiguration): Job {
     const skippedPlaces = skippedText(skipped);
-    if (skippedPlaces !== null) log.info(skippedPlaces);
+    if (skippedPlaces !== null) log.info("{skippedPlaces}", { skippedPlaces });
     return asUsage(() => {
       const settings = jobSettings(jobName, configuration);
       const { restart = settings.restart } = this.#options;

@@ -215,7 +215,8 @@ export function mapState<K, V>(name: string, options: StateOptions<V> = {}): Map
  * ```
  *
  * @param name Unique within the operator, not empty.
- * @param reduce Associative; called with what is stored and what is added.
+ * @param reduce Associative; called with what is stored and what is added. It must not change its arguments but return a
+ * new value: who added `right` still holds it, and `left` may have been given out by `get()`.
  * @throws {TypeError} If the name is empty.
  */
 export function reducingState<T>(

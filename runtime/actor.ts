@@ -53,13 +53,14 @@ export interface ActorScope {
   readonly timers: ActorTimers;
   readonly metrics: MetricGroup;
   readonly operatorName: string;
-  /** Main output. */
-  readonly out: Output<unknown>;
+  /** Main output; one that refuses while there is no message and no timer. */
+  out: Output<unknown>;
   /** Event time of the record or timer in hand. */
   timestampMs: number;
   /** State may be declared only while the actor is made. */
   isSealed: boolean;
-  sideOutput(tagId: string): Output<unknown>;
+  /** As `out`, for a side output. */
+  sideOutput: (tagId: string) => Output<unknown>;
 }
 
 /** The operator that is making its actor right now. Set only within `makeActor`, which is synchronous. */
@@ -158,7 +159,10 @@ export abstract class KeyedActor<K extends Key, I, O = never> {
     return this[SCOPE].backend.currentKey() as K;
   }
 
-  /** Event time of the message or timer in hand, milliseconds since the epoch; -Infinity when it has none. */
+  /**
+   * Event time of the message or event-time timer in hand, milliseconds since the epoch; -Infinity when it has none, as
+   * in a processing-time timer.
+   */
   get timestampMs(): number {
     return this[SCOPE].timestampMs;
   }
@@ -173,13 +177,17 @@ export abstract class KeyedActor<K extends Key, I, O = never> {
     return this[SCOPE].metrics;
   }
 
-  /** Sends a value downstream with the timestamp of the message or timer in hand. */
+  /**
+   * Sends a value downstream with the timestamp of the message or timer in hand; only in `onMessage` and `onTimer`.
+   *
+   * @throws {StreamError} If called in `onOpen`, `onClose` or while the actor is made.
+   */
   emit(value: O): void {
     const scope = this[SCOPE];
     scope.out.collect(value, scope.timestampMs);
   }
 
-  /** Sends a value to a side output. */
+  /** Sends a value to a side output; otherwise as `emit`. */
   emitTo<T>(tag: OutputTag<T>, value: T): void {
     this[SCOPE].sideOutput(tag.id).collect(value, this[SCOPE].timestampMs);
   }

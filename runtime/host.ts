@@ -1,7 +1,7 @@
 /**
  * Runs subtasks in turns on one event loop.
  *
- * Called by: runtime/execution.ts; subtasks ask for a slice when there is work.
+ * Called by: runtime/attempt.ts; subtasks ask for a slice when there is work.
  * Calls: subtasks.
  *
  * Invariants:

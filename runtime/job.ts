@@ -3,7 +3,7 @@
  * checkpoint, stop and cancel.
  *
  * Called by: control/stream_environment.ts, tests.
- * Calls: runtime/attempt.ts, checkpoint/coordinator.ts, runtime/job_start.ts.
+ * Calls: runtime/attempt.ts, runtime/attempt_starts.ts, checkpoint/coordinator.ts.
  *
  * Invariants:
  * - at most one attempt is open;
@@ -24,9 +24,11 @@ import { CheckpointFailedError } from "../checkpoint/failure.ts";
 import type { Cancel } from "../core/clock.ts";
 import { messageOf, StreamError } from "../core/errors.ts";
 import { Attempt } from "./attempt.ts";
+import { AttemptStarts } from "./attempt_starts.ts";
 import { checkpointStorage, coordinatorSettings } from "./checkpointing.ts";
 import { buildJobGraph, type JobGraph } from "./job_graph.ts";
-import { logCheckpointEvent, logRecoveryEvent } from "./job_log.ts";
+import { checkPipeline } from "./job_checks.ts";
+import { logCheckpointEvent } from "./job_log.ts";
 import type { JobPorts } from "./job_ports.ts";
 import {
   addTotals,
@@ -40,7 +42,7 @@ import {
   workOf,
 } from "./job_progress.ts";
 import type { JobSettings } from "./job_settings.ts";
-import { type AttemptStart, checkStart, findOlder, findStart, startFrom, startWithout } from "./job_start.ts";
+import { type AttemptStart, checkStart } from "./job_start.ts";
 import { reportJob, sampleEverySecond } from "./job_metrics.ts";
 import { MetricRegistry } from "./metrics.ts";
 import { makeRestartStrategy, type RestartStrategy } from "./restart_strategy.ts";
@@ -63,6 +65,7 @@ export class Job {
   readonly #graph: JobGraph;
   readonly #storage: CheckpointStorage | null;
   readonly #coordinator: CheckpointCoordinator | null;
+  readonly #starts: AttemptStarts;
   readonly #strategy: RestartStrategy;
   readonly #outputs: readonly string[];
   /** Goes into the metadata of every checkpoint. */
@@ -110,6 +113,11 @@ export class Job {
         failJob: (error) => this.#attempt?.fail(error),
       },
     });
+    this.#starts = new AttemptStarts(settings, this.#graph, {
+      storage: this.#storage,
+      coordinator: this.#coordinator,
+      jobStart: this.#jobStart,
+    });
     this.result = this.#run();
   }
 
@@ -125,15 +133,8 @@ export class Job {
     ports: JobPorts,
     notices: readonly string[] = [],
   ): Job {
-    for (const notice of notices) log.warn(notice);
-    const bad = settings.checkpointing === null ? undefined : graph.nodes.find((node) => !node.isReplayable);
-    if (bad !== undefined) {
-      throw new StreamError(
-        "invalid",
-        `Cannot take checkpoints of source "${bad.name}": it cannot go back to a position; declare it replayable ` +
-          `if it can, or switch checkpoints off`,
-      );
-    }
+    for (const notice of notices) log.warn("{notice}", { notice });
+    checkPipeline(graph, settings);
     checkStart(settings);
     const job = new Job(graph, settings, ports);
     // The caller may look at `result` later.
@@ -212,7 +213,7 @@ export class Job {
       const lastCheckpointId = this.#coordinator?.latest()?.metadata.checkpointId ?? null;
       return { name: this.settings.name, state: end, lastCheckpointId, restarts: this.#restarts };
     } catch (error) {
-      await this.#close("failed").catch((cause) => log.warn(`While closing: ${messageOf(cause)}`));
+      await this.#close("failed").catch((cause) => logClosing(cause));
       this.#state = "failed";
       throw error;
     } finally {
@@ -227,7 +228,7 @@ export class Job {
   }
 
   async #runAttempts(): Promise<JobResult["state"]> {
-    let start = await this.#findStart();
+    let start = await this.#starts.first();
     for (;;) {
       try {
         const end = await this.#runAttempt(start.attempt, start.isFinal);
@@ -237,63 +238,27 @@ export class Job {
         await this.#coordinator?.stop("job-failed", error);
         await this.#closeAttempt();
         if (this.#endRequest === "stop") throw error;
-        if (!await this.#fallBack(error)) await this.#decideRestart(error);
+        if (!await this.#starts.fallBack(error)) await this.#decideRestart(error);
         if (this.#endRequest !== null) return this.#endRequest === "stop" ? "stopped" : "cancelled";
-        start = { attempt: this.#restartPoint(start.attempt), isFinal: false };
+        start = { attempt: this.#starts.again(start.attempt), isFinal: false };
         this.#state = "running";
       }
     }
-  }
-
-  async #findStart(): Promise<{ attempt: AttemptStart; isFinal: boolean }> {
-    const point = await findStart(
-      this.settings,
-      this.settings.checkpointing?.directory ? this.#storage : null,
-      logRecoveryEvent,
-    );
-    if (point.kind === "restore") {
-      this.#coordinator!.restore(point.found);
-      await this.#coordinator!.beginLineage();
-      const { restored } = point.found;
-      this.#jobStart.restoredFrom = restored.metadata.checkpointId;
-      log.info(`Starting from checkpoint ${restored.metadata.checkpointId} in ${restored.externalPath}`);
-      return {
-        attempt: startFrom(restored, this.#graph, this.settings, this.#storage!),
-        isFinal: restored.metadata.isFinal,
-      };
-    }
-    if (point.kind === "restart") log.warn("No checkpoint of this job has ever completed: it starts afresh");
-    this.#coordinator?.reserveIds(point.highestId);
-    return { attempt: startWithout(this.#graph, point.kind), isFinal: false };
-  }
-
-  /** From the newest checkpoint; without one, from where the first attempt began. */
-  #restartPoint(former: AttemptStart): AttemptStart {
-    const latest = this.#coordinator?.latest() ?? null;
-    if (latest !== null) return startFrom(latest, this.#graph, this.settings, this.#storage!);
-    return former.start.kind === "restore" ? former : startWithout(this.#graph, "restart");
-  }
-
-  /** Whether the attempt failed because its checkpoint is damaged and there is an older one to start from. */
-  async #fallBack(error: unknown): Promise<boolean> {
-    const isDamage = error instanceof StreamError && error.kind === "corrupt";
-    if (!isDamage || !this.settings.checkpointing?.directory || this.settings.start.kind === "path") return false;
-    const older = await findOlder(this.#coordinator!.latest(), this.#storage!, logRecoveryEvent);
-    if (older === null) return false;
-    this.#coordinator!.restore(older);
-    return true;
   }
 
   async #decideRestart(error: unknown): Promise<void> {
     const { clock, random } = this.ports;
     const decision = this.#strategy.onFailure(error, clock.monotonicMs(), random.next());
     if (decision.action === "fail") {
-      log.error(`Giving up: ${decision.reason}`);
+      log.error("Giving up: {reason}", { reason: decision.reason });
       throw error;
     }
     this.#restarts++;
     this.#state = "restarting";
-    log.error(`${messageOf(error)}; restarting in ${Math.round(decision.delayMs)} ms`);
+    log.error("{reason}; restarting in {delayMs} ms", {
+      reason: messageOf(error),
+      delayMs: Math.round(decision.delayMs),
+    });
     await this.#wait(decision.delayMs, this.#endRequested);
   }
 
@@ -322,7 +287,7 @@ export class Job {
     this.#attempt = attempt;
     if (this.#endRequest === "cancel") return "cancelled";
     if (isFinal) {
-      log.info(`"${settings.name}" had finished: committing what is pending`);
+      log.info('"{name}" had finished: committing what is pending', { name: settings.name });
       await Promise.race([attempt.openSinks(), attempt.failure]);
       return "finished";
     }
@@ -387,8 +352,12 @@ export class Job {
     this.#notices = Promise.resolve();
     const errors = await attempt.close();
     this.metrics.endTasks();
-    for (const error of errors) log.warn(`While closing: ${messageOf(error)}`);
+    for (const error of errors) logClosing(error);
   }
+}
+
+function logClosing(error: unknown): void {
+  log.warn("While closing: {reason}", { reason: messageOf(error) });
 }
 
 /** Ends an attempt on the user's wish. */

@@ -2,7 +2,7 @@
  * Turns a stream graph into vertices: chains of operators that run in one
  * subtask, and the exchanges between them. Pure.
  *
- * Called by: runtime/execution.ts.
+ * Called by: runtime/job.ts.
  * Calls: core/key_groups.ts.
  *
  * Rules: an operator is chained to its only input if both have the same
@@ -97,7 +97,8 @@ export function buildJobGraph(graph: StreamGraph, settings: JobGraphSettings): J
 function resolveParallelism(graph: StreamGraph, jobParallelism: number): Map<StreamNode, number> {
   const resolved = new Map<StreamNode, number>();
   for (const node of graph.nodes) {
-    const inherited = node.kind === "keyed" || node.inputs.length === 0
+    const isDealt = node.inputs.some(({ partitioning: { kind } }) => kind === "rebalance" || kind === "broadcast");
+    const inherited = node.kind === "keyed" || node.inputs.length === 0 || isDealt
       ? jobParallelism
       : Math.max(...node.inputs.map((edge) => resolved.get(edge.from)!));
     const wanted = node.parallelism ?? Math.min(inherited, node.parallelismLimit);

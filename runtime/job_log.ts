@@ -1,5 +1,6 @@
 /**
- * Says in the log what happens to checkpoints.
+ * Says in the log what happens to checkpoints. Values go in as properties: a text with values in it would be read as a
+ * template, and braces in an error message would be lost.
  *
  * Called by: runtime/job.ts.
  * Calls: the logging library.
@@ -16,20 +17,26 @@ const log = getLogger(["weir", "checkpoint"]);
 export function logCheckpointEvent(event: CheckpointEvent): void {
   switch (event.kind) {
     case "triggered":
-      log.debug(`Checkpoint ${event.checkpointId} triggered`);
+      log.debug("Checkpoint {checkpointId} triggered", { checkpointId: event.checkpointId });
       return;
     case "completed":
-      log.debug(`Checkpoint ${event.checkpoint.metadata.checkpointId} completed`);
+      log.debug("Checkpoint {checkpointId} completed", { checkpointId: event.checkpoint.metadata.checkpointId });
       return;
     case "failed":
-      if (event.counted) log.warn(event.error.message);
-      else log.debug(event.error.message);
+      if (event.counted) log.warn("{reason}", { reason: event.error.message });
+      else log.debug("{reason}", { reason: event.error.message });
       return;
     case "deleted":
-      log.debug(`Deleted checkpoints ${event.checkpointIds.join(", ")} and ${event.sharedFileCount} shared files`);
+      log.debug("Deleted checkpoints {checkpointIds} and {sharedFileCount} shared files", {
+        checkpointIds: event.checkpointIds.join(", "),
+        sharedFileCount: event.sharedFileCount,
+      });
       return;
     case "cleanup-failed":
-      log.warn(`Cannot delete checkpoints ${event.checkpointIds.join(", ")}: ${String(event.error)}; they are left`);
+      log.warn("Cannot delete checkpoints {checkpointIds}: {reason}; they are left", {
+        checkpointIds: event.checkpointIds.join(", "),
+        reason: String(event.error),
+      });
   }
 }
 
@@ -37,15 +44,21 @@ export function logCheckpointEvent(event: CheckpointEvent): void {
 export function logRecoveryEvent(event: RecoveryEvent): void {
   switch (event.kind) {
     case "damaged":
-      log.error(`Checkpoint ${event.checkpointId} is damaged, an older one is used: ${event.error.message}`);
+      log.error("Checkpoint {checkpointId} is damaged, an older one is used: {reason}", {
+        checkpointId: event.checkpointId,
+        reason: event.error.message,
+      });
       return;
     case "set-aside":
-      log.warn(`Checkpoint ${event.checkpointId} was moved to ${event.path}`);
+      log.warn("Checkpoint {checkpointId} was moved to {path}", {
+        checkpointId: event.checkpointId,
+        path: event.path,
+      });
       return;
     case "swept":
-      log.info(
-        `Removed what dead processes have left: ${event.report.unfinished.length} unfinished checkpoints, ` +
-          `${event.report.shared.length} shared files`,
-      );
+      log.info("Removed what dead processes have left: {unfinished} unfinished checkpoints, {shared} shared files", {
+        unfinished: event.report.unfinished.length,
+        shared: event.report.shared.length,
+      });
   }
 }

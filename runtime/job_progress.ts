@@ -51,7 +51,7 @@ export interface JobProgress {
   readonly lastCheckpoint: { readonly id: number; readonly sizeBytes: number; readonly durationMs: number } | undefined;
   /** Checkpoints that completed since the process began. */
   readonly checkpointsCompleted: number;
-  /** Checkpoints that failed since the process began. */
+  /** Checkpoints that failed since the process began; not those that were given up because the job had ended. */
   readonly checkpointsFailed: number;
   /** Restarts after failures since the process began. */
   readonly restarts: number;

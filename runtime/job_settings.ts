@@ -23,6 +23,7 @@ import {
   TOLERABLE_FAILED_CHECKPOINTS,
 } from "../checkpoint/options.ts";
 import type { Configuration } from "../core/config.ts";
+import { StreamError } from "../core/errors.ts";
 import {
   AUTO_WATERMARK_INTERVAL,
   DEFAULT_PARALLELISM,
@@ -72,7 +73,12 @@ export interface JobSettings {
   readonly ignoreUnclaimedState: boolean;
 }
 
-/** Reads the settings of a job. @param jobName Given to `execute`; `pipeline.name` wins. */
+/**
+ * Reads the settings of a job.
+ *
+ * @param jobName Given to `execute`; `pipeline.name` wins.
+ * @throws {StreamError} If options contradict each other.
+ */
 export function jobSettings(jobName: string, configuration: Configuration): JobSettings {
   const name = configuration.get(PIPELINE_NAME) ?? jobName;
   const checkpointing = checkpointingSettings(configuration);
@@ -94,7 +100,15 @@ export function jobSettings(jobName: string, configuration: Configuration): JobS
 function checkpointingSettings(configuration: Configuration): CheckpointingSettings | null {
   const intervalMs = configuration.get(CHECKPOINT_INTERVAL);
   if (intervalMs === undefined) return null;
-  const isMemory = configuration.get(CHECKPOINT_STORAGE) === "jobmanager";
+  const storage = configuration.get(CHECKPOINT_STORAGE);
+  const directory = configuration.get(CHECKPOINT_DIR) ?? null;
+  if (storage === "filesystem" && directory === null) {
+    throw new StreamError(
+      "invalid",
+      'Cannot keep checkpoints in files: execution.checkpointing.storage is "filesystem", execution.checkpointing.dir ' +
+        "is not set; set the folder, or the storage to jobmanager (memory of the process)",
+    );
+  }
   return {
     intervalMs,
     exactlyOnce: configuration.get(CHECKPOINT_MODE) === "EXACTLY_ONCE",
@@ -106,7 +120,7 @@ function checkpointingSettings(configuration: Configuration): CheckpointingSetti
     retained: configuration.get(NUM_RETAINED_CHECKPOINTS),
     retention: configuration.get(CHECKPOINT_RETENTION),
     incremental: configuration.get(INCREMENTAL_CHECKPOINTS),
-    directory: isMemory ? null : configuration.get(CHECKPOINT_DIR) ?? null,
+    directory: storage === "jobmanager" ? null : directory,
     inlineThresholdBytes: configuration.get(INLINE_THRESHOLD),
   };
 }

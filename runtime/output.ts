@@ -3,11 +3,12 @@
  * (a direct call), several of them, an exchange, or nowhere.
  *
  * Called by: runtime/operators/ for every record.
- * Calls: nothing.
+ * Calls: core/errors.ts.
  *
  * @module
  */
 import type { Barrier } from "../core/element.ts";
+import { StreamError } from "../core/errors.ts";
 
 /** Takes records, watermarks and what else flows in-band. All methods are synchronous. */
 export interface Output<T> {
@@ -34,6 +35,22 @@ export const nowhere: Output<unknown> = {
   watermark(): void {},
   idle(): void {},
 };
+
+/** Refuses records: what an actor emits to while it has no record and no timer in hand. */
+export class RefusingOutput implements Output<unknown> {
+  constructor(private readonly operatorName: string) {}
+
+  collect(): never {
+    throw new StreamError(
+      "invalid",
+      `Cannot emit from "${this.operatorName}" here: no message and no timer is in hand, so the value has no time and ` +
+        `would be lost or sent twice after a restart; emit in onMessage() or onTimer()`,
+    );
+  }
+
+  watermark(): void {}
+  idle(): void {}
+}
 
 /** Gives every record to each of several outputs, in order. */
 export class FanOut<T> implements Output<T> {

@@ -57,8 +57,36 @@ export interface KeyedProcessContext<K extends Key, O, S> extends ProcessContext
   readonly timers: ActorTimers;
 }
 
+/** Says what a step emits. */
+export interface Emits<O> {
+  /** For the type checker only; never set. */
+  readonly element?: O;
+}
+
+const ANYTHING: Emits<never> = Object.freeze({});
+
+/**
+ * Says of which type the values are that a keyed step emits, so that everything else about it is inferred.
+ *
+ * @example
+ * ```ts
+ * import { emits, type KeyedProcessFunction } from "../mod.ts";
+ *
+ * const lengths: KeyedProcessFunction<string, string, number, Record<never, never>> = {
+ *   emits: emits<number>(),
+ *   onMessage: (word, context) => context.emit(word.length),
+ * };
+ * if (lengths.onTimer !== undefined) throw new Error("it sets no timers");
+ * ```
+ */
+export function emits<O>(): Emits<O> {
+  return ANYTHING;
+}
+
 /** A keyed step. */
 export interface KeyedProcessFunction<K extends Key, I, O, S extends StateDeclarations> {
+  /** `emits<O>()`: the type of what it emits. */
+  readonly emits?: Emits<O>;
   /** State of the step, by the name under which `context.state` has it. */
   readonly state?: S;
   /** Called for every message of the current key; synchronous. */

@@ -1,7 +1,7 @@
 /**
  * Derives a 128-bit id from a text, the same on every machine and for ever.
  *
- * Called by: runtime/job_graph.ts (operator ids), runtime/execution.ts (job id).
+ * Called by: runtime/job_graph.ts (operator ids), runtime/job_settings.ts (job id).
  * Calls: nothing.
  *
  * @module

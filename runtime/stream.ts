@@ -27,7 +27,8 @@ const FORWARD = { kind: "forward" } as const;
 /**
  * A stream of values of type `T`. Immutable: each method returns another stream.
  *
- * Operators without state run where their input runs; keyed operators run with the job's parallelism.
+ * Operators without state run where their input runs; keyed operators, and those after `rebalance()` and `broadcast()`,
+ * run with the job's parallelism.
  *
  * @example
  * ```ts
@@ -66,8 +67,14 @@ export class DataStream<T> {
     return this.#then("flatMap", (context) => new FlatMapOperator(context, apply));
   }
 
-  /** A step that emits what it likes, also to side outputs. */
-  process<O>(name: string, step: ProcessFunction<T, O>): DataStream<O> {
+  /**
+   * A step that emits what it likes, also to side outputs.
+   *
+   * @param name Unique in the pipeline.
+   * @param step Synchronous. What it emits cannot be inferred from its body: name it, `process<string>(…)`; without a
+   * type, `emit` takes nothing.
+   */
+  process<O = never>(name: string, step: ProcessFunction<T, O>): DataStream<O> {
     return this.#add({
       name,
       label: "process",
@@ -87,12 +94,12 @@ export class DataStream<T> {
     return new DataStream(this.graph, [...this.edges, ...others.flatMap((other) => other.edges)], null);
   }
 
-  /** Deals the values to the subtasks downstream in turn. */
+  /** Deals the values to the subtasks downstream in turn; the operator that follows has the job's parallelism. */
   rebalance(): DataStream<T> {
     return new DataStream(this.graph, this.#via({ kind: "rebalance" }), null);
   }
 
-  /** Gives every value to every subtask downstream. */
+  /** Gives every value to every subtask downstream; the operator that follows has the job's parallelism. */
   broadcast(): DataStream<T> {
     return new DataStream(this.graph, this.#via({ kind: "broadcast" }), null);
   }
@@ -129,9 +136,7 @@ export class DataStream<T> {
    * @param parallelism An integer from 1 to 32,768.
    */
   setParallelism(parallelism: number): this {
-    if (!Number.isInteger(parallelism) || parallelism < 1 || parallelism > 32_768) {
-      throw new RangeError(`Cannot set parallelism ${parallelism}: it must be an integer in 1..32768`);
-    }
+    checkParallelism(parallelism);
     this.#lastNode("set the parallelism of").parallelism = parallelism;
     return this;
   }
@@ -140,8 +145,12 @@ export class DataStream<T> {
    * Ends the stream in a sink.
    *
    * @param name Identifies the sink's pending transactions across restarts; unique.
+   * @param options `parallelism`: how many subtasks write, an integer from 1 to 32,768; by default as many as make the
+   * stream, at most what the sink can have.
    */
-  sinkTo(name: string, sink: Sink<T>): void {
+  sinkTo(name: string, sink: Sink<T>, options: { readonly parallelism?: number } = {}): void {
+    const { parallelism = null } = options;
+    if (parallelism !== null) checkParallelism(parallelism);
     this.#add<never>({
       name,
       label: "sink",
@@ -150,6 +159,8 @@ export class DataStream<T> {
       parallelismLimit: sink.maxParallelism ?? Number.POSITIVE_INFINITY,
       destination: sink.destination,
       ownsDestination: sink.ownsDestination ?? false,
+      isExactlyOnce: sink.guarantee === "exactly-once",
+      parallelism,
       make: (context) => new SinkOperator(context, sink),
     });
   }
@@ -173,6 +184,12 @@ export class DataStream<T> {
       `Cannot ${what} a union, rebalance, broadcast or side output: no operator of its own makes it; ` +
         `do it on the stream before, or after a map()`,
     );
+  }
+}
+
+function checkParallelism(parallelism: number): void {
+  if (!Number.isInteger(parallelism) || parallelism < 1 || parallelism > 32_768) {
+    throw new RangeError(`Cannot set parallelism ${parallelism}: it must be an integer in 1..32768`);
   }
 }
 
@@ -218,15 +235,45 @@ export class KeyedStream<K extends Key, T> {
     return this.#add(name, (context) => new KeyedActorOperator<Key, T, O>(context, this.keyOf, make));
   }
 
-  /** Runs a step for every key; an actor as a plain object. @param name As in `actor`. */
-  process<O, S extends StateDeclarations = Record<never, never>>(
+  /**
+   * Runs a step for every key; an actor as a plain object. What it emits cannot be inferred from its body: say it by
+   * `emits`; without, `emit` takes nothing.
+   *
+   * @example
+   * ```ts
+   * import { collectSink, emits, fromIterable, StreamEnvironment, valueState } from "../mod.ts";
+   *
+   * const env = StreamEnvironment.create({ argv: [] });
+   * const out = collectSink<string>();
+   * env.fromSource("words", fromIterable(["to", "be", "to"])).keyBy((word) => word).process("count", {
+   *   emits: emits<string>(),
+   *   state: { count: valueState<number>("count", { default: 0 }) },
+   *   onMessage(word, context) {
+   *     const { count } = context.state;
+   *     count.update(count.value() + 1);
+   *     context.emit(`${word} ${count.value()}`);
+   *   },
+   * }).sinkTo("out", out);
+   * await (await env.executeAsync("words")).result;
+   * if (out.values.join() !== "to 1,be 1,to 2") throw new Error(out.values.join());
+   * ```
+   *
+   * @param name As in `actor`.
+   */
+  process<O = never, S extends StateDeclarations = Record<never, never>>(
     name: string,
     step: KeyedProcessFunction<K, T, O, S>,
   ): DataStream<O> {
     return this.#add(name, (context) => new KeyedProcessOperator(context, this.keyOf, step));
   }
 
-  /** Emits, for every value, the fold of its key so far. @param name As in `actor`. */
+  /**
+   * Emits, for every value, the fold of its key so far.
+   *
+   * @param name As in `actor`.
+   * @param reduce Associative and synchronous. It must not change its arguments but return a new value: what it returned
+   * before is what downstream was given, and `right` belongs to whoever made it.
+   */
   reduce(name: string, reduce: (left: T, right: T) => T): DataStream<T> {
     return this.#add(name, (context) => new ReduceOperator(context, this.keyOf, reduce));
   }

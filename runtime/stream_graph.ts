@@ -36,7 +36,7 @@ export interface StreamNode {
   readonly isNamed: boolean;
   readonly kind: NodeKind;
   readonly inputs: readonly StreamEdge[];
-  /** Null until set: sources, keyed operators take the job's, the others their input's. */
+  /** Null until set: sources, keyed operators and what follows a repartition take the job's, the others their input's. */
   parallelism: number | null;
   /** Largest parallelism that makes sense. */
   readonly parallelismLimit: number;
@@ -46,6 +46,8 @@ export interface StreamNode {
   readonly destination: string | null;
   /** Whether no other sink may have this destination. */
   readonly ownsDestination: boolean;
+  /** True for a sink whose output holds each result once, also after a restart. */
+  readonly isExactlyOnce: boolean;
   /** Makes the operator of one subtask. */
   readonly make: (context: OperatorContext) => Operator<never, unknown>;
 }
@@ -61,6 +63,9 @@ export interface NodeDeclaration {
   readonly isReplayable?: boolean;
   readonly destination?: string | undefined;
   readonly ownsDestination?: boolean;
+  readonly isExactlyOnce?: boolean;
+  /** Null or absent: derived. */
+  readonly parallelism?: number | null;
   readonly make: (context: OperatorContext) => Operator<never, unknown>;
 }
 
@@ -77,7 +82,7 @@ export class StreamGraph {
     const index = this.nodes.length;
     const { name, label, kind, inputs, make } = declaration;
     const { parallelismLimit = Number.POSITIVE_INFINITY, isReplayable = true, destination = null } = declaration;
-    const { ownsDestination = false } = declaration;
+    const { ownsDestination = false, isExactlyOnce = false, parallelism = null } = declaration;
     if (name !== null) this.#checkName(name);
     if (destination !== null) this.#checkDestination(name ?? label, destination, ownsDestination);
     const node: StreamNode = {
@@ -86,11 +91,12 @@ export class StreamGraph {
       isNamed: name !== null,
       kind,
       inputs,
-      parallelism: null,
+      parallelism,
       parallelismLimit,
       isReplayable,
       destination,
       ownsDestination,
+      isExactlyOnce,
       make,
     };
     this.nodes.push(node);

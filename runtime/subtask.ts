@@ -3,7 +3,7 @@
  * barriers, timers, completion notices and cancellation all pass through it,
  * so that an operator is never re-entered.
  *
- * Called by: runtime/host.ts (slices), runtime/execution.ts (life, mails).
+ * Called by: runtime/host.ts (slices), runtime/attempt.ts (life, mails).
  * Calls: operators, exchanges, its input.
  *
  * Invariants:

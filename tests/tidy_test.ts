@@ -10,12 +10,14 @@ import {
   packagesAreListed,
 } from "./tidy/import_rules.ts";
 import { entryIsExplicit, filesAreShort, foldersAreFlat, functionsAreShort } from "./tidy/size_rules.ts";
+import { headersNameFiles } from "./tidy/header_rules.ts";
 import { type Finding, type Rule, type SourceFile, sourceFile } from "./tidy/source_file.ts";
 import {
   consoleHasOwners,
   exportsAreNamed,
   filesIntroduceThemselves,
   ignoresCarryReasons,
+  logsAreTemplates,
   namesSaySomething,
   noAny,
   nothingIsLeftToDo,
@@ -65,7 +67,9 @@ holds("mod.ts lists its exports one a line", entryIsExplicit);
 holds("folders are at most three deep", foldersAreFlat);
 holds("time, timers and randomness are ports", timeIsAPort);
 holds("the terminal has owners", consoleHasOwners);
+holds("what is logged is a constant text with properties", logsAreTemplates);
 holds("exports are named one by one", exportsAreNamed);
+test("tidy: headers name files that exist", () => none(headersNameFiles(FILES)));
 holds("nothing is of type any", noAny);
 holds("nothing is left to do", nothingIsLeftToDo);
 holds("a check that is switched off says why", ignoresCarryReasons);

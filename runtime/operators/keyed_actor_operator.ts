@@ -37,6 +37,7 @@ export class KeyedActorOperator<K extends Key, I, O> extends KeyedOperator<K, I,
   override async close(): Promise<void> {
     const actor = this.actor;
     this.actor = null;
+    this.refuseOutput();
     try {
       await actor?.onClose();
     } finally {

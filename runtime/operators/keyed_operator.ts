@@ -18,6 +18,7 @@ import type { StateBackend } from "../../core/backend.ts";
 import { type Barrier, MIN_WATERMARK, NO_TIMESTAMP } from "../../core/element.ts";
 import { StreamError } from "../../core/errors.ts";
 import { type Key, VOID_NAMESPACE } from "../../core/key.ts";
+import { keyGroupOf } from "../../core/key_groups.ts";
 import type { Timer, TimerTarget } from "../../core/timer.ts";
 import { HeapTimerQueue } from "../../timers/heap_timer_queue.ts";
 import { MailboxProcessingTime } from "../../timers/processing_time.ts";
@@ -26,6 +27,10 @@ import type { ActorScope, ActorTimers, TimeDomain } from "../actor.ts";
 import { LOOK_AHEAD, LookAhead, WORTH_FETCHING } from "./look_ahead.ts";
 import { Operator, type OperatorContext, type OperatorSnapshotParts, type Resumable } from "../operator.ts";
 import { watermarkList, watermarkOf } from "../operator_lists.ts";
+import { RefusingOutput } from "../output.ts";
+
+/** Of 1,024 records the key of one is looked at again. */
+const CHECK_MASK = 1_023;
 
 /** Base of operators that hold state per key. */
 export abstract class KeyedOperator<K extends Key, I, O> extends Operator<I, O> implements TimerTarget, Resumable {
@@ -64,15 +69,16 @@ export abstract class KeyedOperator<K extends Key, I, O> extends Operator<I, O> 
     this.backend = context.backendFactory.create(context);
     await this.backend.open(context.restore?.keyed ?? [], context.restore?.reader ?? NO_READER);
     this.timers = this.#openTimers();
+    const refusing = new RefusingOutput(this.name);
     this.scope = {
       backend: this.backend,
       timers: new TimersOfCurrentKey(this.timers),
       metrics: context.metrics,
       operatorName: this.name,
-      out: this.out,
+      out: refusing,
       timestampMs: NO_TIMESTAMP,
       isSealed: false,
-      sideOutput: (tagId) => this.side(tagId),
+      sideOutput: () => refusing,
     };
     this.watermarkMs = watermarkOf(context.restore?.lists["watermark"]);
     this.timers.currentWatermark = this.watermarkMs;
@@ -104,6 +110,8 @@ export abstract class KeyedOperator<K extends Key, I, O> extends Operator<I, O> 
   }
 
   override start(): void {
+    this.scope.out = this.out;
+    this.scope.sideOutput = (tagId) => this.side(tagId);
     this.timers.start();
     if (this.watermarkMs > MIN_WATERMARK) this.#fire();
   }
@@ -168,11 +176,24 @@ export abstract class KeyedOperator<K extends Key, I, O> extends Operator<I, O> 
   private setKey(key: K): void {
     try {
       this.backend.setCurrentKey(key);
+      if ((this.recordsIn.count & CHECK_MASK) === 1 && this.context.parallelism > 1) this.#checkGroup(key);
     } catch (cause) {
       // A key of the wrong type fails again after every restart.
       if (cause instanceof TypeError) throw new StreamError("invalid", cause.message, { cause });
       throw cause;
     }
+  }
+
+  /** The sender has computed the key as well: when both differ, the state of a key is spread over subtasks. */
+  #checkGroup(key: K): void {
+    const { maxParallelism, keyGroups } = this.context;
+    const group = keyGroupOf(key, maxParallelism);
+    if (group >= keyGroups.start && group <= keyGroups.end) return;
+    throw new StreamError(
+      "invalid",
+      `Cannot keep state in "${this.name}": the function given to keyBy() has returned another key for the same value; ` +
+        `it must depend on the value alone, without clock, randomness or counters`,
+    );
   }
 
   override watermarkAfter(): number {
@@ -227,7 +248,8 @@ export abstract class KeyedOperator<K extends Key, I, O> extends Operator<I, O> 
 
   #onTimer(timer: Timer, domain: TimeDomain): void {
     try {
-      this.scope.timestampMs = timer.timestampMs;
+      // The time of a processing-time timer is the wall clock's, not event time.
+      this.scope.timestampMs = domain === "event" ? timer.timestampMs : NO_TIMESTAMP;
       this.onDueTimer(timer.timestampMs, domain);
     } catch (cause) {
       throw this.failure(cause, { timer: timer.timestampMs, key: timer.key });
@@ -248,6 +270,14 @@ export abstract class KeyedOperator<K extends Key, I, O> extends Operator<I, O> 
 
   override checkpointAborted(checkpointId: number): void {
     this.backend.abort(checkpointId);
+  }
+
+  /** From here on nothing can be emitted. */
+  protected refuseOutput(): void {
+    if (this.scope === undefined) return;
+    const refusing = new RefusingOutput(this.name);
+    this.scope.out = refusing;
+    this.scope.sideOutput = () => refusing;
   }
 
   override async close(): Promise<void> {

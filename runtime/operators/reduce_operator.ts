@@ -15,6 +15,8 @@ import { KeyedOperator } from "./keyed_operator.ts";
 /** A running fold per key. */
 export class ReduceOperator<K extends Key, T> extends KeyedOperator<K, T, T> {
   #fold: ReducingState<T> | null = null;
+  /** Whether the record in hand is the first of its key: nothing was folded. */
+  #isFirst = false;
 
   constructor(context: OperatorContext, keyOf: (value: T) => K, private readonly reduce: (left: T, right: T) => T) {
     super(context, keyOf);
@@ -22,6 +24,7 @@ export class ReduceOperator<K extends Key, T> extends KeyedOperator<K, T, T> {
 
   protected override prepare(): void {
     this.#fold = this.backend.state(reducingState<T>("fold", (left, right) => {
+      this.#isFirst = false;
       const result = this.reduce(left, right);
       if (typeof result === "object") this.checkSynchronous(result, "the function given to reduce()");
       return result;
@@ -31,7 +34,15 @@ export class ReduceOperator<K extends Key, T> extends KeyedOperator<K, T, T> {
 
   protected override onRecord(value: T): void {
     const fold = this.#fold!;
+    this.#isFirst = true;
     fold.add(value);
+    if (this.#isFirst && typeof value === "object") {
+      // A function that changes `left` changes the state's copy, not the record that the source or others still hold.
+      fold.clear();
+      fold.add(structuredClone(value));
+      this.out.collect(value, this.scope.timestampMs);
+      return;
+    }
     // Something has just been added.
     this.out.collect(fold.get() as T, this.scope.timestampMs);
   }

@@ -116,8 +116,12 @@ export class SinkOperator<T> extends Operator<T, never> {
 
   /** The end of a bounded job without checkpoints: everything becomes visible at once. */
   async commitAtEnd(checkpointId: number): Promise<void> {
-    const committable = await this.writer!.prepareCommit(checkpointId)();
-    if (committable !== undefined) await this.writer!.commit(committable, checkpointId);
+    try {
+      const committable = await this.writer!.prepareCommit(checkpointId)();
+      if (committable !== undefined) await this.writer!.commit(committable, checkpointId);
+    } catch (cause) {
+      throw this.failureOutsideRecords(cause);
+    }
   }
 
   async #commitUpTo(checkpointId: number): Promise<void> {

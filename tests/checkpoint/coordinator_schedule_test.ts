@@ -1,5 +1,6 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
 import { test } from "node:test";
+import { StatisticsLog } from "../../checkpoint/statistics.ts";
 import { findLatest, readCheckpoint, type VerifyRun } from "../../checkpoint/recovery.ts";
 import type { KeyedStateHandle } from "../../core/snapshot.ts";
 import { scaled } from "../support/scale.ts";
@@ -164,6 +165,20 @@ test("shutdown() deletes the checkpoints of a cancelled job only if told to [222
   }
 });
 
+test("statistics() tells what failed from what was given up because nobody needs it any more", () => {
+  const log = new StatisticsLog();
+  const start = { type: "checkpoint", isFinal: false, triggeredMs: 0, subtaskCount: 1 } as const;
+  const reasons = ["stopped", "subsumed", "job-failed", "expired", "async-failure"] as const;
+  for (const [index, reason] of reasons.entries()) {
+    log.triggered(index + 1, start);
+    log.failed(index + 1, reason, reason, 1);
+  }
+  log.triggered(9, start);
+  const { counts, history } = log.snapshot();
+  deepEqual(counts, { total: 6, inProgress: 1, completed: 0, failed: 2, givenUp: 3, restored: 0 });
+  deepEqual(history.map(({ status }) => status), ["in-progress", ...reasons.map(() => "failed")]);
+});
+
 test("statistics() keeps the last ten checkpoints with sizes and durations", async () => {
   const job = new SimulatedJob();
   job.coordinator.start();
@@ -174,7 +189,7 @@ test("statistics() keeps the last ten checkpoints with sizes and durations", asy
     await job.settle();
   }
   const { counts, history, latestCompleted } = job.coordinator.statistics();
-  deepEqual(counts, { total: 12, inProgress: 0, completed: 12, failed: 0, restored: 0 });
+  deepEqual(counts, { total: 12, inProgress: 0, completed: 12, failed: 0, givenUp: 0, restored: 0 });
   deepEqual(history.map((entry) => entry.checkpointId), [12, 11, 10, 9, 8, 7, 6, 5, 4, 3]);
   equal(latestCompleted!.durationMs, 5);
   equal(latestCompleted!.subtasks.length, 2);

@@ -86,6 +86,27 @@ test("parallelism: sources and keyed operators take the job's, others their inpu
   deepEqual(chains(draft.build({ parallelism: 4 })), ["one → map-1 ×1", "sum → map-3 ×4", "single ×1"]);
 });
 
+test("what follows rebalance() or broadcast() takes the job's parallelism; a sink takes what it is given", () => {
+  const draft = new Draft();
+  const one = draft.fromSource("one", numbers());
+  one.rebalance().map((n) => n).sinkTo("dealt", callbackSink(() => {}));
+  one.broadcast().sinkTo("all", callbackSink(() => {}));
+  one.sinkTo("three", callbackSink(() => {}), { parallelism: 3 });
+  one.rebalance().sinkTo("two", callbackSink(() => {}), { parallelism: 2 });
+  deepEqual(chains(draft.build({ parallelism: 4 })), [
+    "one ×1",
+    "map-1 → dealt ×4",
+    "all ×4",
+    "three ×3",
+    "two ×2",
+  ]);
+  throws(() => one.sinkTo("none", callbackSink(() => {}), { parallelism: 0 }), RangeError);
+  one.sinkTo("collected", { ...collectSink<number>(), maxParallelism: 1, open: collectSink<number>().open }, {
+    parallelism: 2,
+  });
+  throws(() => draft.build(), /Cannot run "collected" with parallelism 2: its largest parallelism is 1/);
+});
+
 test("parallelism of a union is the largest of its inputs", () => {
   const draft = new Draft();
   const two = draft.fromSource("two", anywhere()).setParallelism(2);

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import {
   collectSink,
   type DataStream,
+  emits,
   fromIterable,
   jsonLines,
   KeyedActor,
@@ -107,7 +108,7 @@ test("process() with state declarations: handles by name, typed; key, timers and
           emit satisfies (value: never) => void;
         },
       });
-    counted satisfies DataStream<unknown>;
+    true satisfies Same<ElementOf<typeof counted>, never>;
     env.fromSource("again", fromIterable(flights)).keyBy((flight) => flight.origin).process<string>("emit", {
       onMessage(flight, context) {
         context.timers.registerEventTime(5);
@@ -125,6 +126,31 @@ test("process() with state declarations: handles by name, typed; key, timers and
     "JFK -1 -Infinity",
     "JFK event 5",
   ]);
+});
+
+test("process() says what it emits: by a type argument, or by emits() beside inferred state; without it emits nothing", async () => {
+  const out = collectSink<string>();
+  await runJob((env) => {
+    const words = env.fromSource("words", fromIterable(["to", "be", "to"]));
+    const lengths = words.process<number>("lengths", (word, context) => context.emit(word.length));
+    true satisfies Same<ElementOf<typeof lengths>, number>;
+    const counted = words.keyBy((word) => word).process("count", {
+      emits: emits<string>(),
+      state: { count: valueState<number>("count", { default: 0 }) },
+      onMessage(word, context) {
+        true satisfies Same<ReturnType<typeof context.state.count.value>, number>;
+        context.state.count.update(context.state.count.value() + 1);
+        context.emit(`${word} ${context.state.count.value()}`);
+        // @ts-expect-error: it emits strings.
+        if (word === "") context.emit(1);
+      },
+    });
+    true satisfies Same<ElementOf<typeof counted>, string>;
+    counted.sinkTo("out", out);
+    // @ts-expect-error: what it emits was not said.
+    words.process("unsaid", (word, context) => context.emit(word)).sinkTo("lost", collectSink());
+  });
+  deepEqual(out.values, ["to 1", "be 1", "to 2"]);
 });
 
 test("side outputs go where their tag is read, with the record's time; a tag that nobody reads goes nowhere", async () => {

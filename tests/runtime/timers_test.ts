@@ -161,6 +161,22 @@ test("processing-time timers fire by the clock, once, and onTimer is told the do
   deepEqual(out.values.slice(3), ["event 50 k"]);
 });
 
+test("what a processing-time timer emits has no event time; what an event-time timer emits has the timer's", async () => {
+  const source = new ValveSource([[20]]);
+  const out = new ValveSink<string>(100);
+  const run = await startJob((env) =>
+    env.fromSource("s", source, watermarks((n) => n)).keyBy(() => "k").actor("teller", () => new Teller())
+      .process<string>("times", (text, context) => context.emit(`${text}: ${context.timestampMs}`)).sinkTo("out", out)
+  );
+  source.openTo(1);
+  await run.rounds(20);
+  run.clock.advance(1_000);
+  await run.rounds(20);
+  deepEqual(out.values, ["event 20 k: 20", "processing 1000020 k: -Infinity"]);
+  source.finish();
+  await run.end();
+});
+
 test("processing-time timers that were due while the job was down fire when it is restored [123]", async () => {
   const source = new ValveSource([[20, 0]]);
   const out = new ValveSink<string>(100);

@@ -8,6 +8,7 @@ import {
   lmdbHasOneDoor,
   packagesAreListed,
 } from "./import_rules.ts";
+import { headersNameFiles } from "./header_rules.ts";
 import { entryIsExplicit, filesAreShort, foldersAreFlat, functionsAreShort, functionsOf } from "./size_rules.ts";
 import { blank, type Rule, sourceFile } from "./source_file.ts";
 import {
@@ -15,6 +16,7 @@ import {
   exportsAreNamed,
   filesIntroduceThemselves,
   ignoresCarryReasons,
+  logsAreTemplates,
   namesSaySomething,
   noAny,
   nothingIsLeftToDo,
@@ -227,6 +229,32 @@ test("consoleHasOwners objects to console outside control/terminal*, examples, b
   for (const path of ["control/terminal_status.ts", "examples/a.ts", "bench/main.ts", "tests/process/child.ts"]) {
     accepts(consoleHasOwners, path, `console.log("x");`);
   }
+});
+
+test("logsAreTemplates objects to a text that holds values already", () => {
+  objects(
+    logsAreTemplates,
+    "runtime/a.ts",
+    "a();\nlog.error(`${reason}; restarting`);",
+    2,
+    /braces in it would be lost/,
+  );
+  objects(logsAreTemplates, "runtime/a.ts", "log.warn(notice);", 1, /not constant/);
+  objects(logsAreTemplates, "runtime/a.ts", "log.info(\n  `a`,\n);", 1, /not constant/);
+  accepts(
+    logsAreTemplates,
+    "runtime/a.ts",
+    `log.error("{reason}", { reason: \`\${a}\` });\nlog.info(\n  '"{name}"', { name });`,
+  );
+});
+
+test("headersNameFiles objects to a header with the name of a file that is not there", () => {
+  const file = (path: string, text: string) => sourceFile(path, `/**\n * Called by: ${text}.\n *\n * @module\n */\n`);
+  const job = file("runtime/job.ts", "tests");
+  deepEqual(headersNameFiles([job, file("runtime/a.ts", "runtime/job.ts, job.ts")]), []);
+  deepEqual(headersNameFiles([job, file("core/a.ts", "runtime/run.ts, job.ts")]), [
+    { path: "core/a.ts", line: 2, message: "names runtime/run.ts, which does not exist; name the file that it means" },
+  ]);
 });
 
 test("exportsAreNamed objects to export *", () => {

@@ -53,6 +53,17 @@ export const consoleHasOwners: Rule = (file) =>
     (found) => `uses ${found}; log through @logtape/logtape, or leave the terminal to control/terminal*.ts`,
   );
 
+/** What is logged are constant texts with properties: LogTape reads the first argument as a template. */
+export const logsAreTemplates: Rule = (file) =>
+  findAll(
+    file,
+    file.code,
+    /\blog\s*\.\s*(?:trace|debug|info|warn|warning|error|fatal)\s*\((?!\s*["'])/g,
+    (found) =>
+      `calls ${found}…) with a text that is not constant; braces in it would be lost: ` +
+      `log.warn("… {reason}", { reason })`,
+  );
+
 /** Exports are named one by one, from the file that defines them. */
 export const exportsAreNamed: Rule = (file) =>
   findAll(file, file.code, /\bexport\s*(?:type\s*)?\*/g, () => "exports everything; name each export");
