@@ -29,8 +29,8 @@ import { Operator, type OperatorContext, type OperatorSnapshotParts, type Resuma
 import { watermarkList, watermarkOf } from "../operator_lists.ts";
 import { RefusingOutput } from "../output.ts";
 
-/** Of 1,024 records the key of one is looked at again. */
-const CHECK_MASK = 1_023;
+/** Records from one whose key is looked at again to the next. */
+const CHECK_INTERVAL = 1_024;
 
 /** Base of operators that hold state per key. */
 export abstract class KeyedOperator<K extends Key, I, O> extends Operator<I, O> implements TimerTarget, Resumable {
@@ -48,10 +48,13 @@ export abstract class KeyedOperator<K extends Key, I, O> extends Operator<I, O> 
   /** Watermark that has gone downstream. */
   #passedMs = MIN_WATERMARK;
   #isFiring = false;
+  /** Number of the record whose key is looked at again. */
+  private nextCheck: number;
 
   constructor(context: OperatorContext, protected readonly keyOf: (value: I) => K) {
     super(context);
     const { task } = context;
+    this.nextCheck = context.parallelism > 1 ? 1 : Number.POSITIVE_INFINITY;
     this.#interrupted = () => task.shouldPause();
   }
 
@@ -176,7 +179,7 @@ export abstract class KeyedOperator<K extends Key, I, O> extends Operator<I, O> 
   private setKey(key: K): void {
     try {
       this.backend.setCurrentKey(key);
-      if ((this.recordsIn.count & CHECK_MASK) === 1 && this.context.parallelism > 1) this.#checkGroup(key);
+      if (this.recordsIn.count >= this.nextCheck) this.#checkGroup(key);
     } catch (cause) {
       // A key of the wrong type fails again after every restart.
       if (cause instanceof TypeError) throw new StreamError("invalid", cause.message, { cause });
@@ -187,6 +190,7 @@ export abstract class KeyedOperator<K extends Key, I, O> extends Operator<I, O> 
   /** The sender has computed the key as well: when both differ, the state of a key is spread over subtasks. */
   #checkGroup(key: K): void {
     const { maxParallelism, keyGroups } = this.context;
+    this.nextCheck = this.recordsIn.count + CHECK_INTERVAL;
     const group = keyGroupOf(key, maxParallelism);
     if (group >= keyGroups.start && group <= keyGroups.end) return;
     throw new StreamError(
