@@ -123,8 +123,8 @@ test(
     });
     equal(code, 1);
     match(
-      toldOf(err)[0] ?? "",
-      /"out" holds "part-1-0-0\.jsonl" of an earlier run, must hold no parts; empty the folder, .* where checkpoints are on, go on with --from latest$/,
+      err,
+      /"out" holds "part-1-0-0\.jsonl" of an earlier run, must hold no parts; empty the folder, .* where checkpoints are on, go on with --from latest$/m,
     );
   },
 );
