@@ -5,6 +5,9 @@
  * Called by: runtime/ (the input gate of a subtask in mode exactly-once).
  * Calls: barrier_handler.ts (types).
  *
+ * What it does at the end of an input (`onEnd`) is Flink's and tested, but no gate calls it yet: a source passes barriers
+ * on until the job is over, so that channels end with the job and not before.
+ *
  * Source: Flink's `SingleCheckpointBarrierHandler`.
  *
  * Invariants:

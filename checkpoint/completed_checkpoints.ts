@@ -87,7 +87,7 @@ export class CompletedCheckpoints {
     const lowest = Math.min(lowestBaseId, this.#entries[0]?.checkpointId ?? Infinity);
     return {
       checkpointIds: going.filter(ownsFiles).map((entry) => entry.checkpointId),
-      shared: this.#files.release(lowest).names,
+      shared: this.#files.release(lowest),
     };
   }
 
@@ -97,7 +97,7 @@ export class CompletedCheckpoints {
     this.#entries = [];
     return {
       checkpointIds: going.filter(ownsFiles).map((entry) => entry.checkpointId),
-      shared: this.#files.release(Infinity).names,
+      shared: this.#files.release(Infinity),
     };
   }
 

@@ -154,11 +154,6 @@ export class CheckpointCoordinator {
     return this.#schedule.submit({ ...PERIODIC, ...properties });
   }
 
-  /** Takes the last checkpoint of a job whose input has ended. @throws {CheckpointFailedError} If it fails; ask again. */
-  triggerFinal(): Promise<CompletedCheckpoint> {
-    return this.trigger({ isFinal: true });
-  }
-
   /** Where a subtask writes its files. @throws {CheckpointFailedError} If the checkpoint is not under way. */
   store(checkpointId: number, task: SubtaskRef): SnapshotStore {
     const one = this.#underWay.get(checkpointId);
@@ -200,15 +195,6 @@ export class CheckpointCoordinator {
     if (one === undefined) return;
     const detail = `subtask ${one.pending.nameOf(task)} has no snapshot: ${messageOf(cause)}`;
     this.#abort(one, { reason, detail, cause, fromSubtask: true });
-  }
-
-  /** A subtask has finished: what waits for its answer is given up. */
-  taskFinished(task: SubtaskRef): void {
-    for (const one of [...this.#underWay.values()]) {
-      if (!one.pending.waitsFor(task)) continue;
-      const detail = `subtask ${one.pending.nameOf(task)} has finished, must answer first`;
-      this.#abort(one, { reason: "task-finished", detail });
-    }
   }
 
   /**

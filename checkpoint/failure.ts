@@ -26,8 +26,6 @@ export type CheckpointFailureReason =
   | "stopped"
   /** Not all subtasks that must take part are running. */
   | "tasks-not-running"
-  /** A subtask finished without an answer. */
-  | "task-finished"
   /** An input ended during alignment and checkpoints with finished subtasks are off. */
   | "input-ended"
   /** Too many requests are waiting. */

@@ -53,8 +53,6 @@ export interface FilesystemStorageOptions {
   /** `execution.checkpointing.dir`. */
   readonly root: string;
   readonly jobId: string;
-  /** Whether there is a folder per job below the root; true when absent. */
-  readonly createSubfolder?: boolean;
   /** Files of at most this many bytes go into `_metadata`, 0..1,048,576; 20,480 when absent. */
   readonly inlineBytes?: number;
 }
@@ -80,7 +78,7 @@ export class FilesystemStorage implements CheckpointStorage {
     this.#fs = options.fileSystem;
     this.#random = options.random;
     this.#inlineBytes = inlineBytes;
-    this.path = options.createSubfolder === false ? options.root : `${options.root}/${options.jobId}`;
+    this.path = `${options.root}/${options.jobId}`;
   }
 
   async prepare(): Promise<void> {

@@ -26,19 +26,9 @@ interface Entry {
   lastUsedBy: number;
 }
 
-/** What `release` gives up and what it keeps. */
-export interface SharedRelease {
-  /** Names of files that nothing needs any more. */
-  readonly names: readonly string[];
-  /** Ids of checkpoints that created a file which is still needed. */
-  readonly inUse: ReadonlySet<number>;
-}
-
 /** Files in the shared folder of a job. */
 export class SharedFiles {
   readonly #entries = new Map<string, Entry>();
-  #unclaimedId = 0;
-  #closed = false;
 
   /** Number of files. */
   get size(): number {
@@ -53,15 +43,9 @@ export class SharedFiles {
   /**
    * A checkpoint uses these files; also one that is late or has failed, until a later one has completed.
    *
-   * @throws {StreamError} If one of the names is known for a file of another size, or after `close`.
+   * @throws {StreamError} If one of the names is known for a file of another size.
    */
   register(checkpointId: number, files: Iterable<SharedFile>): void {
-    if (this.#closed) {
-      throw new StreamError(
-        "invalid",
-        `Cannot register files of checkpoint ${checkpointId}: the coordinator is closed, must be open; start the job again`,
-      );
-    }
     for (const { name, sizeBytes } of files) {
       const entry = this.#entries.get(name);
       if (entry === undefined) {
@@ -79,28 +63,14 @@ export class SharedFiles {
     }
   }
 
-  /** Files that a checkpoint up to this id has created are the user's: forgotten in time, never given up for deletion. */
-  leaveUnclaimed(checkpointId: number): void {
-    this.#unclaimedId = Math.max(this.#unclaimedId, checkpointId);
-  }
-
-  /** Gives up what no checkpoint from `lowestId` on uses. */
-  release(lowestId: number): SharedRelease {
+  /** Gives up what no checkpoint from `lowestId` on uses. @returns Names of files that nothing needs any more. */
+  release(lowestId: number): string[] {
     const names: string[] = [];
-    const inUse = new Set<number>();
     for (const [name, entry] of this.#entries) {
-      if (entry.lastUsedBy >= lowestId) {
-        inUse.add(entry.createdBy);
-        continue;
-      }
+      if (entry.lastUsedBy >= lowestId) continue;
       this.#entries.delete(name);
-      if (entry.createdBy > this.#unclaimedId) names.push(name);
+      names.push(name);
     }
-    return { names, inUse };
-  }
-
-  /** Ends registration. */
-  close(): void {
-    this.#closed = true;
+    return names;
   }
 }

@@ -201,19 +201,6 @@ test("finished subtasks need not answer; their last state stays in every checkpo
   equal((await strict.begin())(), "tasks-not-running");
 });
 
-test("a subtask that finishes without an answer ends the checkpoint, which does not count [215]", async () => {
-  const job = new SimulatedJob();
-  job.coordinator.start();
-  const outcome = await job.begin();
-  job.acknowledge(1, "source");
-  job.coordinator.taskFinished(job.tasks[0]!);
-  equal(outcome(), null);
-  job.coordinator.taskFinished(job.tasks[1]!);
-  await job.settle();
-  equal(outcome(), "task-finished");
-  deepEqual(job.log, ["trigger source 1", "abort 1 after null"]);
-});
-
 test("a subtask that cannot be triggered declines", async () => {
   const job = new SimulatedJob({ tolerableFailures: 9 });
   job.coordinator.start();

@@ -100,7 +100,7 @@ test("stop() waits for a checkpoint that is being stored: it is what to restore 
 test("the final checkpoint says so in its metadata, and so do those that follow it until the next attempt", async () => {
   const job = new SimulatedJob({ intervalMs: 10 });
   job.coordinator.start();
-  const done = job.coordinator.triggerFinal();
+  const done = job.coordinator.trigger({ isFinal: true });
   await job.clock.settle();
   job.acknowledge(1);
   await job.settle();

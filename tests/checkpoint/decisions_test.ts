@@ -124,7 +124,6 @@ test("FailureCounter counts declines, asynchronous failures, expiry, I/O and fin
     ["subsumed", false],
     ["stopped", false],
     ["tasks-not-running", false],
-    ["task-finished", false],
     ["input-ended", false],
     ["too-many-requests", false],
     ["job-failed", false],
@@ -195,30 +194,19 @@ test("SharedFiles gives a file up when no checkpoint from the lowest retained on
   files.register(1, [file("a"), file("b")]);
   files.register(2, [file("b"), file("c")]);
   files.register(2, [file("b")]);
-  deepEqual(files.release(1), { names: [], inUse: new Set([1, 2]) });
-  deepEqual(files.release(2), { names: ["a"], inUse: new Set([1, 2]) });
+  deepEqual(files.release(1), []);
+  deepEqual(files.release(2), ["a"]);
   files.register(1, [file("b")]);
-  deepEqual(files.release(3), { names: ["b", "c"], inUse: new Set() });
-  deepEqual(files.release(9), { names: [], inUse: new Set() });
+  deepEqual(files.release(3), ["b", "c"]);
+  deepEqual(files.release(9), []);
   files.register(1, [file("late")]);
-  deepEqual(files.release(9).names, ["late"]);
+  deepEqual(files.release(9), ["late"]);
 });
 
-test("SharedFiles refuses another file under a known name, and anything after close() [224]", () => {
+test("SharedFiles refuses another file under a known name [224]", () => {
   const files = new SharedFiles();
   files.register(1, [{ name: "a", sizeBytes: 1 }]);
   throws(() => files.register(2, [{ name: "a", sizeBytes: 2 }]), { name: "StreamError", kind: "corrupt" });
-  files.close();
-  throws(() => files.register(2, []), { name: "StreamError", kind: "invalid" });
-});
-
-test("SharedFiles forgets files that are the user's without giving them up [227]", () => {
-  const files = new SharedFiles();
-  files.leaveUnclaimed(3);
-  files.register(3, [{ name: "theirs", sizeBytes: 1 }]);
-  files.register(4, [{ name: "theirs", sizeBytes: 1 }, { name: "ours", sizeBytes: 1 }]);
-  deepEqual(files.release(5).names, ["ours"]);
-  equal(files.size, 0);
 });
 
 test("planCheckpoint() triggers what no running subtask sends to and waits for all that run [188, 215]", () => {

@@ -39,9 +39,8 @@ test("filesystem storage makes no folder before it is used, then chk-, shared an
   deepEqual(await fs.list("/root/deep/job"), ["chk-1", "shared", "taskowned"]);
 });
 
-test("filesystem storage without a folder per job uses the root", () => {
+test("filesystem storage refuses an inline threshold out of range", () => {
   const options = { fileSystem: new MemoryFileSystem(), random: seededRandom(), root: "/root", jobId: "job" };
-  equal(new FilesystemStorage({ ...options, createSubfolder: false }).path, "/root");
   throws(() => new FilesystemStorage({ ...options, inlineBytes: 1_048_577 }), RangeError);
 });
 
