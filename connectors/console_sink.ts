@@ -7,6 +7,7 @@
  * @module
  */
 import process from "node:process";
+import { errorCode } from "../core/file_system.ts";
 import type { Sink, SinkWriter } from "../core/sink.ts";
 
 /** Text in memory from which on it is written, characters. */
@@ -25,10 +26,28 @@ function printable(value: unknown): string {
   return typeof value === "string" ? value : (JSON.stringify(value) as string | undefined) ?? String(value);
 }
 
+/** What a shell reports for a program that a closed pipe (SIGPIPE) has ended. */
+const CLOSED_PIPE_EXIT_CODE = 141;
+let listensForErrors = false;
+
+/** A reader such as `head` has seen enough: the process ends without a word, as other tools do. */
+function endAtClosedPipe(error: unknown): void {
+  if (errorCode(error) === "EPIPE") process.exit(CLOSED_PIPE_EXIT_CODE);
+}
+
 /** Resolves when the text has gone out, so that a slow terminal or pipe slows the job down. */
 function writeToStandardOutput(text: string): Promise<void> {
+  if (!listensForErrors) {
+    listensForErrors = true;
+    // Without a listener an error of a write would also be thrown where nobody can catch it.
+    process.stdout.on("error", endAtClosedPipe);
+  }
   return new Promise((resolve, reject) => {
-    process.stdout.write(text, (error) => error === null || error === undefined ? resolve() : reject(error));
+    process.stdout.write(text, (error) => {
+      if (error === null || error === undefined) return resolve();
+      endAtClosedPipe(error);
+      reject(error);
+    });
   });
 }
 
@@ -97,6 +116,9 @@ class ConsoleWriter<T> implements SinkWriter<T, never> {
 
 /**
  * Prints each record on a line of standard output. At-least-once: after a failure lines may appear again.
+ *
+ * When standard output is a pipe that its reader closes (`… | head -1`), the process ends at once and quietly, with exit
+ * code 141, as a program does that the signal SIGPIPE ends; a job with checkpoints can go on with `--from latest`.
  *
  * @example
  * ```ts

@@ -2,12 +2,13 @@
  * Text formats of file sinks: a value to the line that stands for it.
  *
  * Called by: connectors/file_sink.ts.
- * Calls: core/, connectors/csv_codec.ts.
+ * Calls: core/, csv_codec.ts, json_losses.ts.
  *
  * @module
  */
-import { StreamError } from "../core/errors.ts";
+import { messageOf, StreamError } from "../core/errors.ts";
 import { csvRow } from "./csv_codec.ts";
+import { findUnsaid } from "./json_losses.ts";
 
 /** A text format of output files. */
 export interface SinkFormat<T> {
@@ -22,13 +23,29 @@ export interface SinkFormat<T> {
 /** Names of the formats that need no options. */
 export type SinkFormatName = "jsonl" | "lines" | "csv";
 
-/** Each value as JSON on a line. @throws {StreamError} "invalid" for what has no JSON: undefined, functions, symbols. */
+/**
+ * Each value as JSON on a line. Properties that are undefined are left out, as JSON.stringify does.
+ *
+ * @throws {StreamError} "invalid" for what JSON cannot say and would lose in silence: NaN and infinities, Maps, Sets,
+ * binary arrays, bigints; and undefined, functions and symbols instead of a value. `toJSON` decides where there is one.
+ */
 export const jsonLinesFormat: SinkFormat<unknown> = {
   extension: ".jsonl",
   encode(value: unknown): string {
     // Typed as a string, but undefined for what JSON cannot say.
-    const text = JSON.stringify(value) as string | undefined;
+    let text: string | undefined;
+    try {
+      text = JSON.stringify(value) as string | undefined;
+    } catch (cause) {
+      throw unsaidIn(value) ??
+        new StreamError("invalid", `Cannot write ${shown(value)} as JSON: ${messageOf(cause)}`, { cause });
+    }
     if (text === undefined) throw notEncodable(value, "JSON", "must be what JSON.stringify can write");
+    // Each loss leaves one of these; looking for them costs far less than looking at every property.
+    if (text.includes("null") || text.includes("{}") || text.includes('{"0":')) {
+      const mistake = unsaidIn(value);
+      if (mistake !== null) throw mistake;
+    }
     return `${text}\n`;
   },
 };
@@ -71,6 +88,13 @@ export function sinkFormat<T>(format: SinkFormatName | SinkFormat<T>): SinkForma
   if (format === "lines") return linesFormat;
   if (format === "csv") return csvFormat();
   return format;
+}
+
+function unsaidIn(value: unknown): StreamError | null {
+  const unsaid = findUnsaid(value);
+  if (unsaid === null) return null;
+  const place = unsaid.path === "" ? "the record" : `field "${unsaid.path}"`;
+  return new StreamError("invalid", `Cannot write ${place} as JSON: it is ${unsaid.what}; ${unsaid.remedy}`);
 }
 
 function objectOf(value: unknown): Record<string, unknown> {

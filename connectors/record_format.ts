@@ -31,6 +31,8 @@ export class MalformedRecordError extends Error {
   readonly fatal: boolean;
 
   /**
+   * Of one record; what reads the file adds where it is.
+   *
    * @param reason What is wrong, to follow "line 1, column 1: ".
    * @param at 0-based offset in characters within the record's text.
    */

@@ -96,6 +96,48 @@ test("fileSink() refuses what JSON cannot say", async () => {
   );
 });
 
+test("fileSink() refuses what JSON would lose in silence, and names the field", async () => {
+  const writer = await opened<unknown>(new MemoryFileSystem(), { kind: "fresh" });
+  const lost: [unknown, RegExp][] = [
+    [
+      { a: { b: [1, Number.NaN] } },
+      /^Cannot write field "a\.b\[1\]" as JSON: it is NaN, which JSON does not have; map it/,
+    ],
+    [Infinity, /^Cannot write the record as JSON: it is Infinity/],
+    [{ n: 1n }, /^Cannot write field "n" as JSON: it is a bigint, .*; map it with String\(\) or Number\(\) first$/],
+    [{ seen: new Map([[1, 2]]) }, /^Cannot write field "seen" as JSON: it is a Map; map it with Object\.fromEntries/],
+    [[new Set([1])], /^Cannot write field "\[0\]" as JSON: it is a Set; map it with Array\.from\(\) first$/],
+    [{ bytes: new Uint8Array(2) }, /it is a binary array/],
+    [() => 1, /of type function/],
+  ];
+  for (const [value, message] of lost) throws(() => writer.write(value, 0), failsWith("invalid", message));
+  const round: { self?: unknown } = {};
+  round.self = round;
+  throws(() => writer.write(round, 0), failsWith("invalid", /^Cannot write an object as JSON: .*c/));
+});
+
+test("fileSink() writes as JSON what JSON can say, with nulls, empty objects and dates", async () => {
+  const files = new MemoryFileSystem();
+  const writer = await opened<unknown>(files, { kind: "fresh" });
+  const own = new Map();
+  Object.assign(own, { toJSON: () => "own" });
+  const record = {
+    none: null,
+    empty: {},
+    at: new Date(0),
+    never: new Date(NaN),
+    text: "null {}",
+    lost: undefined,
+    own,
+    0: 1,
+  };
+  await commit<unknown>(writer, 1, record, null, [], { 0: {} });
+  equal(
+    files.text("out/part-1-0-0.jsonl"),
+    `${JSON.stringify(record)}\nnull\n[]\n{"0":{}}\n`,
+  );
+});
+
 test("fileSink() writes large output in pieces, and asks records to wait while its file is being made", async () => {
   const files = new MemoryFileSystem();
   const writer = await opened<string>(files, { kind: "fresh" }, { format: "lines" });
