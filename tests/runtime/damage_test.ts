@@ -6,6 +6,7 @@ import { SeededRandom } from "../connectors/contexts.ts";
 import { CHECKPOINTS, type Outcome, TestWorld } from "../support/job_harness.ts";
 import { ledger, oracle, pagesIn } from "../support/ledger_pipeline.ts";
 import type { MemoryFileSystem } from "../support/memory_file_system.ts";
+import { Saboteur } from "../support/saboteur.ts";
 import { longRun, scaled } from "../support/scale.ts";
 
 const COUNT = 240;
@@ -154,4 +155,28 @@ test("--from <path> of a damaged checkpoint fails with what is wrong, and falls 
   }
   const { outcome } = await runDamaged(scene, (fs) => void fs.remove(metadata), argv);
   ok(outcome.kind === "failed" && outcome.error instanceof StreamError && outcome.error.kind === "invalid");
+});
+
+test("a job that was started --from <path> falls back among checkpoints of its own", async () => {
+  const scene = await killedJob({ "execution.checkpointing.incremental": false });
+  const metadata = scene.targets.find((path) => path.endsWith(`/chk-${scene.newestId}/_metadata`))!;
+  const world = new TestWorld(scene.config);
+  for (const [path, bytes] of scene.files) world.fileSystem.put(path, bytes);
+  const saboteur = new Saboteur();
+  const process = await world.start((env) => ledger(env, { count: COUNT, perMs: 0.5, saboteur }), {
+    argv: ["--from", metadata.replace("/_metadata", "")],
+  });
+  await process.until(() => (process.job.checkpoints?.counts.completed ?? 0) >= 2);
+  const { checkpointId } = process.job.checkpoints!.latestCompleted!;
+  const snapshots = world.fileSystem.files(CHECKPOINTS).filter((path) =>
+    path.includes(`/chk-${checkpointId}/`) && !path.endsWith("/_metadata")
+  );
+  ok(snapshots.length > 0);
+  for (const path of snapshots) world.fileSystem.flipBit(path, 20);
+  saboteur.arm("source read");
+  const outcome = await process.end();
+  equal(outcome.kind, "ended", String(outcome.kind === "failed" && outcome.error));
+  equal(process.job.progress().restarts, 1);
+  ok(world.fileSystem.files(CHECKPOINTS).some((path) => path.includes("damaged")), "nothing was set aside");
+  deepEqual(pagesIn(world.fileSystem), PAGES);
 });
