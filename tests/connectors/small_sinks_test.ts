@@ -1,7 +1,9 @@
 import { deepEqual, equal, ok, rejects, throws } from "node:assert/strict";
 import { test } from "node:test";
+import { fromAsyncIterable } from "../../connectors/async_iterable_source.ts";
 import { callbackSink } from "../../connectors/callback_sink.ts";
 import { consoleSink } from "../../connectors/console_sink.ts";
+import { StreamEnvironment } from "../../control/stream_environment.ts";
 import type { Sink, SinkWriter } from "../../core/sink.ts";
 import { MemoryFileSystem } from "../support/memory_file_system.ts";
 import { sinkContext } from "./contexts.ts";
@@ -140,6 +142,18 @@ test("callbackSink() tells of a rejection at once, also when no record comes any
     equal(String(reported), "Error: first");
     await writer.close();
   }
+});
+
+test("callbackSink() fails a job that waits for a record that never comes", async () => {
+  const environment = StreamEnvironment.create({ argv: [] });
+  async function* one(): AsyncGenerator<number> {
+    yield 1;
+    await new Promise(() => {});
+  }
+  environment.fromSource("quiet", fromAsyncIterable(one))
+    .sinkTo("calls", callbackSink(() => Promise.reject(new Error("refused"))));
+  const job = await environment.executeAsync("quiet");
+  await rejects(job.result, /refused/);
 });
 
 test("callbackSink() passes on what a call throws or rejects with", async () => {
