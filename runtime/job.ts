@@ -35,11 +35,9 @@ import {
   type JobProgress,
   type JobResult,
   type JobState,
-  lastCheckpointOf,
+  progressOf,
   type RecordTotals,
   totalsOf,
-  watermarkOf,
-  workOf,
 } from "./job_progress.ts";
 import type { JobSettings } from "./job_settings.ts";
 import { type AttemptStart, checkStart } from "./job_start.ts";
@@ -184,20 +182,14 @@ export class Job {
 
   /** How far the job has come; cheap enough for a few calls a second. */
   progress(): JobProgress {
-    const totals = totalsOf(this.#attempt);
-    const statistics = this.#coordinator?.statistics();
-    return {
+    const job = {
       name: this.settings.name,
       state: this.#state,
-      ...addTotals(this.#former, totals),
-      watermarkMs: watermarkOf(this.#attempt),
-      lastCheckpoint: lastCheckpointOf(statistics),
-      checkpointsCompleted: statistics?.counts.completed ?? 0,
-      checkpointsFailed: statistics?.counts.failed ?? 0,
+      former: this.#former,
       restarts: this.#restarts,
-      sources: workOf(this.#attempt),
       outputs: this.#outputs,
     };
+    return progressOf(job, this.#attempt, this.#coordinator?.statistics());
   }
 
   async #run(): Promise<JobResult> {

@@ -86,15 +86,36 @@ export function addTotals(left: RecordTotals, right: RecordTotals): RecordTotals
   };
 }
 
+/** How far a job has come. @param former What the attempts before this one have moved. */
+export function progressOf(
+  job: Pick<JobProgress, "name" | "state" | "restarts" | "outputs"> & { readonly former: RecordTotals },
+  attempt: Attempt | null,
+  statistics: CheckpointsStatistics | undefined,
+): JobProgress {
+  const { name, state, restarts, outputs, former } = job;
+  return {
+    name,
+    state,
+    ...addTotals(former, totalsOf(attempt)),
+    watermarkMs: watermarkOf(attempt),
+    lastCheckpoint: lastCheckpointOf(statistics),
+    checkpointsCompleted: statistics?.counts.completed ?? 0,
+    checkpointsFailed: statistics?.counts.failed ?? 0,
+    restarts,
+    sources: workOf(attempt),
+    outputs,
+  };
+}
+
 /** The smallest watermark of the sources; undefined before the first. */
-export function watermarkOf(attempt: Attempt | null): number | undefined {
+function watermarkOf(attempt: Attempt | null): number | undefined {
   const watermarks = (attempt?.sources() ?? []).map((source) => source.watermarkMs);
   const smallest = Math.min(...watermarks);
   return watermarks.length === 0 || smallest === MIN_WATERMARK ? undefined : smallest;
 }
 
 /** Work of all sources, when all know. */
-export function workOf(attempt: Attempt | null): { done: number; total: number } | undefined {
+function workOf(attempt: Attempt | null): { done: number; total: number } | undefined {
   const sources = attempt?.sources() ?? [];
   let done = 0;
   let total = 0;
@@ -108,7 +129,7 @@ export function workOf(attempt: Attempt | null): { done: number; total: number }
 }
 
 /** The newest completed checkpoint, for people. */
-export function lastCheckpointOf(statistics: CheckpointsStatistics | undefined): JobProgress["lastCheckpoint"] {
+function lastCheckpointOf(statistics: CheckpointsStatistics | undefined): JobProgress["lastCheckpoint"] {
   const last = statistics?.latestCompleted ?? null;
   if (last === null || last.checkpointId === null) return undefined;
   return { id: last.checkpointId, sizeBytes: last.incrementBytes, durationMs: last.durationMs ?? 0 };
