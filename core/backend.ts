@@ -67,7 +67,7 @@ export interface SnapshotRequest {
 /** A snapshot whose synchronous part is done: it holds exactly the writes made before. */
 export interface PendingSnapshot {
   /**
-   * The asynchronous part; called once. Works in slices of about a millisecond
+   * The asynchronous part; called once. Works in slices of a few milliseconds
    * and gives way to records between them.
    *
    * @returns Null when there is no state at all.

@@ -14,8 +14,11 @@
 import type { Clock } from "../core/clock.ts";
 import type { Subtask, SubtaskHost } from "./subtask.ts";
 
-/** Milliseconds that the subtasks share between two turns of the event loop. */
-const ROUND_MS = 4;
+/**
+ * Milliseconds that the subtasks share between two turns of the event loop. Long against the time that state needs to
+ * come back into the processor's caches after a slice of something else; short against what a person notices.
+ */
+const ROUND_MS = 12;
 
 /** One event loop. Worker threads and machines will be other hosts. */
 export class Host implements SubtaskHost {

@@ -66,15 +66,15 @@ export const AUTO_WATERMARK_INTERVAL: ConfigOption<number> = durationOption("pip
 
 /**
  * Longest wait of a batch that is not full, milliseconds. Nobody reads it: a subtask sends what it has gathered at the
- * end of each slice (`runtime/host.ts`, 4 ms for all subtasks together), so every value that is accepted is kept.
+ * end of each slice (`runtime/host.ts`, 12 ms for all subtasks together), so every value that is accepted is kept.
  */
 export const BUFFER_TIMEOUT: ConfigOption<number> = durationOption("execution.buffer-timeout.interval", {
   default: 100,
-  min: 10,
+  min: 20,
   oldNames: ["execution.buffer-timeout"],
   description:
     "Longest time that records may wait in a batch between two subtasks. Weir sends a batch that is not full " +
-    "after a few milliseconds, so any value from 10 ms on is kept.",
+    "at the end of its slice, after at most 12 ms, so any value from 20 ms on is kept.",
 });
 
 /** Undefined: exponential-delay when checkpoints are on, else none. */
