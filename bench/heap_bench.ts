@@ -9,9 +9,11 @@ import { HeapStateBackend } from "../backends/heap/heap_backend.ts";
 import { ByteWriter } from "../core/bytes.ts";
 import { valueState } from "../core/descriptors.ts";
 import { f64 } from "../core/serializer.ts";
-import { writeKey } from "../core/key.ts";
+import { VOID_NAMESPACE, writeKey } from "../core/key.ts";
 import type { FileRef, SnapshotFile, SnapshotStore } from "../core/snapshot.ts";
+
 import { systemClock, systemRandom } from "../runtime/system_clock.ts";
+import { HeapTimerQueue } from "../timers/heap_timer_queue.ts";
 import { bench, type SeededRandom } from "./harness.ts";
 
 const COUNT = valueState<number>("count", { default: 0, serializer: f64 });
@@ -106,8 +108,15 @@ function median(values: readonly number[]): number {
 }
 
 /** Milliseconds of `rounds` synchronous parts; every snapshot but the last is cancelled. */
-async function snapshots(keys: number, rounds: number): Promise<{ readonly syncMs: number; readonly asyncMs: number }> {
+async function snapshots(
+  keys: number,
+  rounds: number,
+  timers = 0,
+): Promise<{ readonly syncMs: number; readonly asyncMs: number }> {
   const backend = fill(keys);
+  const queue = new HeapTimerQueue({ name: "timers", maxParallelism: 128, tracking: false });
+  backend.attach(queue);
+  for (let i = 0; i < timers; i++) queue.add((i * 7_919) % 600_000, `customer-${i}`, VOID_NAMESPACE);
   const syncs: number[] = [];
   let asyncMs = 0;
   for (let round = 1; round <= rounds; round++) {
@@ -140,7 +149,13 @@ bench("checkpoint/sync_part/heap", {
   async run({ keys, fewerKeys, rounds }: SnapshotSize) {
     const large = await snapshots(keys, rounds);
     const small = await snapshots(fewerKeys, rounds);
-    const figures = { syncMs: large.syncMs, syncMsFewerKeys: small.syncMs, asyncMs: large.asyncMs };
+    const timed = await snapshots(keys, rounds, keys);
+    const figures = {
+      syncMs: large.syncMs,
+      syncMsFewerKeys: small.syncMs,
+      syncMsWithTimers: timed.syncMs,
+      asyncMs: large.asyncMs,
+    };
     return { ops: keys, checksum: keys, elapsedMs: large.asyncMs, figures };
   },
   baseline({ keys }) {

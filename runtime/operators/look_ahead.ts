@@ -17,7 +17,7 @@
 import { MIN_WATERMARK } from "../../core/element.ts";
 
 /** Records that are looked at together. */
-export const LOOK_AHEAD = 16;
+export const LOOK_AHEAD = 32;
 
 /** With fewer records there is nothing to overlap. */
 export const WORTH_FETCHING = 4;
