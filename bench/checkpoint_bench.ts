@@ -14,7 +14,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { heapBackendFactory, KeyedActor, type Source, StreamEnvironment, valueState } from "../mod.ts";
-import { systemClock, systemRandom } from "../runtime/system_clock.ts";
+import { backendContext } from "./backend_context.ts";
 import { bench, type SeededRandom } from "./harness.ts";
 
 interface Size {
@@ -75,14 +75,7 @@ const p99 = (values: readonly number[]): number =>
   values.toSorted((a, b) => a - b)[Math.ceil(values.length * 0.99) - 1]!;
 
 async function oneGoMs(keys: readonly string[]): Promise<number> {
-  const backend = heapBackendFactory.create({
-    operatorName: "one go",
-    keyGroups: { start: 0, end: 127 },
-    maxParallelism: 128,
-    clock: systemClock,
-    random: systemRandom,
-    incremental: false,
-  });
+  const backend = heapBackendFactory.create(backendContext());
   const count = backend.state(valueState<number>("count", { default: 0 }));
   for (const key of keys) {
     backend.setCurrentKey(key);

@@ -12,21 +12,14 @@ import { f64 } from "../core/serializer.ts";
 import { VOID_NAMESPACE, writeKey } from "../core/key.ts";
 import type { FileRef, SnapshotFile, SnapshotStore } from "../core/snapshot.ts";
 
-import { systemClock, systemRandom } from "../runtime/system_clock.ts";
 import { HeapTimerQueue } from "../timers/heap_timer_queue.ts";
+import { backendContext } from "./backend_context.ts";
 import { bench, type SeededRandom } from "./harness.ts";
 
 const COUNT = valueState<number>("count", { default: 0, serializer: f64 });
 
 function openBackend(): HeapStateBackend {
-  return new HeapStateBackend({
-    operatorName: "bench",
-    keyGroups: { start: 0, end: 127 },
-    maxParallelism: 128,
-    clock: systemClock,
-    random: systemRandom,
-    incremental: false,
-  });
+  return new HeapStateBackend(backendContext());
 }
 
 function namesOf(keys: number): string[] {

@@ -18,8 +18,11 @@ import type {
   StateDescriptor,
   ValueStateDescriptor,
 } from "./descriptors.ts";
+import type { FileSystem } from "./file_system.ts";
 import type { KeyGroupRange } from "./key_groups.ts";
 import type { Key, Namespace } from "./key.ts";
+import type { MetricGroup } from "./metrics.ts";
+import type { OrderedRows } from "./ordered_rows.ts";
 import type { KeyedStateHandle, RowSource, SnapshotReader, SnapshotStore } from "./snapshot.ts";
 import type {
   AggregatingState,
@@ -44,6 +47,12 @@ export interface StateBackendContext {
   readonly clock: Clock;
   /** Names for files. */
   readonly random: Random;
+  /** Where a backend on disk works. */
+  readonly fileSystem: FileSystem;
+  /** Subtasks with the same number share a slot, and so its memory. */
+  readonly slotIndex: number;
+  /** Statistics of the store go here. */
+  readonly metrics: MetricGroup;
   /** Whether to keep track of changes, so that a snapshot can hold only those. */
   readonly incremental: boolean;
 }
@@ -109,6 +118,17 @@ export interface StateBackend extends KeyContext, AsyncDisposable {
    */
   prefetch?(keys: readonly Key[], count: number): void;
 
+  /**
+   * Rows of another owner (timers) that are kept in the backend's own ordered store; the same for the same name. Only
+   * backends that have such a store offer it; before the first record.
+   *
+   * @throws {StreamError} If the name belongs to a state.
+   */
+  orderedRows?(name: string): OrderedRows;
+
+  /** Not undefined while writers must wait between two records, since the memory of the slot is full: resolves when there is room. */
+  backpressure?(): Promise<void> | undefined;
+
   /** Lets rows that live elsewhere (heap timers) travel in the snapshots; restored rows are loaded at once. */
   attach(rows: RowSource): void;
 
@@ -125,7 +145,10 @@ export interface StateBackend extends KeyContext, AsyncDisposable {
   keysAndNamespaces(descriptor: StateDescriptor): Iterable<readonly [Key, Namespace]>;
   /** Calls back for each key that has this state, with the current key set to it; restores the former current key. */
   applyToAllKeys(descriptor: StateDescriptor, namespace: Namespace, callback: (key: Key) => void): void;
-  /** Number of (key, namespace, state) triples that hold something; map entries and list elements are not counted one by one. */
+  /**
+   * Number of (key, namespace, state) triples that hold something; map entries and list elements are not counted one by
+   * one. May walk all of the state.
+   */
   readonly entryCount: number;
 
   /** Cancels running snapshots and frees everything; safe to call twice. */

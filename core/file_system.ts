@@ -25,6 +25,8 @@ export interface OutputFile {
   sync(): Promise<void>;
   /** Safe to call twice. */
   close(): Promise<void>;
+  /** As `close`; blocks. */
+  closeSync(): void;
 }
 
 /** A file that is open for reading. */
@@ -59,8 +61,12 @@ export interface FileStatus {
 export interface FileSystem {
   /** Starts a new file. `exclusive` fails with EEXIST when there is one, `truncate` empties it, `append` goes on at its end. */
   create(path: string, mode: "exclusive" | "truncate" | "append"): Promise<OutputFile>;
+  /** As `create`; blocks. For the working files of state on disk, which no barrier may wait for. */
+  createSync(path: string, mode: "exclusive" | "truncate" | "append"): OutputFile;
   /** Opens a file for reading. */
   open(path: string): Promise<InputFile>;
+  /** As `open`; blocks. */
+  openSync(path: string): InputFile;
   /** The whole file. */
   readFile(path: string): Promise<Uint8Array>;
   /** Makes a folder and its parents; no error when it is there. */
@@ -75,6 +81,8 @@ export interface FileSystem {
   link(from: string, to: string): Promise<void>;
   /** Removes a file; no error when there is none. */
   remove(path: string): Promise<void>;
+  /** As `remove`; blocks. */
+  removeSync(path: string): void;
   /** Removes a folder with all it holds; no error when there is none. */
   removeDirectory(path: string): Promise<void>;
   /** Makes names in a folder durable. */

@@ -102,6 +102,15 @@ export interface SnapshotFile {
 export interface SnapshotStore {
   /** Starts a file under a name that is unique for ever. */
   create(scope: FileScope): Promise<SnapshotFile>;
+  /**
+   * Takes over the content of a local file that nobody changes any more: by a hard link where the file system and the
+   * configuration allow it, else by a copy, and within the metadata if it is small. Durable when it resolves. Absent
+   * where snapshots are not files: write a copy then.
+   *
+   * @param path Its name here; the caller may remove it afterwards.
+   * @param sizeBytes Its size; a file of another size is an error.
+   */
+  adopt?(path: string, sizeBytes: number, scope: FileScope): Promise<FileRef>;
 }
 
 /** A file of a snapshot that is open for reading. */
@@ -120,6 +129,13 @@ export interface SnapshotInput {
 export interface SnapshotReader {
   /** Opens a file. @throws {SnapshotCorruptError} If the file is missing or its size differs. */
   open(file: FileRef): Promise<SnapshotInput>;
+  /**
+   * Gives the content of a file the local name `path` too, which must be free: by a hard link where possible, else by a
+   * copy. Nobody may change what is there. Absent where snapshots are not files: read a copy then.
+   *
+   * @throws {SnapshotCorruptError} If the file is missing or its size differs.
+   */
+  fetch?(file: FileRef, path: string): Promise<void>;
 }
 
 /** Rows of version 1 of the sorted run. */

@@ -57,6 +57,8 @@ export interface OperatorContext {
   readonly operatorId: string;
   readonly operatorName: string;
   readonly subtaskIndex: number;
+  /** Subtasks of one slot share its memory. */
+  readonly slotIndex: number;
   readonly parallelism: number;
   readonly maxParallelism: number;
   readonly keyGroups: KeyGroupRange;

@@ -24,6 +24,15 @@ async function permitted<T>(verb: string, path: string, run: () => Promise<T>): 
   }
 }
 
+/** As `permitted`, for operations that block. */
+function permittedSync<T>(verb: string, path: string, run: () => T): T {
+  try {
+    return run();
+  } catch (error) {
+    throw explained(verb, path, error);
+  }
+}
+
 /** Any error, with the flag named if it is a permission that Deno was not given. */
 export function explained(verb: string, path: string, error: unknown): unknown {
   // Deno's refusals name the flag in the text alone and are of a class that Bun does not have.
@@ -102,6 +111,12 @@ class SystemOutputFile implements OutputFile {
     this.#fd = -1;
     if (fd >= 0) await settleVoid((done) => fs.close(fd, done));
   }
+
+  closeSync(): void {
+    const fd = this.#fd;
+    this.#fd = -1;
+    if (fd >= 0) fs.closeSync(fd);
+  }
 }
 
 class SystemInputFile implements InputFile {
@@ -168,6 +183,18 @@ async function openWithSize(path: string, flags: string): Promise<OpenFile> {
   }
 }
 
+/** As `openWithSize`; blocks. */
+function openWithSizeSync(path: string, flags: string): OpenFile {
+  const fd = fs.openSync(path, flags);
+  try {
+    const stats = fs.fstatSync(fd);
+    return { fd, sizeBytes: stats.size, identity: identityOf(stats) };
+  } catch (error) {
+    fs.closeSync(fd);
+    throw error;
+  }
+}
+
 function kindOf(stats: fs.Stats): FileStatus["kind"] {
   if (stats.isFile()) return "file";
   return stats.isDirectory() ? "directory" : "other";
@@ -205,6 +232,12 @@ export const systemFileSystem: FileSystem = {
       const { fd, sizeBytes } = await openWithSize(path, FLAGS[mode]);
       return new SystemOutputFile(path, fd, sizeBytes);
     }),
+  createSync: (path, mode) =>
+    permittedSync("create", path, () => {
+      const { fd, sizeBytes } = openWithSizeSync(path, FLAGS[mode]);
+      return new SystemOutputFile(path, fd, sizeBytes);
+    }),
+  openSync: (path) => permittedSync("open", path, () => new SystemInputFile(path, openWithSizeSync(path, "r"))),
   open: (path) =>
     permitted("open", path, async () => {
       return new SystemInputFile(path, await openWithSize(path, "r"));
@@ -228,6 +261,14 @@ export const systemFileSystem: FileSystem = {
   remove: (path) =>
     permitted("remove", path, async () => {
       await settleVoid((done) => fs.unlink(path, done)).catch(nullIfMissing);
+    }),
+  removeSync: (path) =>
+    permittedSync("remove", path, () => {
+      try {
+        fs.unlinkSync(path);
+      } catch (error) {
+        nullIfMissing(error);
+      }
     }),
   removeDirectory: (path) =>
     permitted("remove folder", path, () => settleVoid((done) => fs.rm(path, { recursive: true, force: true }, done))),

@@ -124,6 +124,8 @@ class SubtaskBuilder {
       operatorId: operator.operatorId,
       operatorName: operator.node.name,
       subtaskIndex: index,
+      // Slot i holds subtask i of every operator.
+      slotIndex: index,
       parallelism: vertex.parallelism,
       maxParallelism,
       keyGroups: keyGroupRangeOf(index, { parallelism: vertex.parallelism, maxParallelism }),

@@ -2,7 +2,9 @@
 import type { StateBackend, StateBackendFactory } from "../../core/backend.ts";
 import type { KeyGroupRange } from "../../core/key_groups.ts";
 import type { KeyedStateHandle } from "../../core/snapshot.ts";
+import { backendContext } from "../support/backend_context.ts";
 import { ManualClock } from "../support/manual_clock.ts";
+import { MemoryFileSystem } from "../support/memory_file_system.ts";
 import { MemorySnapshots, type MemorySnapshotsOptions } from "../support/memory_snapshot_store.ts";
 
 /** Key groups of every backend in the suites. */
@@ -21,6 +23,8 @@ export interface OpenOptions {
 export class BackendRig {
   readonly clock: ManualClock;
   readonly files: MemorySnapshots;
+  /** Working files of the backends. */
+  readonly fileSystem: MemoryFileSystem = new MemoryFileSystem();
   private nextCheckpoint = 1;
 
   constructor(private readonly factory: StateBackendFactory, options: MemorySnapshotsOptions = {}) {
@@ -31,15 +35,8 @@ export class BackendRig {
 
   /** A backend without states that has not been opened. */
   create({ keyGroups = ALL, maxParallelism = MAX_PARALLELISM, incremental = false }: OpenOptions = {}): StateBackend {
-    let ids = 0;
-    return this.factory.create({
-      operatorName: "op",
-      keyGroups,
-      maxParallelism,
-      clock: this.clock,
-      random: { next: () => 0.5, id: () => `${ids++}`.padStart(32, "0") },
-      incremental,
-    });
+    const { clock, fileSystem } = this;
+    return this.factory.create(backendContext({ keyGroups, maxParallelism, clock, fileSystem, incremental }));
   }
 
   /** A backend that has taken back `handles`. */

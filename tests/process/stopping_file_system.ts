@@ -50,6 +50,14 @@ export function stoppingFileSystem(inner: FileSystem, point: StopPoint): FileSys
     return result;
   }
 
+  function runSync<T>(operation: Operation, path: string, act: () => T): T {
+    const due = isDue(operation, path);
+    if (due && point.when !== "after") standStill();
+    const result = act();
+    if (due) standStill();
+    return result;
+  }
+
   const output = (file: OutputFile): OutputFile => ({
     path: file.path,
     get sizeBytes() {
@@ -70,10 +78,13 @@ export function stoppingFileSystem(inner: FileSystem, point: StopPoint): FileSys
     },
     sync: () => run("sync", file.path, () => file.sync()),
     close: () => file.close(),
+    closeSync: () => file.closeSync(),
   });
   return {
     ...inner,
     create: (path, mode) => run("create", path, async () => output(await inner.create(path, mode))),
+    createSync: (path, mode) => runSync("create", path, () => output(inner.createSync(path, mode))),
+    removeSync: (path) => runSync("remove", path, () => inner.removeSync(path)),
     rename: (from, to) => run("rename", to, () => inner.rename(from, to)),
     link: (from, to) => run("link", to, () => inner.link(from, to)),
     remove: (path) => run("remove", path, () => inner.remove(path)),

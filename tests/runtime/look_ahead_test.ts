@@ -1,3 +1,4 @@
+import { backendContext } from "../support/backend_context.ts";
 import { deepEqual, equal, rejects } from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
@@ -82,14 +83,7 @@ test("a failure among records that look ahead names its own record", async () =>
 });
 
 test("prefetch() of a heap backend changes nothing that can be seen", () => {
-  const backend = new FarSightedBackend({
-    operatorName: "test",
-    keyGroups: { start: 0, end: 127 },
-    maxParallelism: 128,
-    clock: { nowMs: () => 0, monotonicMs: () => 0, schedule: () => () => {}, defer: () => {} },
-    random: { next: () => 0, id: () => "0" },
-    incremental: true,
-  });
+  const backend = new FarSightedBackend(backendContext({ incremental: true }));
   const count = backend.state(valueState<number>("count", { default: 0 }));
   for (let key = 0; key < 10_000; key++) {
     backend.setCurrentKey(key);

@@ -196,24 +196,34 @@ export class MemoryFileSystem implements FileSystem {
   }
 
   create(path: string, mode: "exclusive" | "truncate" | "append"): Promise<OutputFile> {
-    return this.#run("create", path, () => {
-      const [parent, name] = this.#parent(path, "create");
-      let node = parent.names.get(name);
-      if (node !== undefined && mode === "exclusive") throw fileError("EEXIST", "create", path);
-      if (node !== undefined && node.kind === "directory") throw fileError("EISDIR", "create", path);
-      if (node === undefined) {
-        node = fileNode(new Uint8Array(0), 0);
-        parent.names.set(name, node);
-      } else if (mode === "truncate") {
-        node.size = 0;
-      }
-      node.modifiedMs = this.#nowMs();
-      return this.#output(path, node);
-    });
+    return this.#run("create", path, () => this.#create(path, mode));
+  }
+
+  createSync(path: string, mode: "exclusive" | "truncate" | "append"): OutputFile {
+    return this.#runSync("create", path, () => this.#create(path, mode));
+  }
+
+  #create(path: string, mode: "exclusive" | "truncate" | "append"): OutputFile {
+    const [parent, name] = this.#parent(path, "create");
+    let node = parent.names.get(name);
+    if (node !== undefined && mode === "exclusive") throw fileError("EEXIST", "create", path);
+    if (node !== undefined && node.kind === "directory") throw fileError("EISDIR", "create", path);
+    if (node === undefined) {
+      node = fileNode(new Uint8Array(0), 0);
+      parent.names.set(name, node);
+    } else if (mode === "truncate") {
+      node.size = 0;
+    }
+    node.modifiedMs = this.#nowMs();
+    return this.#output(path, node);
   }
 
   open(path: string): Promise<InputFile> {
     return this.#run("open", path, () => this.#input(path, this.#file(path, "open")));
+  }
+
+  openSync(path: string): InputFile {
+    return this.#runSync("open", path, () => this.#input(path, this.#file(path, "open")));
   }
 
   readFile(path: string): Promise<Uint8Array> {
@@ -278,13 +288,19 @@ export class MemoryFileSystem implements FileSystem {
   }
 
   remove(path: string): Promise<void> {
-    return this.#run("remove", path, () => {
-      const node = this.#find(path);
-      if (node === undefined) return;
-      if (node.kind === "directory") throw fileError("EISDIR", "remove", path);
-      const [parent, name] = this.#parent(path, "remove");
-      parent.names.delete(name);
-    });
+    return this.#run("remove", path, () => this.#remove(path));
+  }
+
+  removeSync(path: string): void {
+    this.#runSync("remove", path, () => this.#remove(path));
+  }
+
+  #remove(path: string): void {
+    const node = this.#find(path);
+    if (node === undefined) return;
+    if (node.kind === "directory") throw fileError("EISDIR", "remove", path);
+    const [parent, name] = this.#parent(path, "remove");
+    parent.names.delete(name);
   }
 
   removeDirectory(path: string): Promise<void> {
@@ -311,6 +327,12 @@ export class MemoryFileSystem implements FileSystem {
     const usable = () => {
       if (!open || generation !== this.#generation) throw fileError("EBADF", "write", path);
     };
+    const end = (): boolean => {
+      if (open && generation === this.#generation) this.openCount--;
+      const first = open;
+      open = false;
+      return first;
+    };
     const write = (bytes: Uint8Array) => {
       usable();
       const torn = this.#strike("write", path);
@@ -331,10 +353,10 @@ export class MemoryFileSystem implements FileSystem {
           node.durable = node.bytes.slice(0, node.size);
         }),
       close: () => {
-        if (open && generation === this.#generation) this.openCount--;
-        const first = open;
-        open = false;
-        return first ? this.#run("close", path, () => {}) : Promise.resolve();
+        return end() ? this.#run("close", path, () => {}) : Promise.resolve();
+      },
+      closeSync: () => {
+        if (end()) this.#runSync("close", path, () => {});
       },
     };
   }
@@ -370,6 +392,10 @@ export class MemoryFileSystem implements FileSystem {
   /** Fails later, as real operations do: never in the caller's own turn. */
   async #run<T>(operation: FileOperation, path: string, act: () => T, other?: string): Promise<T> {
     await Promise.resolve();
+    return this.#runSync(operation, path, act, other);
+  }
+
+  #runSync<T>(operation: FileOperation, path: string, act: () => T, other?: string): T {
     const fault = this.#strike(operation, path, other);
     if (fault !== null) throw fileError(fault.code, operation, path);
     return act();

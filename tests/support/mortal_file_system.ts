@@ -52,6 +52,21 @@ export class MortalFileSystem implements FileSystem {
     return this.#run("create", path, async () => this.#output(await this.#options.below.create(path, mode)));
   }
 
+  createSync(path: string, mode: "exclusive" | "truncate" | "append"): OutputFile {
+    this.#begin("create", path);
+    return this.#output(this.#options.below.createSync(path, mode));
+  }
+
+  openSync(path: string): InputFile {
+    this.#begin("open", path);
+    return this.#input(this.#options.below.openSync(path));
+  }
+
+  removeSync(path: string): void {
+    this.#begin("remove", path);
+    this.#options.below.removeSync(path);
+  }
+
   open(path: string): Promise<InputFile> {
     return this.#run("open", path, async () => this.#input(await this.#options.below.open(path)));
   }
@@ -106,6 +121,10 @@ export class MortalFileSystem implements FileSystem {
       },
       sync: () => this.#run("sync", path, () => file.sync()),
       close: () => this.#run("close", path, () => file.close()),
+      closeSync: () => {
+        this.#begin("close", path);
+        file.closeSync();
+      },
     };
   }
 
