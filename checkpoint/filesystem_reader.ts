@@ -11,6 +11,7 @@ import { SnapshotCorruptError, StreamError } from "../core/errors.ts";
 import { errorCode, type FileSystem, type InputFile } from "../core/file_system.ts";
 import type { FileRef, SnapshotInput, SnapshotReader } from "../core/snapshot.ts";
 import { BytesInput, checkRange } from "./bytes_input.ts";
+import { type FileTransfer, transferFile } from "./file_transfer.ts";
 
 /**
  * Folder of the checkpoint that a pointer means.
@@ -50,9 +51,16 @@ export class FileReader implements SnapshotReader {
   readonly #fs: FileSystem;
   readonly #folders: Readonly<Record<"exclusive" | "shared", string>>;
 
+  readonly #transfer: FileTransfer;
+
   /** @param folders Where files of each scope are. */
-  constructor(fs: FileSystem, folders: Readonly<Record<"exclusive" | "shared", string>>) {
+  constructor(
+    fs: FileSystem,
+    folders: Readonly<Record<"exclusive" | "shared", string>>,
+    transfer: FileTransfer = "link",
+  ) {
     this.#fs = fs;
+    this.#transfer = transfer;
     this.#folders = folders;
   }
 
@@ -73,6 +81,25 @@ export class FileReader implements SnapshotReader {
       });
     }
     return new OpenInput(opened);
+  }
+
+  async fetch(file: FileRef, path: string): Promise<void> {
+    const { scope, sizeBytes } = file;
+    if (scope === "inline") {
+      const output = await this.#fs.create(path, "exclusive");
+      try {
+        await output.write(file.bytes);
+      } finally {
+        await output.close();
+      }
+      return;
+    }
+    const from = `${this.#folders[scope]}/${file.name}`;
+    try {
+      await transferFile(this.#fs, { from, to: path, sizeBytes, transfer: this.#transfer, durably: false });
+    } catch (cause) {
+      throw readError(from, cause);
+    }
   }
 }
 

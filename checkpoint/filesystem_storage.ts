@@ -15,11 +15,12 @@
  * @module
  */
 import type { Random } from "../core/clock.ts";
-import { StreamError } from "../core/errors.ts";
+import { SnapshotCorruptError, StreamError } from "../core/errors.ts";
 import { errorCode, type FileSystem } from "../core/file_system.ts";
-import type { FileScope, SnapshotReader, SnapshotStore } from "../core/snapshot.ts";
+import type { FileRef, FileScope, SnapshotReader, SnapshotStore } from "../core/snapshot.ts";
+import { type FileTransfer, transferFile } from "./file_transfer.ts";
 import { FileReader, parentOf, resolvePointer } from "./filesystem_reader.ts";
-import { FilesystemSnapshotFile } from "./filesystem_snapshot_file.ts";
+import { FilesystemSnapshotFile, type SnapshotFileTarget } from "./filesystem_snapshot_file.ts";
 import { decodeLineage, encodeLineage } from "./lineage_file.ts";
 import type {
   CheckpointLocation,
@@ -55,6 +56,8 @@ export interface FilesystemStorageOptions {
   readonly jobId: string;
   /** Files of at most this many bytes go into `_metadata`, 0..1,048,576; 20,480 when absent. */
   readonly inlineBytes?: number;
+  /** How files of state on disk come here and back: hard links where possible ("link", the default), or copies. */
+  readonly transfer?: FileTransfer;
 }
 
 /** `filesystem` storage. */
@@ -65,6 +68,7 @@ export class FilesystemStorage implements CheckpointStorage {
   readonly #fs: FileSystem;
   readonly #random: Random;
   readonly #inlineBytes: number;
+  readonly #transfer: FileTransfer;
   #marked = false;
 
   /** @throws {RangeError} If the inline threshold is out of range. */
@@ -78,6 +82,7 @@ export class FilesystemStorage implements CheckpointStorage {
     this.#fs = options.fileSystem;
     this.#random = options.random;
     this.#inlineBytes = inlineBytes;
+    this.#transfer = options.transfer ?? "link";
     this.path = `${options.root}/${options.jobId}`;
   }
 
@@ -91,7 +96,7 @@ export class FilesystemStorage implements CheckpointStorage {
   begin(checkpointId: number): CheckpointLocation {
     const folder = this.#folder(checkpointId);
     let discarded = false;
-    const create = async (scope: FileScope) => {
+    const target = async (scope: FileScope): Promise<SnapshotFileTarget> => {
       if (discarded) {
         throw new StreamError(
           "unavailable",
@@ -100,23 +105,46 @@ export class FilesystemStorage implements CheckpointStorage {
       }
       if (scope === "exclusive") await this.#fs.makeDirectory(folder);
       const parent = scope === "exclusive" ? folder : `${this.path}/${SHARED}`;
-      return new FilesystemSnapshotFile({
-        fileSystem: this.#fs,
-        folder: parent,
-        name: this.#random.id(),
-        scope,
-        inlineBytes: this.#inlineBytes,
-      });
+      const name = this.#random.id();
+      return { fileSystem: this.#fs, folder: parent, name, scope, inlineBytes: this.#inlineBytes };
+    };
+    const store: SnapshotStore = {
+      create: async (scope) => new FilesystemSnapshotFile(await target(scope)),
+      adopt: async (path, sizeBytes, scope) => this.#adopt(path, sizeBytes, await target(scope)),
+      discard: async (file) => {
+        if (file.scope === "inline") return;
+        await this.#fs.remove(`${file.scope === "exclusive" ? folder : `${this.path}/${SHARED}`}/${file.name}`);
+      },
     };
     return {
       checkpointId,
-      store: (_owner: SubtaskRef): SnapshotStore => ({ create }),
+      store: (_owner: SubtaskRef) => store,
       writeMetadata: (bytes) => this.#writeMetadata(folder, bytes),
       discard: async () => {
         discarded = true;
         await this.#remove(folder);
       },
     };
+  }
+
+  async #adopt(
+    path: string,
+    sizeBytes: number,
+    { folder, name, scope, inlineBytes }: SnapshotFileTarget,
+  ): Promise<FileRef> {
+    if (sizeBytes <= inlineBytes) {
+      const bytes = await this.#fs.readFile(path);
+      if (bytes.length === sizeBytes) return { scope: "inline", bytes, sizeBytes };
+      throw new SnapshotCorruptError(path, { reason: `it has ${bytes.length} bytes, it must have ${sizeBytes}` });
+    }
+    await transferFile(this.#fs, {
+      from: path,
+      to: `${folder}/${name}`,
+      sizeBytes,
+      transfer: this.#transfer,
+      durably: true,
+    });
+    return { scope, name, sizeBytes };
   }
 
   async completedIds(): Promise<number[]> {
@@ -160,7 +188,11 @@ export class FilesystemStorage implements CheckpointStorage {
   }
 
   reader(externalPath: string): SnapshotReader {
-    return new FileReader(this.#fs, { exclusive: externalPath, shared: `${parentOf(externalPath)}/${SHARED}` });
+    return new FileReader(
+      this.#fs,
+      { exclusive: externalPath, shared: `${parentOf(externalPath)}/${SHARED}` },
+      this.#transfer,
+    );
   }
 
   deleteCheckpoint(checkpointId: number): Promise<void> {

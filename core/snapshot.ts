@@ -111,6 +111,8 @@ export interface SnapshotStore {
    * @param sizeBytes Its size; a file of another size is an error.
    */
   adopt?(path: string, sizeBytes: number, scope: FileScope): Promise<FileRef>;
+  /** Removes a finished file that no snapshot will refer to, since the one that it was for has failed. */
+  discard?(file: FileRef): Promise<void>;
 }
 
 /** A file of a snapshot that is open for reading. */

@@ -195,6 +195,15 @@ function openWithSizeSync(path: string, flags: string): OpenFile {
   }
 }
 
+async function syncPath(path: string): Promise<void> {
+  const fd = await settle<number>((done) => fs.open(path, "r", done));
+  try {
+    await settleVoid((done) => fs.fsync(fd, done));
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
 function kindOf(stats: fs.Stats): FileStatus["kind"] {
   if (stats.isFile()) return "file";
   return stats.isDirectory() ? "directory" : "other";
@@ -272,14 +281,9 @@ export const systemFileSystem: FileSystem = {
     }),
   removeDirectory: (path) =>
     permitted("remove folder", path, () => settleVoid((done) => fs.rm(path, { recursive: true, force: true }, done))),
+  syncFile: (path) => permitted("sync", path, () => syncPath(path)),
   syncDirectory: (path) =>
     permitted("sync folder", path, async () => {
-      if (process.platform === "win32") return;
-      const fd = await settle<number>((done) => fs.open(path, "r", done));
-      try {
-        await settleVoid((done) => fs.fsync(fd, done));
-      } finally {
-        fs.closeSync(fd);
-      }
+      if (process.platform !== "win32") await syncPath(path);
     }),
 };

@@ -89,6 +89,7 @@ export function stoppingFileSystem(inner: FileSystem, point: StopPoint): FileSys
     link: (from, to) => run("link", to, () => inner.link(from, to)),
     remove: (path) => run("remove", path, () => inner.remove(path)),
     removeDirectory: (path) => run("remove", path, () => inner.removeDirectory(path)),
+    syncFile: (path) => run("sync", path, () => inner.syncFile(path)),
     syncDirectory: (path) => run("syncDirectory", path, () => inner.syncDirectory(path)),
   };
 }

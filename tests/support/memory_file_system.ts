@@ -313,6 +313,13 @@ export class MemoryFileSystem implements FileSystem {
     });
   }
 
+  syncFile(path: string): Promise<void> {
+    return this.#run("sync", path, () => {
+      const node = this.#file(path, "sync");
+      node.durable = node.bytes.slice(0, node.size);
+    });
+  }
+
   syncDirectory(path: string): Promise<void> {
     return this.#run("syncDirectory", path, () => {
       const node = this.#folder(path, "syncDirectory");

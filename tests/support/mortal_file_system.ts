@@ -103,6 +103,10 @@ export class MortalFileSystem implements FileSystem {
     return this.#run("removeDirectory", path, () => this.#options.below.removeDirectory(path));
   }
 
+  syncFile(path: string): Promise<void> {
+    return this.#run("sync", path, () => this.#options.below.syncFile(path));
+  }
+
   syncDirectory(path: string): Promise<void> {
     return this.#run("syncDirectory", path, () => this.#options.below.syncDirectory(path));
   }
