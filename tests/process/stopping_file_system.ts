@@ -5,7 +5,10 @@ import type { FileSystem, OutputFile } from "../../core/file_system.ts";
 /** What is counted. */
 export type Operation = "create" | "write" | "sync" | "rename" | "link" | "remove" | "syncDirectory";
 
-/** Where to stop: `before` or `after` the nth operation (1 = first) on a path that matches `part`, or with half of a write done. */
+/**
+ * Where to stop: before the nth attempt (1 = first) at an operation on a path that matches `part`, with half of the nth
+ * write done, or after the nth success.
+ */
 export interface StopPoint {
   readonly when: "before" | "half" | "after";
   readonly operation: Operation | "any";
@@ -35,18 +38,23 @@ function standStill(): never {
   for (;;) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
 }
 
-/** The file system, which stops the whole process at `point`. */
-export function stoppingFileSystem(inner: FileSystem, point: StopPoint): FileSystem {
+/**
+ * The file system, which stops the whole process at `point`. What fails is not counted for a stop after it: a restart that
+ * finds both names of a file there tries to link it again, which must not use up the stop.
+ *
+ * @param stop Does not return.
+ */
+export function stoppingFileSystem(inner: FileSystem, point: StopPoint, stop: () => never = standStill): FileSystem {
   const part = new RegExp(point.part);
   let count = 0;
-  const isDue = (operation: Operation, path: string): boolean =>
-    (point.operation === "any" || point.operation === operation) && part.test(path) && ++count === point.n;
+  const isDue = (when: StopPoint["when"], operation: Operation, path: string): boolean =>
+    point.when === when && (point.operation === "any" || point.operation === operation) && part.test(path) &&
+    ++count === point.n;
 
   async function run<T>(operation: Operation, path: string, act: () => Promise<T>): Promise<T> {
-    const due = isDue(operation, path);
-    if (due && point.when !== "after") standStill();
+    if (isDue("before", operation, path)) stop();
     const result = await act();
-    if (due) standStill();
+    if (isDue("after", operation, path)) stop();
     return result;
   }
 
@@ -63,18 +71,17 @@ export function stoppingFileSystem(inner: FileSystem, point: StopPoint): FileSys
     get sizeBytes() {
       return file.sizeBytes;
     },
-    async write(bytes) {
-      const due = isDue("write", file.path);
-      if (due && point.when === "before") standStill();
-      await file.write(due && point.when === "half" ? bytes.subarray(0, bytes.length >> 1) : bytes);
-      if (due) standStill();
-    },
+    write: (bytes) =>
+      run("write", file.path, async () => {
+        const isHalf = isDue("half", "write", file.path);
+        await file.write(isHalf ? bytes.subarray(0, bytes.length >> 1) : bytes);
+        if (isHalf) stop();
+      }),
     writeSync(bytes) {
-      const due = isDue("write", file.path);
-      if (due && point.when === "before") standStill();
-      if (due && point.when === "half") file.writeSync(bytes.subarray(0, bytes.length >> 1));
-      else file.writeSync(bytes);
-      if (due) standStill();
+      if (isDue("before", "write", file.path)) stop();
+      const isHalf = isDue("half", "write", file.path);
+      file.writeSync(isHalf ? bytes.subarray(0, bytes.length >> 1) : bytes);
+      if (isHalf || isDue("after", "write", file.path)) stop();
     },
     sync: () => run("sync", file.path, () => file.sync()),
     close: () => file.close(),
