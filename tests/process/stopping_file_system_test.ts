@@ -44,7 +44,7 @@ test("a process stops before the nth attempt, which has done nothing then", asyn
 
 for (const isSync of [false, true]) {
   for (const [when, written] of [["before", 0], ["half", 2], ["after", 4]] as const) {
-    test(`a process stops ${when === "half" ? "with half" : when} of the second ${isSync ? "writeSync" : "write"} done`, async () => {
+    test(`a process stops ${when === "half" ? "with half of" : when} the second ${isSync ? "writeSync" : "write"}`, async () => {
       const memory = await withFiles();
       const point: StopPoint = { when, operation: "write", part: "out/d$", n: 2 };
       const file = await stoppingFileSystem(memory, point, stop).create("out/d", "exclusive");
