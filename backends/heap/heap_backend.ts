@@ -2,7 +2,7 @@
  * Keeps keyed state as live values in columns; a snapshot is taken in O(1) and written while records go on.
  *
  * Called by: runtime/, through the contract in core/backend.ts.
- * Calls: core/ and the files beside it.
+ * Calls: core/, ../states/ and the files beside it.
  *
  * Invariants:
  * - a snapshot holds exactly the writes made before `snapshot()`, objects changed in place included, provided that they
@@ -39,7 +39,8 @@ import type {
   ReducingState,
   ValueState,
 } from "../../core/state.ts";
-import { AggregatingHandle, ReducingHandle } from "./folding_handles.ts";
+import { checkOwnKey, closedReason, refuseCurrentKey, refuseSnapshot } from "../states/access_checks.ts";
+import { AggregatingHandle, ReducingHandle } from "../states/folding_handles.ts";
 import { type CarriedRows, HeapSnapshot } from "./heap_snapshot.ts";
 import { Increments } from "./increments.ts";
 import { Ledger } from "./ledger.ts";
@@ -110,24 +111,12 @@ export class HeapStateBackend implements StateBackend {
   }
 
   private checkOwn(key: Key): void {
-    const { keyGroups, maxParallelism, operatorName } = this.context;
-    const group = keyGroupOf(key, maxParallelism);
-    if (group >= keyGroups.start && group <= keyGroups.end) return;
-    throw new StreamError(
-      "invalid",
-      `Cannot set key ${String(key)} in operator "${operatorName}": its key group is ${group}, it must be in ` +
-        `${keyGroups.start}..${keyGroups.end}; route records by key group`,
-    );
+    checkOwnKey(this.context, key, keyGroupOf(key, this.context.maxParallelism));
   }
 
   currentKey(): Key {
     const key = this.ledger.key;
-    if (key !== undefined) return key;
-    throw new StreamError(
-      "invalid",
-      `Cannot tell the current key of operator "${this.context.operatorName}": none is set; ask while a record or a ` +
-        `timer is processed`,
-    );
+    return key !== undefined ? key : refuseCurrentKey(this.context.operatorName);
   }
 
   state<T>(descriptor: ValueStateDescriptor<T>): ValueState<T> & Namespaced;
@@ -145,9 +134,9 @@ export class HeapStateBackend implements StateBackend {
       case "map":
         return new MapHandle(slot);
       case "reducing":
-        return new ReducingHandle(slot, descriptor);
+        return new ReducingHandle(slot, new RowSlot(this.ledger, slot.state), descriptor);
       case "aggregating":
-        return new AggregatingHandle(slot, descriptor);
+        return new AggregatingHandle(slot, new RowSlot(this.ledger, slot.state), descriptor);
     }
   }
 
@@ -156,12 +145,7 @@ export class HeapStateBackend implements StateBackend {
   }
 
   snapshot(request: SnapshotRequest): PendingSnapshot {
-    if (this.closed) {
-      throw new StreamError(
-        "invalid",
-        `Cannot snapshot operator "${this.context.operatorName}": its backend is closed`,
-      );
-    }
+    if (this.closed) refuseSnapshot(this.context.operatorName);
     const { epoch, plan } = this.increments.begin(request.checkpointId, request.full);
     const full = plan === null;
     const { keyGroups, maxParallelism, clock, incremental } = this.context;
@@ -197,14 +181,15 @@ export class HeapStateBackend implements StateBackend {
   private carried(): CarriedRows[] {
     const carried: CarriedRows[] = [];
     for (const restored of this.registry.waiting.values()) {
-      if (restored.parts.length > 1) {
+      const parts = restored.filled;
+      if (parts.length > 1) {
         throw new StreamError(
           "invalid",
           `Cannot snapshot state "${restored.name}": it is not declared, and its restored values are in several ` +
             `formats; declare it in operator "${this.context.operatorName}"`,
         );
       }
-      carried.push(...restored.parts);
+      carried.push(...parts);
     }
     return carried;
   }
@@ -273,7 +258,7 @@ export class HeapStateBackend implements StateBackend {
   close(): Promise<void> {
     if (!this.closed) {
       this.closed = true;
-      const reason = new StreamError("unavailable", `Cannot go on with a snapshot: the backend was closed`);
+      const reason = closedReason();
       for (const snapshot of this.running) snapshot.cancel(reason);
       this.registry.clear();
       this.ledger.forgetChanges();

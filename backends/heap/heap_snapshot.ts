@@ -29,12 +29,12 @@ import { ROW_KINDS, type RowCode, type RunState } from "../runs/run_format.ts";
 import { Capture, type SnapshotScope } from "./capture.ts";
 import type { ChangeList, TableChanges } from "./change_list.ts";
 import type { HeapState } from "./heap_state.ts";
-import { KeyGroupBatches } from "./key_group_batches.ts";
+import { KeyGroupBatches } from "../states/key_group_batches.ts";
 import { type Cell, GONE_UNSEEN } from "./map_cells.ts";
 import { RowEncoder } from "./row_encoder.ts";
 import type { RowStore } from "./row_store.ts";
-import { RunOutput } from "./run_output.ts";
-import { Slices } from "./slices.ts";
+import { RunOutput } from "../states/run_output.ts";
+import { Slices } from "../states/slices.ts";
 import { Table } from "./table.ts";
 
 /** Rows of another owner, frozen. */
@@ -89,7 +89,7 @@ export class HeapSnapshot implements PendingSnapshot {
     this.slices = new Slices(plan.clock);
     this.batches = new KeyGroupBatches(plan.keyGroups, plan.maxParallelism);
     this.encoder = new RowEncoder(this.capture, this.batches, this.slices);
-    this.output = new RunOutput(plan);
+    this.output = new RunOutput({ ...plan, nextListNumber: plan.scope.listNumber });
   }
 
   async write(store: SnapshotStore): Promise<KeyedStateHandle | null> {

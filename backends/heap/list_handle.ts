@@ -12,7 +12,7 @@
 import type { Namespace } from "../../core/key.ts";
 import type { ListState, MergingState } from "../../core/state.ts";
 import { ListItems } from "./list_items.ts";
-import { otherNamespaces } from "./namespaces.ts";
+import { otherNamespaces } from "../states/namespaces.ts";
 import { RowSlot } from "./row_slot.ts";
 import { isObject } from "./table.ts";
 

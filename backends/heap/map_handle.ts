@@ -11,6 +11,7 @@
  */
 import { checkKey, type Namespace } from "../../core/key.ts";
 import type { MapState, Namespaced } from "../../core/state.ts";
+import { checkEntry } from "../states/access_checks.ts";
 import { Cell, MapCells } from "./map_cells.ts";
 import type { RowSlot } from "./row_slot.ts";
 import { isObject, ownKey } from "./table.ts";
@@ -44,11 +45,7 @@ export class MapHandle<K, V> implements MapState<K, V>, Namespaced {
 
   set(key: K, value: V): this {
     checkKey(key);
-    if (value === undefined) {
-      throw new TypeError(
-        `Cannot set undefined in ${this.slot.state.where}: it must be a value; call delete() to remove the entry`,
-      );
-    }
+    checkEntry(value, this.slot.state.where);
     this.slot.state.serializer.check?.(value, this.slot.state.where);
     const cells = this.current() ?? this.makeMap();
     const cell = cells.get(key);

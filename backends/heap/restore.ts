@@ -14,6 +14,7 @@ import { intersect, type KeyGroupRange } from "../../core/key_groups.ts";
 import type { KeyedStateHandle, SnapshotReader } from "../../core/snapshot.ts";
 import { MergeCursor } from "../runs/merge_cursor.ts";
 import { RunReader } from "../runs/run_reader.ts";
+import { checkFlags } from "../states/state_checks.ts";
 import type { RestoredPart } from "./restored_state.ts";
 import type { StateRegistry } from "./state_registry.ts";
 
@@ -60,10 +61,7 @@ function mergeRuns(runs: readonly RunReader[], range: KeyGroupRange, registry: S
 function partsOf(run: RunReader, registry: StateRegistry): Map<number, RestoredPart> {
   const parts = new Map<number, RestoredPart>();
   for (const state of run.states) {
-    if (state.flags !== 0) {
-      const reason = `state "${state.name}" has a time to live, which this program does not know`;
-      throw new SnapshotCorruptError(run.path, { reason });
-    }
+    checkFlags(state, run.path);
     parts.set(state.id, registry.restored(state).partFor(state, run.path));
   }
   return parts;

@@ -12,6 +12,7 @@ import { type Key, readKey, readNamespace } from "../../core/key.ts";
 import type { Serializer } from "../../core/serializer.ts";
 import type { RunState } from "../runs/run_format.ts";
 import { readU64 } from "../runs/run_sections.ts";
+import { checkRestoredKind, sameFormat } from "../states/state_checks.ts";
 import type { HeapState } from "./heap_state.ts";
 import type { Ledger } from "./ledger.ts";
 import { ListItems } from "./list_items.ts";
@@ -35,19 +36,16 @@ export class RestoredState {
 
   constructor(readonly id: number, readonly name: string) {}
 
+  /** The parts that have rows; a run may also speak of a format in which none are left. */
+  get filled(): readonly RestoredPart[] {
+    return this.parts.filter((part) => part.rows.rowCount > 0);
+  }
+
   /** The part for rows written as `state` says; made when there is none. @throws {StreamError} If the kinds differ. */
   partFor(state: RunState, path: string): RestoredPart {
     for (const part of this.parts) {
-      if (part.state.kind !== state.kind) {
-        throw new StreamError(
-          "invalid",
-          `Cannot restore state "${this.name}": it is of kind ${part.state.kind} in one snapshot and ${state.kind} in ` +
-            `"${path}"; restore from snapshots of one job`,
-        );
-      }
-      if (
-        part.state.serializerId === state.serializerId && part.state.serializerVersion === state.serializerVersion
-      ) return part;
+      checkRestoredKind(this.name, part.state.kind, state.kind, path);
+      if (sameFormat(part.state, state)) return part;
     }
     const part = { state: { ...state, id: this.id }, rows: new RowStore(), path };
     this.parts.push(part);

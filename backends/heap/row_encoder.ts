@@ -14,10 +14,10 @@ import { DELETE, DELETE_PREFIX, PUT } from "../runs/run_format.ts";
 import { writeU64 } from "../runs/run_sections.ts";
 import { type Capture, type ItemSpan, spanOf, WrittenValue } from "./capture.ts";
 import type { HeapState } from "./heap_state.ts";
-import type { KeyGroupBatches } from "./key_group_batches.ts";
+import type { KeyGroupBatches } from "../states/key_group_batches.ts";
 import { ListItems } from "./list_items.ts";
 import { type Cell, GONE, MapCells } from "./map_cells.ts";
-import type { Slices } from "./slices.ts";
+import type { Slices } from "../states/slices.ts";
 import { FREE, type Table } from "./table.ts";
 
 /** Elements or cells that are written without asking for the time. */

@@ -9,8 +9,8 @@
  *
  * @module
  */
-import { StreamError } from "../../core/errors.ts";
 import { checkKey, identityOf, type Namespace, VOID_NAMESPACE } from "../../core/key.ts";
+import { checkPresent, refuseNoKey } from "../states/access_checks.ts";
 import type { HeapState } from "./heap_state.ts";
 import type { Ledger } from "./ledger.ts";
 import { isObject, type Table } from "./table.ts";
@@ -48,7 +48,7 @@ export class RowSlot {
   find(): number {
     const ledger = this.ledger;
     const key = ledger.key;
-    if (key === undefined) return this.refuseNoKey();
+    if (key === undefined) return refuseNoKey(this.state.where);
     let table = this.table;
     if (!table.attached) this.table = table = this.state.find(this.namespace) ?? table;
     const found = typeof key === "object" ? table.complex.get(identityOf(key)) : table.simple.get(key);
@@ -58,18 +58,10 @@ export class RowSlot {
     return row;
   }
 
-  private refuseNoKey(): never {
-    throw new StreamError(
-      "invalid",
-      `Cannot use ${this.state.where}: no key is set, it must be used while a record or timer is processed; ` +
-        `move the access into onMessage or onTimer`,
-    );
-  }
-
   /** Makes the row; there must be none. `value` may still be filled by the caller. */
   create(value: unknown): number {
     const ledger = this.ledger;
-    if (ledger.key === undefined) return this.refuseNoKey();
+    if (ledger.key === undefined) return refuseNoKey(this.state.where);
     if (!this.table.attached) this.table = this.state.obtain(this.namespace);
     const row = this.table.add(ledger.key, value, ledger.epoch);
     ledger.bookRow(this.table, row);
@@ -124,11 +116,7 @@ export class RowSlot {
    * @throws {TypeError} For null and undefined.
    */
   check(value: unknown): void {
-    if (value === null || value === undefined) {
-      throw new TypeError(
-        `Cannot add ${value} to ${this.state.where}: it must be a value; skip it, or call clear() to forget what is stored`,
-      );
-    }
+    checkPresent(value, this.state.where);
     this.state.serializer.check?.(value, this.state.where);
   }
 }

@@ -32,7 +32,7 @@ function counts(backend: StateBackend): [string, number][] {
 for (const factory of [heapBackendFactory, yielding]) {
   test(`${factory.name}: a cell deleted before a snapshot stays deleted when its map is cleared during it`, async () => {
     const rig = new BackendRig(factory);
-    await using backend = rig.create({ incremental: true });
+    await using backend = await rig.open([], { incremental: true });
     backend.setCurrentKey("k");
     const cells = backend.state(CELLS);
     cells.setAll([["kept", 1], ["deleted", 2]]);
@@ -55,7 +55,7 @@ for (const factory of [heapBackendFactory, yielding]) {
 
   test(`${factory.name}: a key that takes the row of a removed one during a snapshot leaves it as it was`, async () => {
     const rig = new BackendRig(factory);
-    await using backend = rig.create({ incremental: true });
+    await using backend = await rig.open([], { incremental: true });
     for (let i = 0; i < 200; i++) put(backend, `old ${i}`, i);
     const before = counts(backend);
     let turns = 0;
@@ -80,7 +80,7 @@ for (const factory of [heapBackendFactory, yielding]) {
 
   test(`${factory.name}: an increment holds what was written to a state declared during the snapshot before it`, async () => {
     const rig = new BackendRig(factory);
-    await using origin = rig.create();
+    await using origin = await rig.open();
     put(origin, "a", 1);
     // Many, so that the increments weigh less and the last snapshot is one.
     for (let i = 0; i < 1000; i++) put(origin, `other ${i}`, i);

@@ -33,7 +33,7 @@ export class BackendRig {
     this.files = new MemorySnapshots(options);
   }
 
-  /** A backend without states that has not been opened. */
+  /** A backend that its caller must open. */
   create({ keyGroups = ALL, maxParallelism = MAX_PARALLELISM, incremental = false }: OpenOptions = {}): StateBackend {
     const { clock, fileSystem } = this;
     return this.factory.create(backendContext({ keyGroups, maxParallelism, clock, fileSystem, incremental }));

@@ -54,7 +54,7 @@ class CountedRows implements RowSource {
 export function rowSourceSuite(name: string, factory: StateBackendFactory): void {
   test(`${name}: rows of another owner travel in the snapshot [53]`, async () => {
     const rig = new BackendRig(factory);
-    await using backend = rig.create();
+    await using backend = await rig.open();
     const rows = new CountedRows(3000);
     backend.attach(rows);
     fill(backend, 1);
@@ -74,7 +74,7 @@ export function rowSourceSuite(name: string, factory: StateBackendFactory): void
 
   test(`${name}: rows are loaded for the backend's key groups only [63]`, async () => {
     const rig = new BackendRig(factory);
-    await using backend = rig.create();
+    await using backend = await rig.open();
     backend.attach(new CountedRows(1000));
     const handle = await rig.snapshot(backend);
     const low = new CountedRows(0);
@@ -92,7 +92,7 @@ export function rowSourceSuite(name: string, factory: StateBackendFactory): void
 export function incrementSuite(name: string, factory: StateBackendFactory): void {
   test(`${name}: an increment holds what changed since the last confirmed checkpoint, and no more`, async () => {
     const rig = new BackendRig(factory);
-    await using backend = rig.create({ incremental: true });
+    await using backend = await rig.open([], { incremental: true });
     fill(backend, 1);
     const full = await rig.snapshot(backend, { confirm: true });
     backend.setCurrentKey("k53");
@@ -120,7 +120,7 @@ export function incrementSuite(name: string, factory: StateBackendFactory): void
 
   test(`${name}: a full snapshot in between stands alone, and nothing builds on it`, async () => {
     const rig = new BackendRig(factory);
-    await using backend = rig.create({ incremental: true });
+    await using backend = await rig.open([], { incremental: true });
     fill(backend, 1);
     const first = await rig.snapshot(backend, { confirm: true });
     equal(first?.runs[0]?.file.scope, "shared");
@@ -137,7 +137,7 @@ export function incrementSuite(name: string, factory: StateBackendFactory): void
 
   test(`${name}: what comes and goes between two checkpoints leaves no row`, async () => {
     const rig = new BackendRig(factory);
-    await using backend = rig.create({ incremental: true });
+    await using backend = await rig.open([], { incremental: true });
     fill(backend, 1);
     await rig.snapshot(backend, { confirm: true });
     const count = backend.state(COUNT);
@@ -153,7 +153,7 @@ export function incrementSuite(name: string, factory: StateBackendFactory): void
 
   test(`${name}: a chain is rebased before it grows long`, async () => {
     const rig = new BackendRig(factory);
-    await using backend = rig.create({ incremental: true });
+    await using backend = await rig.open([], { incremental: true });
     fill(backend, 1);
     let longest = 0;
     for (let round = 0; round < 25; round++) {
@@ -167,7 +167,7 @@ export function incrementSuite(name: string, factory: StateBackendFactory): void
 
   test(`${name}: without increments every snapshot is exclusive and whole`, async () => {
     const rig = new BackendRig(factory);
-    await using backend = rig.create();
+    await using backend = await rig.open();
     fill(backend, 1);
     for (let i = 0; i < 2; i++) {
       const handle = await rig.snapshot(backend, { confirm: true });

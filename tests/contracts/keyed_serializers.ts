@@ -19,7 +19,7 @@ export function serializerSuite(name: string, factory: StateBackendFactory): voi
     ] as const;
 
   async function written(rig: BackendRig, serializer: Serializer<number>): Promise<KeyedStateHandle | null> {
-    await using backend = rig.create();
+    await using backend = await rig.open();
     const [value, list, sum, map] = kinds(serializer);
     backend.setCurrentKey("a");
     backend.state(value).update(1);

@@ -18,14 +18,14 @@ export function keyedSnapshotSuite(name: string, factory: StateBackendFactory): 
 function isolationTests(name: string, factory: StateBackendFactory): void {
   test(`${name}: the snapshot of a backend without state is null [38]`, async () => {
     const rig = new BackendRig(factory);
-    await using backend = rig.create();
+    await using backend = await rig.open();
     equal(await rig.snapshot(backend), null);
     equal(rig.files.files.size, 0);
   });
 
   test(`${name}: a snapshot holds the writes before it and none of those between its slices [39] [41]`, async () => {
     const rig = new BackendRig(factory);
-    await using backend = rig.create();
+    await using backend = await rig.open();
     fill(backend, 1);
     fill(backend, 2);
     const before = read(backend);
@@ -47,7 +47,7 @@ function isolationTests(name: string, factory: StateBackendFactory): void {
 
   test(`${name}: an object that is changed in place after the snapshot does not reach it [41]`, async () => {
     const rig = new BackendRig(factory);
-    await using backend = rig.create();
+    await using backend = await rig.open();
     const box = backend.state(BOX);
     const boxes = backend.state(listState<{ n: number }>("boxes"));
     const cells = backend.state(mapState<string, { n: number }>("box-cells"));
@@ -79,7 +79,7 @@ function isolationTests(name: string, factory: StateBackendFactory): void {
 
   test(`${name}: successive snapshots restore to their own versions [40]`, async () => {
     const rig = new BackendRig(factory);
-    await using backend = rig.create();
+    await using backend = await rig.open();
     const versions: [unknown[], KeyedStateHandle | null][] = [];
     for (let round = 1; round <= 3; round++) {
       fill(backend, round);
@@ -94,7 +94,7 @@ function isolationTests(name: string, factory: StateBackendFactory): void {
   test(`${name}: a second snapshot starts and ends while the first waits for its storage [42] [45]`, async () => {
     const gate = Promise.withResolvers<void>();
     const rig = new BackendRig(factory, { beforeWrite: (file) => file === "run-0" ? gate.promise : undefined });
-    await using backend = rig.create();
+    await using backend = await rig.open();
     fill(backend, 1);
     const first = read(backend);
     const slow = backend.snapshot({ checkpointId: 1, full: false }).write(rig.files);
@@ -112,7 +112,7 @@ function isolationTests(name: string, factory: StateBackendFactory): void {
 
   test(`${name}: two snapshots whose slices take turns hold their own versions [42]`, async () => {
     const rig = new BackendRig(factory);
-    await using backend = rig.create();
+    await using backend = await rig.open();
     fill(backend, 1);
     const first = read(backend);
     const one = backend.snapshot({ checkpointId: 1, full: false }).write(rig.files);
@@ -135,7 +135,7 @@ function cancelTests(name: string, factory: StateBackendFactory): void {
 
   test(`${name}: a cancelled snapshot rejects, leaves no file, and the backend goes on [43]`, async () => {
     const rig = new BackendRig(factory);
-    await using backend = rig.create();
+    await using backend = await rig.open();
     fill(backend, 1);
     const pending = backend.snapshot({ checkpointId: 1, full: false });
     const writing = pending.write(rig.files);
@@ -157,7 +157,7 @@ function cancelTests(name: string, factory: StateBackendFactory): void {
   test(`${name}: cancelling a snapshot that waits for its storage ends it at once [43]`, async () => {
     const never = new Promise<void>(() => {});
     const rig = new BackendRig(factory, { beforeWrite: () => never });
-    await using backend = rig.create();
+    await using backend = await rig.open();
     fill(backend, 1);
     const pending = backend.snapshot({ checkpointId: 1, full: false });
     const writing = pending.write(rig.files);
@@ -169,7 +169,7 @@ function cancelTests(name: string, factory: StateBackendFactory): void {
 
   test(`${name}: closing the backend ends its snapshots; closing again does nothing [44]`, async () => {
     const rig = new BackendRig(factory);
-    const backend = rig.create();
+    const backend = await rig.open();
     fill(backend, 1);
     const writing = backend.snapshot({ checkpointId: 1, full: false }).write(rig.files);
     rig.clock.runDeferred();
@@ -187,7 +187,7 @@ function cancelTests(name: string, factory: StateBackendFactory): void {
         if (failing) throw new Error("disk full");
       },
     });
-    await using backend = rig.create();
+    await using backend = await rig.open();
     fill(backend, 1);
     await rejects(rig.snapshot(backend), /disk full/);
     equal(rig.files.openForWrite, 0);
@@ -198,7 +198,7 @@ function cancelTests(name: string, factory: StateBackendFactory): void {
 
   test(`${name}: a value that cannot be written fails the snapshot and names its state [35]`, async () => {
     const rig = new BackendRig(factory);
-    await using backend = rig.create();
+    await using backend = await rig.open();
     const state = backend.state(valueState<number>("odd", { serializer: new TextNumber(1) }));
     backend.setCurrentKey("a");
     state.update(13);
@@ -211,7 +211,7 @@ function cancelTests(name: string, factory: StateBackendFactory): void {
 function restoreTests(name: string, factory: StateBackendFactory): void {
   test(`${name}: state that is restored and never declared is in the next snapshot [47] [89]`, async () => {
     const rig = new BackendRig(factory);
-    await using backend = rig.create();
+    await using backend = await rig.open();
     fill(backend, 1);
     const expected = read(backend);
     await using silent = await rig.open([await rig.snapshot(backend)]);
@@ -222,7 +222,7 @@ function restoreTests(name: string, factory: StateBackendFactory): void {
 
   test(`${name}: state that is declared while a snapshot runs is in it once, as it was restored [41] [47]`, async () => {
     const rig = new BackendRig(factory);
-    await using backend = rig.create();
+    await using backend = await rig.open();
     fill(backend, 1);
     const expected = read(backend);
     await using late = await rig.open([await rig.snapshot(backend)]);
@@ -238,7 +238,7 @@ function restoreTests(name: string, factory: StateBackendFactory): void {
 
   test(`${name}: files may go once open() has ended, and none stays open [48]`, async () => {
     const rig = new BackendRig(factory);
-    await using backend = rig.create();
+    await using backend = await rig.open();
     fill(backend, 1);
     const handle = await rig.snapshot(backend);
     await using restored = await rig.open([handle]);
@@ -249,7 +249,7 @@ function restoreTests(name: string, factory: StateBackendFactory): void {
 
   test(`${name}: states keep their ids and may be declared in another order [51]`, async () => {
     const rig = new BackendRig(factory);
-    await using backend = rig.create();
+    await using backend = await rig.open();
     fill(backend, 1);
     const expected = read(backend);
     await using second = await rig.open([await rig.snapshot(backend)]);
@@ -264,7 +264,7 @@ function restoreTests(name: string, factory: StateBackendFactory): void {
 
   test(`${name}: a restored list goes on in order`, async () => {
     const rig = new BackendRig(factory);
-    await using backend = rig.create();
+    await using backend = await rig.open();
     backend.setCurrentKey("a");
     for (let i = 0; i < 300; i++) backend.state(ITEMS).add(i);
     await using restored = await rig.open([await rig.snapshot(backend)]);
@@ -277,7 +277,7 @@ function restoreTests(name: string, factory: StateBackendFactory): void {
 
   test(`${name}: files that go inline restore as well [56]`, async () => {
     const rig = new BackendRig(factory, { inlineBelowBytes: 1_000_000 });
-    await using backend = rig.create();
+    await using backend = await rig.open();
     fill(backend, 1);
     const handle = await rig.snapshot(backend);
     equal(handle?.runs[0]?.file.scope, "inline");

@@ -1,7 +1,7 @@
 /**
  * Opens the file of a snapshot when its first row comes, and makes the handle when the last one is written.
  *
- * Called by: heap_snapshot.ts.
+ * Called by: the heap's snapshots; the rows of another owner in front of an embedded store.
  * Calls: ../runs/run_writer.ts, the snapshot store.
  *
  * Invariants:
@@ -13,11 +13,11 @@ import type { KeyGroupRange } from "../../core/key_groups.ts";
 import type { FileScope, KeyedStateHandle, RunHandle, SnapshotFile, SnapshotStore } from "../../core/snapshot.ts";
 import type { RunState } from "../runs/run_format.ts";
 import { RunWriter } from "../runs/run_writer.ts";
-import type { SnapshotScope } from "./capture.ts";
 
 /** What an output must know of its snapshot. */
 export interface OutputPlan {
-  readonly scope: SnapshotScope;
+  /** First number that a list element after the snapshot takes. */
+  readonly nextListNumber: number;
   readonly olderRuns: readonly RunHandle[];
   readonly fileScope: FileScope;
   readonly keyGroups: KeyGroupRange;
@@ -66,7 +66,7 @@ export class RunOutput {
 
   /** Ends the file; null when there are no rows at all. */
   async finish(states: readonly RunState[]): Promise<KeyedStateHandle | null> {
-    const { olderRuns, keyGroups, scope } = this.plan;
+    const { olderRuns, keyGroups, nextListNumber } = this.plan;
     const runs: RunHandle[] = [...olderRuns];
     let incrementBytes = 0;
     if (this.writer !== undefined) {
@@ -79,7 +79,7 @@ export class RunOutput {
     return {
       keyGroups,
       runs: runs.map((run, i) => ({ ...run, level: runs.length - 1 - i })),
-      nextListNumber: scope.listNumber,
+      nextListNumber,
       incrementBytes,
       fullBytes: runs.reduce((sum, run) => sum + run.file.sizeBytes, 0),
     };

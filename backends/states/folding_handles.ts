@@ -1,11 +1,11 @@
 /**
- * Reducing and aggregating state on the heap: one value per key that `add` folds into.
+ * Reducing and aggregating state: one value per key that `add` folds into, wherever it is kept.
  *
  * Called by: actors and windows, through core/state.ts.
- * Calls: row_slot.ts.
+ * Calls: the backend's slots.
  *
  * Invariants:
- * - what a user's function is given counts as handed out: it may change and return it.
+ * - what a user's function is given was taken: it may change and return it.
  *
  * @module
  */
@@ -13,15 +13,33 @@ import type { AggregateFunction, AggregatingStateDescriptor, ReducingStateDescri
 import type { Namespace } from "../../core/key.ts";
 import type { AggregatingState, MergingState, ReducingState } from "../../core/state.ts";
 import { otherNamespaces } from "./namespaces.ts";
-import { RowSlot } from "./row_slot.ts";
+
+/** Where a backend keeps one value of the current key in a namespace. */
+export interface FoldSlot {
+  /** What the other calls speak of. */
+  readonly namespace: Namespace;
+  /** Changes it. @throws {TypeError} If it is no namespace. */
+  setNamespace(namespace: Namespace): void;
+  /** The value, which may then be changed by the caller until it is put back; undefined when there is none. */
+  take(): unknown;
+  /** Stores a value that was checked. */
+  put(value: unknown): void;
+  /** Forgets the value. */
+  remove(): void;
+  /** @throws {TypeError} For null and undefined. @throws {StreamError} For a value that cannot be stored, if that can be told. */
+  check(value: unknown): void;
+}
 
 /** A value that `add` folds into. */
 export class ReducingHandle<T> implements ReducingState<T>, MergingState {
-  private readonly sources: RowSlot;
   private readonly reduce: (left: T, right: T) => T;
 
-  constructor(private readonly slot: RowSlot, descriptor: ReducingStateDescriptor<T>) {
-    this.sources = new RowSlot(slot.ledger, slot.state);
+  /** @param sources A second slot of the same state. */
+  constructor(
+    private readonly slot: FoldSlot,
+    private readonly sources: FoldSlot,
+    descriptor: ReducingStateDescriptor<T>,
+  ) {
     this.reduce = (left, right) => descriptor.reduce(left, right);
   }
 
@@ -67,11 +85,14 @@ export class ReducingHandle<T> implements ReducingState<T>, MergingState {
 
 /** An accumulator that `add` folds into. */
 export class AggregatingHandle<I, A, O> implements AggregatingState<I, O>, MergingState {
-  private readonly sources: RowSlot;
   private readonly aggregate: AggregateFunction<I, A, O>;
 
-  constructor(private readonly slot: RowSlot, descriptor: AggregatingStateDescriptor<I, A, O>) {
-    this.sources = new RowSlot(slot.ledger, slot.state);
+  /** @param sources A second slot of the same state. */
+  constructor(
+    private readonly slot: FoldSlot,
+    private readonly sources: FoldSlot,
+    descriptor: AggregatingStateDescriptor<I, A, O>,
+  ) {
     this.aggregate = descriptor.aggregate;
   }
 

@@ -4,7 +4,7 @@
  * Rows are encoded in the order in which rows lie in memory, not key group by key group: that would miss the cache for
  * every value and every key.
  *
- * Called by: heap_snapshot.ts, row_encoder.ts.
+ * Called by: the heap's snapshots; the rows of another owner in front of an embedded store.
  * Calls: core/key_groups.ts, ../runs/row_batch.ts.
  *
  * @module

@@ -1,7 +1,7 @@
 /**
  * Cuts asynchronous work into slices of a few milliseconds, with records between them.
  *
- * Called by: heap_snapshot.ts, row_encoder.ts.
+ * Called by: the snapshots of the backends.
  * Calls: core/clock.ts.
  *
  * @module
@@ -14,7 +14,7 @@ import { type Clock, pause } from "../../core/clock.ts";
  */
 const SLICE_MS = 3;
 
-/** The slices of one snapshot. */
+/** The slices of one piece of work. */
 export class Slices {
   private startMs: number;
   private failure: Error | undefined;

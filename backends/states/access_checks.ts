@@ -1,0 +1,67 @@
+/**
+ * What every backend refuses: keys that are not its own, access without a key, values that no state holds.
+ *
+ * Called by: the backends and their handles.
+ * Calls: core/.
+ *
+ * @module
+ */
+import type { StateBackendContext } from "../../core/backend.ts";
+import { StreamError } from "../../core/errors.ts";
+import type { Key } from "../../core/key.ts";
+
+/** @throws {StreamError} If the key group of `key` is not the backend's. */
+export function checkOwnKey(context: StateBackendContext, key: Key, keyGroup: number): void {
+  const { start, end } = context.keyGroups;
+  if (keyGroup >= start && keyGroup <= end) return;
+  throw new StreamError(
+    "invalid",
+    `Cannot set key ${
+      String(key)
+    } in operator "${context.operatorName}": its key group is ${keyGroup}, it must be in ` +
+      `${start}..${end}; route records by key group`,
+  );
+}
+
+/** Says that there is no current key to tell. */
+export function refuseCurrentKey(operatorName: string): never {
+  throw new StreamError(
+    "invalid",
+    `Cannot tell the current key of operator "${operatorName}": none is set; ask while a record or a timer is processed`,
+  );
+}
+
+/** Says that a state was used without a key. @param where Names the state. */
+export function refuseNoKey(where: string): never {
+  throw new StreamError(
+    "invalid",
+    `Cannot use ${where}: no key is set, it must be used while a record or timer is processed; move the access into ` +
+      `onMessage or onTimer`,
+  );
+}
+
+/** Says that a closed backend was asked for a snapshot. */
+export function refuseSnapshot(operatorName: string): never {
+  throw new StreamError("invalid", `Cannot snapshot operator "${operatorName}": its backend is closed`);
+}
+
+/** Why the snapshots of a backend that is closed end. */
+export function closedReason(): StreamError {
+  return new StreamError("unavailable", `Cannot go on with a snapshot: the backend was closed`);
+}
+
+/** @throws {TypeError} For null and undefined, which no state holds. @param where Names the state. */
+export function checkPresent(value: unknown, where: string): void {
+  if (value !== null && value !== undefined) return;
+  throw new TypeError(
+    `Cannot add ${value} to ${where}: it must be a value; skip it, or call clear() to forget what is stored`,
+  );
+}
+
+/** @throws {TypeError} For undefined, which no map entry holds. @param where Names the state. */
+export function checkEntry(value: unknown, where: string): void {
+  if (value !== undefined) return;
+  throw new TypeError(
+    `Cannot set undefined in ${where}: it must be a value; call delete() to remove the entry`,
+  );
+}
