@@ -59,10 +59,9 @@ export function stoppingFileSystem(inner: FileSystem, point: StopPoint, stop: ()
   }
 
   function runSync<T>(operation: Operation, path: string, act: () => T): T {
-    const due = isDue(operation, path);
-    if (due && point.when !== "after") standStill();
+    if (isDue("before", operation, path)) stop();
     const result = act();
-    if (due) standStill();
+    if (isDue("after", operation, path)) stop();
     return result;
   }
 
@@ -77,12 +76,12 @@ export function stoppingFileSystem(inner: FileSystem, point: StopPoint, stop: ()
         await file.write(isHalf ? bytes.subarray(0, bytes.length >> 1) : bytes);
         if (isHalf) stop();
       }),
-    writeSync(bytes) {
-      if (isDue("before", "write", file.path)) stop();
-      const isHalf = isDue("half", "write", file.path);
-      file.writeSync(isHalf ? bytes.subarray(0, bytes.length >> 1) : bytes);
-      if (isHalf || isDue("after", "write", file.path)) stop();
-    },
+    writeSync: (bytes) =>
+      runSync("write", file.path, () => {
+        const isHalf = isDue("half", "write", file.path);
+        file.writeSync(isHalf ? bytes.subarray(0, bytes.length >> 1) : bytes);
+        if (isHalf) stop();
+      }),
     sync: () => run("sync", file.path, () => file.sync()),
     close: () => file.close(),
     closeSync: () => file.closeSync(),

@@ -1,4 +1,4 @@
-import { deepEqual, equal, rejects } from "node:assert/strict";
+import { deepEqual, equal, rejects, throws } from "node:assert/strict";
 import { test } from "node:test";
 import { MemoryFileSystem } from "../support/memory_file_system.ts";
 import { parseStopPoint, stoppingFileSystem, type StopPoint, stopPointText } from "./stopping_file_system.ts";
@@ -58,6 +58,15 @@ for (const isSync of [false, true]) {
     });
   }
 }
+
+test("a process stops at blocking operations alike, and counts no failure of theirs", async () => {
+  const memory = await withFiles();
+  const point: StopPoint = { when: "after", operation: "create", part: "out/", n: 1 };
+  const stopping = stoppingFileSystem(memory, point, stop);
+  throws(() => stopping.createSync("out/a", "exclusive"), { code: "EEXIST" });
+  throws(() => stopping.createSync("out/d", "exclusive"), Stopped);
+  deepEqual((await memory.list("out")).toSorted(), [".a", ".b", ".c", "a", "d"]);
+});
 
 test("a stop point is what its text says", () => {
   const point: StopPoint = { when: "after", operation: "link", part: "/part-", n: 4 };
