@@ -6,7 +6,7 @@
  *     header    = "WEIRRUN" version
  *     version   = %x01
  *     block     = payload compression crc32      ; crc32 over payload and compression
- *     compression = %x00                         ; none; 1 is kept for zstd
+ *     compression = %x00 | %x01                  ; none, zstd: the payload is then raw-size (u32) and a zstd frame of it
  *     payload   = 1*row *restart count           ; count: u32 = number of restarts
  *     restart   = u32                            ; offset in the payload of a row with shared = 0; the first is 0
  *     row       = kind shared unshared size key-suffix value
@@ -22,12 +22,14 @@
  *     index     = count *(offset size last-key) first-key crc32    ; varints; keys are varint size, then bytes
  *     key-groups = count *(key-group block-number) crc32           ; varint, *(u16 varint): first block with rows of it
  *     bloom     = bloom-kind *octet crc32        ; %x00: none. A reader passes over a kind that it does not know
+ *     bloom     =/ %x01 probes 1*line crc32      ; probes: octet, 1..16; line: 64 octets
  *     states    = count *state crc32             ; varint
  *     state     = state-id name state-kind serializer-id serializer-version flags count *property
  *     property  = varint text                    ; a reader passes over an id that it does not know
  *     footer    = index-offset index-size groups-size bloom-size states-size       ; u64, then u32 each
  *                 row-count block-count smallest-group largest-group               ; u64 u32 u16 u16
  *                 flags version "WEIRRUN" crc32                                    ; u32, octet, 7 octets, u32
+ *     flags     = sum of 1: no delete-prefix row; 2: some with a key of 4 bytes; 4: some blocks are compressed
  *
  * u16, u32 and u64 are big endian; text is a varint size and CESU-8; crc32 covers its section (the footer up to the
  * crc32 itself). Rows ascend by row key as unsigned bytes; no key occurs twice. A delete-prefix row hides the rows of
@@ -45,6 +47,22 @@ import type { RowKind } from "../../core/snapshot.ts";
 export const MAGIC: Uint8Array = new TextEncoder().encode("WEIRRUN");
 /** The only version so far. */
 export const FORMAT_VERSION = 1;
+/** The payload is as it is. */
+export const COMPRESSION_NONE = 0;
+/** The payload is its size and a zstd frame. */
+export const COMPRESSION_ZSTD = 1;
+/** No bloom filter. */
+export const BLOOM_NONE = 0;
+/** The filter of bloom_filter.ts. */
+export const BLOOM_LINES = 1;
+
+/** Flag of a run without any delete-prefix row. Older writers never set it, so its absence says nothing. */
+export const RUN_HIDES_NO_GROUPS = 1;
+/** Flag of a run with a delete-prefix row of a whole state in a key group: one with a key of four bytes. */
+export const RUN_HIDES_STATES = 2;
+/** Flag of a run with compressed blocks. */
+export const RUN_HAS_COMPRESSED_BLOCKS = 4;
+
 /** Size of the header. */
 export const HEADER_BYTES = 8;
 /** What follows a block's payload: compression and CRC. */
@@ -117,4 +135,6 @@ export interface RunFooter {
   /** 0 when there are no rows, as is the largest. */
   readonly smallestKeyGroup: number;
   readonly largestKeyGroup: number;
+  /** See {@link RUN_HIDES_NO_GROUPS} and those below it. */
+  readonly flags: number;
 }

@@ -169,7 +169,7 @@ function readFrame(input: SnapshotInput, expectedCrc: number): RunFooter {
   tail[7] = bytes[versionAt]!;
   checkMagic(path, tail, 0, offset + versionAt);
   return decode(path, offset, () => {
-    const footer = readFooter(new ByteReader(bytes, 0, versionAt - 4));
+    const footer = readFooter(new ByteReader(bytes, 0, versionAt));
     const sections = footer.indexBytes + footer.keyGroupsBytes + footer.bloomBytes + footer.statesBytes;
     if (footer.indexOffset + sections !== offset) {
       throw new SnapshotCorruptError(path, { reason: "the sections do not end where the footer begins", offset });

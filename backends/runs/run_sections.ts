@@ -1,7 +1,7 @@
 /**
  * Encodes and decodes the sections of a run that are not rows.
  *
- * Called by: run_writer.ts, run_reader.ts.
+ * Called by: run_encoder.ts, run_reader.ts.
  * Calls: core/bytes.ts, core/cesu8.ts.
  *
  * @module
@@ -10,6 +10,8 @@ import { type ByteReader, type ByteWriter, crc32 } from "../../core/bytes.ts";
 import { readCesu8, writeCesu8 } from "../../core/cesu8.ts";
 import {
   type BlockEntry,
+  BLOOM_LINES,
+  BLOOM_NONE,
   FORMAT_VERSION,
   type KeyGroupEntry,
   MAGIC,
@@ -61,16 +63,11 @@ export function writeHeader(out: ByteWriter): void {
   out.u8(FORMAT_VERSION);
 }
 
-/** Appends the index section. */
-export function writeIndex(out: ByteWriter, blocks: readonly BlockEntry[], firstKey: Uint8Array): void {
+/** Appends the index section; `entries` holds offset, size and last key of each block. */
+export function writeIndex(out: ByteWriter, blockCount: number, entries: ByteWriter, firstKey: Uint8Array): void {
   const start = out.length;
-  out.varint(blocks.length);
-  for (const block of blocks) {
-    out.varint(block.offset);
-    out.varint(block.sizeBytes);
-    out.varint(block.lastKey.length);
-    out.bytes(block.lastKey);
-  }
+  out.varint(blockCount);
+  out.bytes(entries.buffer, 0, entries.length);
   out.varint(firstKey.length);
   out.bytes(firstKey);
   sealSection(out, start);
@@ -108,7 +105,16 @@ export function readKeyGroups(input: ByteReader): KeyGroupEntry[] {
 /** Appends a bloom section that says there is none. */
 export function writeNoBloom(out: ByteWriter): void {
   const start = out.length;
-  out.u8(0);
+  out.u8(BLOOM_NONE);
+  sealSection(out, start);
+}
+
+/** Appends a bloom section with the filter of bloom_filter.ts. */
+export function writeBloom(out: ByteWriter, probes: number, lines: Uint8Array): void {
+  const start = out.length;
+  out.u8(BLOOM_LINES);
+  out.u8(probes);
+  out.bytes(lines);
   sealSection(out, start);
 }
 
@@ -163,13 +169,13 @@ export function writeFooter(out: ByteWriter, footer: RunFooter): number {
   out.u32(footer.blockCount);
   out.u16(footer.smallestKeyGroup);
   out.u16(footer.largestKeyGroup);
-  out.u32(0);
+  out.u32(footer.flags);
   out.u8(FORMAT_VERSION);
   out.bytes(MAGIC);
   return sealSection(out, start);
 }
 
-/** Reads a footer without flags, version, magic and CRC. */
+/** Reads a footer without version, magic and CRC. */
 export function readFooter(input: ByteReader): RunFooter {
   return {
     indexOffset: readU64(input),
@@ -181,5 +187,6 @@ export function readFooter(input: ByteReader): RunFooter {
     blockCount: input.u32(),
     smallestKeyGroup: input.u16(),
     largestKeyGroup: input.u16(),
+    flags: input.u32(),
   };
 }

@@ -32,7 +32,7 @@ const STATES: readonly RunState[] = [
 ];
 
 async function write(files: MemorySnapshots, rows: readonly Row[], blockBytes = 256): Promise<RunHandle> {
-  const writer = new RunWriter(await files.create("exclusive"), blockBytes);
+  const writer = new RunWriter(await files.create("exclusive"), { blockBytes });
   for (const { group, code, key, value } of rows) {
     const bytes = Uint8Array.from([...key, ...value]);
     writer.add(group, code, bytes, 0, key.length, bytes.length);

@@ -1,0 +1,84 @@
+/**
+ * The bloom filter of a run: lines of 64 bytes, so that a question touches one cache line of the processor.
+ *
+ * Its bytes are part of the run's format (docs/formats.md): never change where a hash goes.
+ *
+ * Called by: run_encoder.ts.
+ * Calls: nothing.
+ *
+ * Source: the cache-local filter of RocksDB; Putze, Sanders, Singler, "Cache-, Hash- and Space-Efficient Bloom Filters".
+ *
+ * @module
+ */
+
+/** Bytes of a line. */
+export const LINE_BYTES = 64;
+/** More probes than this do not pay. */
+export const MAX_PROBES = 16;
+const LINE_BITS = LINE_BYTES * 8;
+const TWO_TO_32 = 0x1_0000_0000;
+/** The golden ratio, as 32 bits. */
+const STEP = 0x9e3779b1;
+
+/** Collects the hashes of a run until it is known how many there are. */
+export class BloomBuilder {
+  private hashes = new Uint32Array(1024);
+  private count = 0;
+
+  /** @param bitsPerKey > 0; 10 let about one in a hundred through. */
+  constructor(private readonly bitsPerKey: number) {}
+
+  /** Adds the `rowHash` of a prefix. */
+  add(hash: number): void {
+    if (this.count === this.hashes.length) {
+      const grown = new Uint32Array(this.count * 2);
+      grown.set(this.hashes);
+      this.hashes = grown;
+    }
+    this.hashes[this.count++] = hash;
+  }
+
+  /** Number of probes of the filter. */
+  get probes(): number {
+    return Math.max(1, Math.min(MAX_PROBES, Math.round(this.bitsPerKey * 0.62)));
+  }
+
+  /** The lines of the filter. */
+  build(): Uint8Array {
+    const lines = Math.max(1, Math.ceil((this.count * this.bitsPerKey) / LINE_BITS));
+    const filter = new Uint8Array(lines * LINE_BYTES);
+    const probes = this.probes;
+    for (let i = 0; i < this.count; i++) {
+      const hash = this.hashes[i]!;
+      const line = lineOf(hash, lines);
+      let mixed = mix(hash);
+      for (let probe = 0; probe < probes; probe++) {
+        const at = line + (mixed >>> 26);
+        filter[at] = filter[at]! | (1 << ((mixed >>> 23) & 7));
+        mixed = Math.imul(mixed, STEP);
+      }
+    }
+    return filter;
+  }
+}
+
+/** Whether the filter may hold `hash`; false is certain. */
+export function bloomMayHold(filter: Uint8Array, probes: number, hash: number): boolean {
+  const line = lineOf(hash, filter.length / LINE_BYTES);
+  let mixed = mix(hash);
+  for (let probe = 0; probe < probes; probe++) {
+    if ((filter[line + (mixed >>> 26)]! & (1 << ((mixed >>> 23) & 7))) === 0) return false;
+    mixed = Math.imul(mixed, STEP);
+  }
+  return true;
+}
+
+/** Offset of the line that a hash goes to: by its upper bits. */
+function lineOf(hash: number, lines: number): number {
+  return Math.floor((hash / TWO_TO_32) * lines) * LINE_BYTES;
+}
+
+/** Where in the line: by bits that differ among the hashes of a line. */
+function mix(hash: number): number {
+  return Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d) ^ hash;
+}
