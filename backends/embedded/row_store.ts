@@ -155,7 +155,7 @@ export interface RowStore {
   /** Adds rows, which hide all there are of the same keys. One at a time; reads find them when it is done, not before. */
   ingest(rows: SortedRows): Steps;
 
-  /** The next work that makes later reads and writes cheaper (compaction), if any is due; one at a time. */
+  /** The next work that makes later reads and writes cheaper (compaction), if any is due; one at a time, beside an ingest too. */
   nextWork(): Steps | null;
 
   /** Whether so much of that work is due that writers should wait for it. */
