@@ -2,10 +2,11 @@
  * What one snapshot still needs of rows and cells that have changed since it was taken.
  *
  * Values that are replaced or removed are kept by reference, which costs the record nothing but a few pushes; values that
- * are handed out are written down, since their new owner may change them.
+ * are handed out are written down, since their new owner may change them. A full snapshot keeps those of a large table in
+ * a column, where its walk over the rows finds them; rows that are freed, cells and all else go to pieces of their own.
  *
  * Called by: ledger.ts (on the record path), heap_snapshot.ts and row_encoder.ts (which drain it).
- * Calls: core/serializer.ts.
+ * Calls: core/serializer.ts, former_values.ts.
  *
  * Invariants:
  * - a row or cell is kept at most once per snapshot, or its copies are equal.
@@ -15,6 +16,7 @@
 import { ByteWriter } from "../../core/bytes.ts";
 import type { Key } from "../../core/key.ts";
 import { writeValue } from "../../core/serializer.ts";
+import { FormerValues } from "./former_values.ts";
 import type { HeapState } from "./heap_state.ts";
 import type { RunningSnapshot } from "./ledger.ts";
 import type { ListItems } from "./list_items.ts";
@@ -99,18 +101,82 @@ export class Capture implements RunningSnapshot {
   readonly items: Map<ListItems, WrittenItems> = new Map();
   private piece: CapturedPiece | undefined;
   private readonly out = new ByteWriter();
+  private readonly claimed: FormerValues[] = [];
+  /** Tables that are walked without former values. */
+  private readonly plain: Set<Table> = new Set();
 
-  /** @param onFailure Told when a value cannot be written. */
-  constructor(readonly scope: SnapshotScope, private readonly onFailure: (error: Error) => void) {}
+  /**
+   * @param columnRows Tables of at least this many rows keep former values in a column.
+   * @param onFailure Told when a value cannot be written.
+   */
+  constructor(
+    readonly scope: SnapshotScope,
+    private readonly columnRows: number,
+    private readonly onFailure: (error: Error) => void,
+  ) {}
 
   retainRow(table: Table, row: number): void {
-    if (this.lacksRow(table, row)) this.keep(table, row, table.keys[row]!, table.values[row]);
+    const former = this.formerOf(table);
+    if (former === undefined) {
+      if (this.lacksRow(table, row)) this.keep(table, row, table.keys[row]!, table.values[row]);
+    } else if (row >= former.cursor && table.epochs[row]! <= this.scope.epoch) {
+      former.put(row, table.values[row], table.rowLimit);
+    }
   }
 
   retainRowBytes(table: Table, row: number): void {
-    if (!this.lacksRow(table, row)) return;
+    const former = this.formerOf(table);
+    const lacks = former === undefined
+      ? this.lacksRow(table, row)
+      : row >= former.cursor && table.epochs[row]! <= this.scope.epoch;
+    if (!lacks) return;
     const bytes = this.write(table.state, table.values[row]);
-    if (bytes !== undefined) this.keep(table, row, table.keys[row]!, new WrittenValue(bytes));
+    if (bytes === undefined) return;
+    if (former === undefined) this.keep(table, row, table.keys[row]!, new WrittenValue(bytes));
+    else former.put(row, new WrittenValue(bytes), table.rowLimit);
+  }
+
+  leaveRow(table: Table, row: number): void {
+    const former = table.former;
+    if (former === undefined || former.owner !== this || row < former.cursor) return;
+    // The row may be another key's soon.
+    const value = former.take(row);
+    if (value !== undefined) this.keep(table, row, table.keys[row]!, value);
+  }
+
+  /**
+   * The former values of `table` for a walk over its rows; undefined when a row's walk must be noted row by row.
+   * What is changed after this call is kept accordingly.
+   */
+  startWalk(table: Table): FormerValues | undefined {
+    const former = this.formerOf(table);
+    if (former === undefined) this.plain.add(table);
+    return former;
+  }
+
+  /** The column of former values, if this snapshot has it. */
+  private formerOf(table: Table): FormerValues | undefined {
+    const former = table.former;
+    return former !== undefined && former.owner === this ? former : this.claim(table);
+  }
+
+  /** Takes the column, if it is worth it and no other snapshot has it. */
+  private claim(table: Table): FormerValues | undefined {
+    if (this.scope.baseEpoch >= 0 || table.rowLimit < this.columnRows || this.plain.has(table)) return undefined;
+    const { kind } = table.state;
+    if (kind === "list" || kind === "map") return undefined;
+    const former = table.former ??= new FormerValues();
+    if (former.owner !== undefined) return undefined;
+    former.owner = this;
+    this.claimed.push(former);
+    return former;
+  }
+
+  /** Gives the columns back. @param isEmpty Whether all tables were walked to their end. */
+  release(isEmpty: boolean): void {
+    for (const former of this.claimed) former.release(isEmpty);
+    this.claimed.length = 0;
+    this.plain.clear();
   }
 
   private lacksRow(table: Table, row: number): boolean {

@@ -42,6 +42,7 @@ import type {
 import { checkOwnKey, closedReason, refuseCurrentKey, refuseSnapshot } from "../states/access_checks.ts";
 import { AggregatingHandle, ReducingHandle } from "../states/folding_handles.ts";
 import { type CarriedRows, HeapSnapshot } from "./heap_snapshot.ts";
+import { KeyGroupBatches } from "../states/key_group_batches.ts";
 import { Increments } from "./increments.ts";
 import { Ledger } from "./ledger.ts";
 import { ListHandle } from "./list_handle.ts";
@@ -57,6 +58,8 @@ export interface HeapBackendOptions {
   readonly checkKeyGroups?: boolean;
   /** Rows that a snapshot handles between two looks at the clock, ≥ 1. Default 64. */
   readonly rowsPerLook?: number;
+  /** Tables of at least this many rows keep what records change during a snapshot in a column. Default 1024. */
+  readonly columnRows?: number;
 }
 
 /** So many rows are not in the processor's caches as a whole. */
@@ -71,6 +74,9 @@ export class HeapStateBackend implements StateBackend {
   private readonly running = new Set<HeapSnapshot>();
   private readonly checkKeyGroups: boolean;
   private readonly rowsPerLook: number;
+  private readonly columnRows: number;
+  /** Memory of the last snapshot, for the next one: making it anew would call for the garbage collector. */
+  private spareBatches: KeyGroupBatches | undefined;
   private snapshotCount = 0;
   private closed = false;
   /** Keeps the compiler from leaving out what `prefetch` reads. */
@@ -81,6 +87,7 @@ export class HeapStateBackend implements StateBackend {
     this.registry = new StateRegistry(this.ledger, () => this.increments.invalidate());
     this.checkKeyGroups = options.checkKeyGroups ?? false;
     this.rowsPerLook = options.rowsPerLook ?? 64;
+    this.columnRows = options.columnRows ?? 1024;
   }
 
   async open(handles: readonly KeyedStateHandle[], reader: SnapshotReader): Promise<void> {
@@ -149,6 +156,8 @@ export class HeapStateBackend implements StateBackend {
     const { epoch, plan } = this.increments.begin(request.checkpointId, request.full);
     const full = plan === null;
     const { keyGroups, maxParallelism, clock, incremental } = this.context;
+    const batches = this.spareBatches ?? new KeyGroupBatches(keyGroups, maxParallelism);
+    this.spareBatches = undefined;
     const snapshot = new HeapSnapshot({
       scope: {
         number: ++this.snapshotCount,
@@ -167,11 +176,16 @@ export class HeapStateBackend implements StateBackend {
       olderRuns: full ? [] : plan.basis.runs,
       fileScope: incremental && !request.full ? "shared" : "exclusive",
       keyGroups,
-      maxParallelism,
+      batches,
       clock,
       rowsPerLook: this.rowsPerLook,
+      columnRows: this.columnRows,
       onCaptured: (captured) => this.release(captured),
-      onEnd: (ended, handle) => this.onEnd(ended, handle, request),
+      onEnd: (ended, handle) => {
+        this.onEnd(ended, handle, request);
+        batches.clear();
+        if (!this.closed) this.spareBatches = batches;
+      },
     });
     this.running.add(snapshot);
     this.ledger.running.push(snapshot.capture);
@@ -261,6 +275,7 @@ export class HeapStateBackend implements StateBackend {
       const reason = closedReason();
       for (const snapshot of this.running) snapshot.cancel(reason);
       this.registry.clear();
+      this.spareBatches = undefined;
       this.ledger.forgetChanges();
       this.ledger.key = undefined;
       this.ledger.version++;

@@ -28,8 +28,9 @@ import { RowOrder } from "../runs/row_order.ts";
 import { ROW_KINDS, type RowCode, type RunState } from "../runs/run_format.ts";
 import { Capture, type SnapshotScope } from "./capture.ts";
 import type { ChangeList, TableChanges } from "./change_list.ts";
+import type { FormerValues } from "./former_values.ts";
 import type { HeapState } from "./heap_state.ts";
-import { KeyGroupBatches } from "../states/key_group_batches.ts";
+import type { KeyGroupBatches } from "../states/key_group_batches.ts";
 import { type Cell, GONE_UNSEEN } from "./map_cells.ts";
 import { RowEncoder } from "./row_encoder.ts";
 import type { RowStore } from "./row_store.ts";
@@ -61,10 +62,13 @@ export interface SnapshotPlan {
   readonly olderRuns: readonly RunHandle[];
   readonly fileScope: FileScope;
   readonly keyGroups: KeyGroupRange;
-  readonly maxParallelism: number;
+  /** Empty, and this snapshot's until its end. */
+  readonly batches: KeyGroupBatches;
   readonly clock: Clock;
   /** Rows handled between two looks at the clock. */
   readonly rowsPerLook: number;
+  /** See {@link Capture}. */
+  readonly columnRows: number;
   /** Told when all rows are encoded: records need to keep nothing for the snapshot any more. */
   readonly onCaptured: (snapshot: HeapSnapshot) => void;
   /** Told once, when the snapshot needs nothing of the backend any more. `handle` is undefined unless it was written. */
@@ -85,9 +89,9 @@ export class HeapSnapshot implements PendingSnapshot {
   private sinceLook = 0;
 
   constructor(private readonly plan: SnapshotPlan) {
-    this.capture = new Capture(plan.scope, (error) => this.cancel(error));
+    this.capture = new Capture(plan.scope, plan.columnRows, (error) => this.cancel(error));
     this.slices = new Slices(plan.clock);
-    this.batches = new KeyGroupBatches(plan.keyGroups, plan.maxParallelism);
+    this.batches = plan.batches;
     this.encoder = new RowEncoder(this.capture, this.batches, this.slices);
     this.output = new RunOutput({ ...plan, nextListNumber: plan.scope.listNumber });
   }
@@ -125,6 +129,7 @@ export class HeapSnapshot implements PendingSnapshot {
   private end(handle: KeyedStateHandle | null | undefined): void {
     if (this.ended) return;
     this.ended = true;
+    this.capture.release(false);
     for (const source of this.plan.frozen) source.rows.release();
     this.plan.onEnd(this, handle);
   }
@@ -150,23 +155,40 @@ export class HeapSnapshot implements PendingSnapshot {
     else await this.encodeTables();
     // Whatever was touched before its turn came is in the capture.
     while (this.capture.pieces.length > 0) await this.drain();
+    this.capture.release(true);
     this.plan.onCaptured(this);
   }
 
   private async encodeTables(): Promise<void> {
     for (const state of this.plan.states) {
       for (const table of state.tables()) {
-        // Rows that are added from now on are not of this snapshot.
-        const limit = table.rowLimit;
-        for (let row = 1; row < limit; row++) {
-          const long = this.encoder.row(table, row);
-          if (long !== undefined) await long;
-          if (this.rowDone()) await this.slices.pause();
-        }
+        const former = this.capture.startWalk(table);
+        if (former === undefined) await this.encodeTable(table);
+        else await this.encodeLargeTable(table, former);
       }
     }
     for (const { state, rows } of this.plan.carried) {
       for (const group of rows.keyGroups()) await this.copyRows(state.id, rows, group);
+    }
+  }
+
+  private async encodeTable(table: Table): Promise<void> {
+    // Rows that are added from now on are not of this snapshot.
+    const limit = table.rowLimit;
+    for (let row = 1; row < limit; row++) {
+      const long = this.encoder.row(table, row);
+      if (long !== undefined) await long;
+      if (this.rowDone()) await this.slices.pause();
+    }
+  }
+
+  private async encodeLargeTable(table: Table, former: FormerValues): Promise<void> {
+    // As above.
+    const limit = table.rowLimit;
+    const { rowsPerLook } = this.plan;
+    for (let row = 1; row < limit; row += rowsPerLook) {
+      this.encoder.rows(table, former, row, Math.min(limit, row + rowsPerLook));
+      if (this.slices.isDue()) await this.slices.pause();
     }
   }
 
@@ -256,7 +278,7 @@ export class HeapSnapshot implements PendingSnapshot {
   }
 
   private async writeGroup(group: number, store: SnapshotStore): Promise<void> {
-    const batch = this.batches.take(group);
+    const batch = this.batches.find(group);
     if (batch === undefined || batch.count === 0) return;
     if (this.slices.isDue()) await this.slices.pause();
     const order = batch.sorted(this.order);

@@ -26,7 +26,9 @@ export interface RunningSnapshot {
   retainRow(table: Table, row: number): void;
   /** The same for a value that is about to be handed out, and so must be written down now. */
   retainRowBytes(table: Table, row: number): void;
-  /** The same for the elements of a list, before they are handed out. */
+  /** A row whose value was retained, if the snapshot lacked it, is about to be freed. */
+  leaveRow(table: Table, row: number): void;
+  /** As `retainRowBytes`, for the elements of a list. */
   retainItems(table: Table, row: number, items: ListItems): void;
   /** As `retainRow`, for a cell. */
   retainCell(cell: Cell): void;
@@ -83,6 +85,7 @@ export class Ledger {
   /** Books that a row, touched in this epoch, is about to be freed. */
   goneRow(table: Table, row: number): void {
     if (this.tracking && table.births[row] !== this.epoch) this.changes.of(table).removed.push(table.keys[row]!);
+    for (let i = 0; i < this.running.length; i++) this.running[i]!.leaveRow(table, row);
     const value = table.values[row];
     if (value instanceof MapCells) value.goneEpoch = this.epoch;
   }

@@ -13,6 +13,7 @@ import type { RowBatch } from "../runs/row_batch.ts";
 import { DELETE, DELETE_PREFIX, PUT } from "../runs/run_format.ts";
 import { writeU64 } from "../runs/run_sections.ts";
 import { type Capture, type ItemSpan, spanOf, WrittenValue } from "./capture.ts";
+import type { FormerValues } from "./former_values.ts";
 import type { HeapState } from "./heap_state.ts";
 import type { KeyGroupBatches } from "../states/key_group_batches.ts";
 import { ListItems } from "./list_items.ts";
@@ -44,6 +45,24 @@ export class RowEncoder {
       return undefined;
     }
     return this.capturedRow(table, row, table.keys[row]!, table.values[row]);
+  }
+
+  /** Writes the rows `from..to-1` of a table that has a column of former values. */
+  rows(table: Table, former: FormerValues, from: number, to: number): void {
+    const { epoch } = this.capture.scope;
+    const { epochs, keys, values, state } = table;
+    for (let row = from; row < to; row++) {
+      const value = epochs[row]! <= epoch ? values[row] : former.take(row);
+      // Free, or made since; if it was freed since, its value is with the captured rows.
+      if (value === undefined) continue;
+      const key = keys[row]!;
+      this.batch = this.batches.of(key);
+      this.batch.startRow();
+      this.address(table, key);
+      this.batch.endKey();
+      this.put(state, value);
+    }
+    former.cursor = to;
   }
 
   /** Writes what a row held when the snapshot was taken; it may be another key's by now. */

@@ -14,6 +14,7 @@
  */
 import { identityOf, isComplexKey, type Key, type Namespace } from "../../core/key.ts";
 import type { TableChanges } from "./change_list.ts";
+import type { FormerValues } from "./former_values.ts";
 import type { HeapState } from "./heap_state.ts";
 
 /** What a Map holds in place of a key. */
@@ -46,6 +47,8 @@ export class Table {
   private readonly free: number[] = [];
   /** Where the ledger has listed changes of this table most recently. */
   changes: TableChanges | undefined = undefined;
+  /** Made when a snapshot first needs it. */
+  former: FormerValues | undefined = undefined;
   /** False once it was dropped because it was empty; whoever still holds it asks its state for the current one. */
   attached = true;
 

@@ -34,6 +34,16 @@ export class RowBatch {
     this.out.reset();
   }
 
+  /** Bytes of memory that it holds on to. */
+  get capacityBytes(): number {
+    return this.out.buffer.length + this.codes.length * 13;
+  }
+
+  /** Bytes of memory that its rows take. */
+  get usedBytes(): number {
+    return this.out.length + this.count * 13;
+  }
+
   /** Starts a row: its key is written next. */
   startRow(): void {
     if (this.count === this.codes.length) this.grow();

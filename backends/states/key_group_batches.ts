@@ -13,7 +13,10 @@ import type { Key } from "../../core/key.ts";
 import { keyGroupOf, type KeyGroupRange } from "../../core/key_groups.ts";
 import { RowBatch } from "../runs/row_batch.ts";
 
-/** The batches of one snapshot. */
+/** A batch that was filled to less than one part in so many is not kept for the next snapshot. */
+const LARGEST_SURPLUS = 4;
+
+/** The batches of one snapshot, and the memory for those of the next. */
 export class KeyGroupBatches {
   private readonly batches: (RowBatch | undefined)[];
 
@@ -49,11 +52,18 @@ export class KeyGroupBatches {
     return batch;
   }
 
-  /** Hands over the batch of a key group, if it has rows. */
-  take(keyGroup: number): RowBatch | undefined {
-    const index = keyGroup - this.range.start;
-    const batch = this.batches[index];
-    this.batches[index] = undefined;
-    return batch;
+  /** The batch of a key group, if there is one. */
+  find(keyGroup: number): RowBatch | undefined {
+    return this.batches[keyGroup - this.range.start];
+  }
+
+  /** Forgets all rows, and keeps about the memory that they took. */
+  clear(): void {
+    for (let i = 0; i < this.batches.length; i++) {
+      const batch = this.batches[i];
+      if (batch === undefined) continue;
+      if (batch.usedBytes * LARGEST_SURPLUS < batch.capacityBytes) this.batches[i] = undefined;
+      else batch.clear();
+    }
   }
 }

@@ -9,10 +9,10 @@ import { BackendRig } from "../contracts/backend_rig.ts";
 const COUNT = valueState<number>("count", { default: 0 });
 const OTHER = valueState<number>("other", { default: 0 });
 const CELLS = mapState<string, number>("cells");
-/** Gives way after every row. */
+/** Gives way after every row; small tables count as large. */
 const yielding: StateBackendFactory = {
   name: "hashmap, yielding",
-  create: (context) => new HeapStateBackend(context, { rowsPerLook: 1 }),
+  create: (context) => new HeapStateBackend(context, { rowsPerLook: 1, columnRows: 1 }),
 };
 
 function put(backend: StateBackend, key: string, count: number): void {
@@ -108,5 +108,47 @@ for (const factory of [heapBackendFactory, yielding]) {
     restored.setCurrentKey("a");
     equal(restored.state(COUNT).value(), 10);
     equal(restored.state(CELLS).get("x"), 10);
+  });
+
+  test(`${factory.name}: two snapshots at once, a cancelled one and the next each hold their own values`, async () => {
+    const rig = new BackendRig(factory);
+    await using backend = rig.create();
+    for (let i = 0; i < 2000; i++) put(backend, `key ${i}`, i);
+    const cancelled = backend.snapshot({ checkpointId: 1, full: false });
+    const early = backend.snapshot({ checkpointId: 2, full: false });
+    const before = counts(backend);
+    for (let i = 0; i < 2000; i += 3) put(backend, `key ${i}`, -i);
+    backend.setCurrentKey("key 5");
+    backend.state(COUNT).clear();
+    const middle = counts(backend);
+    const late = backend.snapshot({ checkpointId: 3, full: true });
+    let turns = 0;
+    const change = () => {
+      const i = turns++;
+      if (i === 2) cancelled.cancel(new Error("no longer wanted"));
+      put(backend, `key ${1999 - i}`, i); // From the end, where the walk has not been yet.
+      put(backend, `new ${i}`, i);
+      if (i % 2 === 1) return;
+      backend.setCurrentKey(`key ${1000 + i}`);
+      backend.state(COUNT).clear();
+      put(backend, `key ${1000 + i}`, 7);
+    };
+    const written = Promise.allSettled([cancelled, early, late].map((snapshot) => snapshot.write(rig.files)));
+    const [first, second, third] = await rig.clock.runUntil(written, change);
+    ok(turns > 20, "too little ran during the snapshots");
+    equal(first!.status, "rejected");
+    for (const [result, expected] of [[second!, before], [third!, middle]] as const) {
+      if (result.status === "rejected") throw result.reason;
+      await using restored = await rig.open([result.value]);
+      deepEqual(counts(restored), expected);
+    }
+    // Freed rows, of which the cancelled snapshot has kept values, are taken by new keys during the next one.
+    for (let i = 1500; i < 1950; i += 3) {
+      backend.setCurrentKey(`key ${i}`);
+      backend.state(COUNT).clear();
+    }
+    const now = counts(backend);
+    await using last = await rig.open([await rig.snapshot(backend, { between: change })]);
+    deepEqual(counts(last), now);
   });
 }
