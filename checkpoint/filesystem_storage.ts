@@ -249,7 +249,11 @@ export class FilesystemStorage implements CheckpointStorage {
    */
   async #mark(): Promise<void> {
     if (this.#marked) return;
-    if (!await this.hasEverCompleted()) await this.#writeDurably(`${this.path}/${MARKER_NAME}`, new Uint8Array(0));
+    if (!await this.hasEverCompleted()) {
+      // Both are names in one folder: only a sync in between keeps a power cut from leaving the later one alone.
+      await this.#fs.syncDirectory(this.path);
+      await this.#writeDurably(`${this.path}/${MARKER_NAME}`, new Uint8Array(0));
+    }
     this.#marked = true;
   }
 

