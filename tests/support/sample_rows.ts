@@ -12,6 +12,9 @@ export const MAPS = 3;
 /** Rows of another owner: no value. */
 export const TIMERS = 4;
 
+/** As `core/key.ts` encodes it. */
+const NO_NAMESPACE = "\x02";
+
 /** A row key, and how much of it names the value, list or map that it belongs to. */
 export interface RowName {
   readonly key: Uint8Array;
@@ -44,9 +47,15 @@ export function textOf(bytes: Uint8Array, start = 0, end = bytes.length): string
  * @param tail Of a list its element's number, of a map its map key; absent for the prefix itself.
  */
 export function rowOf(keyGroup: number, state: number, key: string, tail?: number | string): RowName {
-  const start = String.fromCharCode(keyGroup >> 8, keyGroup & 255, state >> 8, state & 255) + key + "\0";
-  const rest = typeof tail === "number" ? numberText(tail) : tail ?? "";
+  const route = String.fromCharCode(keyGroup >> 8, keyGroup & 255, state >> 8, state & 255);
+  const start = route + keyText(key) + NO_NAMESPACE;
+  const rest = typeof tail === "number" ? numberText(tail) : tail === undefined ? "" : keyText(tail);
   return { key: bytesOf(start + rest), prefixBytes: start.length };
+}
+
+/** A string as `core/key.ts` encodes it. */
+function keyText(key: string): string {
+  return `\x40${key}\0\0`;
 }
 
 function numberText(value: number): string {
