@@ -6,7 +6,7 @@
  *
  * so that byte order is the order of timestamps. Infinities are legal. Keys and namespaces are those of core/key.ts.
  *
- * Called by: timers/heap_timer_queue.ts, timers/frozen_timers.ts.
+ * Called by: timers/heap_timer_queue.ts, timers/frozen_timers.ts, timers/embedded_timer_queue.ts, timers/timer_cache.ts.
  * Calls: core/bytes.ts, core/key.ts.
  *
  * @module
@@ -31,16 +31,33 @@ export function writeTimerRow(out: ByteWriter, timestampMs: number, key: Key, na
 
 /** Reads what {@link writeTimerRow} wrote. @throws {StreamError} Of kind "corrupt", for bytes that it does not write. */
 export function readTimerRow(row: Uint8Array): Timer {
-  const input = new ByteReader(row);
-  const high = input.u32();
-  const low = input.u32();
-  const negative = high < TOP_BIT;
-  bits.setUint32(0, negative ? ~high >>> 0 : (high & ~TOP_BIT) >>> 0);
-  bits.setUint32(4, negative ? ~low >>> 0 : low);
-  const timestampMs = bits.getFloat64(0);
+  return readTimer(row, 0, row.length);
+}
+
+const input = new ByteReader(new Uint8Array(0));
+
+/** As {@link readTimerRow}, for `bytes[start..end-1]`. Nothing of the timer shares their memory. */
+export function readTimer(bytes: Uint8Array, start: number, end: number): Timer {
+  input.open(bytes, start, end);
+  const timestampMs = readTimestamp(input);
   if (Number.isNaN(timestampMs) || Object.is(timestampMs, -0)) input.fail(`${timestampMs} is no timestamp of a timer`);
   const key = readKey(input);
   const namespace = readNamespace(input);
   if (input.remaining > 0) input.fail("a timer's row is too long");
   return { timestampMs, key, namespace };
+}
+
+/** The timestamp of the row that begins at `bytes[start]`. */
+export function timestampOfRow(bytes: Uint8Array, start: number): number {
+  input.open(bytes, start);
+  return readTimestamp(input);
+}
+
+function readTimestamp(input: ByteReader): number {
+  const high = input.u32();
+  const low = input.u32();
+  const negative = high < TOP_BIT;
+  bits.setUint32(0, negative ? ~high >>> 0 : (high & ~TOP_BIT) >>> 0);
+  bits.setUint32(4, negative ? ~low >>> 0 : low);
+  return bits.getFloat64(0);
 }

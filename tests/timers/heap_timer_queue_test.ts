@@ -5,9 +5,17 @@ import { ByteWriter, compareBytes } from "../../core/bytes.ts";
 import { VOID_NAMESPACE } from "../../core/key.ts";
 import { HeapTimerQueue } from "../../timers/heap_timer_queue.ts";
 import { readTimerRow, writeTimerRow } from "../../timers/timer_row.ts";
-import { contents, drain, timerQueueContract } from "../contracts/timer_queue.ts";
+import {
+  contents,
+  drain,
+  type QueueRequest,
+  snapshotQueueContract,
+  timerQueueContract,
+} from "../contracts/timer_queue.ts";
 
-timerQueueContract("HeapTimerQueue", (request) => new HeapTimerQueue({ name: "timers", ...request }));
+const open = (request: QueueRequest) => new HeapTimerQueue({ name: "timers", ...request });
+timerQueueContract("HeapTimerQueue", open);
+snapshotQueueContract("HeapTimerQueue", open);
 
 function row(timestampMs: number): Uint8Array {
   const out = new ByteWriter();
