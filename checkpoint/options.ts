@@ -16,6 +16,7 @@ import {
   sizeOption,
   stringOption,
 } from "../core/config_option.ts";
+import type { FileTransfer } from "./file_transfer.ts";
 
 /** Exactly-once: barriers are aligned. At-least-once: they are only counted. */
 export type CheckpointMode = "EXACTLY_ONCE" | "AT_LEAST_ONCE";
@@ -142,6 +143,19 @@ export const INLINE_THRESHOLD: ConfigOption<number> = sizeOption(
   },
 );
 
+/** How working files of state on disk come into a checkpoint. */
+export const CHECKPOINT_TRANSFER: ConfigOption<FileTransfer> = enumOption(
+  "state.backend.checkpoint-transfer",
+  ["link", "copy"],
+  {
+    default: "link",
+    oldNames: ["state.backend.lsm.checkpoint-transfer", "state.backend.lmdb.checkpoint-transfer"],
+    description:
+      "How files of state on disk come into a checkpoint and back: by a hard link where the file system allows it, " +
+      "else and with `copy` by copying.",
+  },
+);
+
 /** Every option of this folder, in the order of the reference page. */
 export const CHECKPOINT_OPTIONS: readonly AnyOption[] = [
   CHECKPOINT_INTERVAL,
@@ -157,6 +171,7 @@ export const CHECKPOINT_OPTIONS: readonly AnyOption[] = [
   CHECKPOINT_RETENTION,
   INCREMENTAL_CHECKPOINTS,
   INLINE_THRESHOLD,
+  CHECKPOINT_TRANSFER,
 ];
 
 /** Refuses `s3://…`, which would become a local folder of that name. */

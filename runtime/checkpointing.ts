@@ -24,6 +24,7 @@ export function checkpointStorage(
     root: checkpointing.directory,
     jobId: settings.jobId,
     inlineBytes: checkpointing.inlineThresholdBytes,
+    transfer: checkpointing.transfer,
     fileSystem,
     random,
   });

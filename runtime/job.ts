@@ -271,6 +271,7 @@ export class Job {
       incremental: settings.checkpointing?.incremental ?? false,
       exactlyOnce: settings.checkpointing?.exactlyOnce ?? true,
       watermarkIntervalMs: settings.watermarkIntervalMs,
+      timers: settings.timers,
     }, {
       store: (checkpointId, owner) => this.#coordinator!.store(checkpointId, owner),
       acknowledge: (owner, id, snapshot, figures) => this.#coordinator?.acknowledge(owner, id, snapshot, figures),

@@ -14,6 +14,7 @@ import {
   CHECKPOINT_RETENTION,
   CHECKPOINT_STORAGE,
   CHECKPOINT_TIMEOUT,
+  CHECKPOINT_TRANSFER,
   type CheckpointRetention,
   CHECKPOINTS_AFTER_TASKS_FINISH,
   INCREMENTAL_CHECKPOINTS,
@@ -22,6 +23,7 @@ import {
   NUM_RETAINED_CHECKPOINTS,
   TOLERABLE_FAILED_CHECKPOINTS,
 } from "../checkpoint/options.ts";
+import type { FileTransfer } from "../checkpoint/file_transfer.ts";
 import type { Configuration } from "../core/config.ts";
 import { StreamError } from "../core/errors.ts";
 import {
@@ -32,10 +34,12 @@ import {
   MAX_PARALLELISM,
   PIPELINE_NAME,
   RECOVERY_PATH,
+  STATE_BACKEND,
 } from "./options.ts";
 import { restartSettingsOf } from "./restart_settings.ts";
 import type { RestartSettings } from "./restart_strategy.ts";
 import { stableId } from "./stable_id.ts";
+import { type TimerSettings, timerSettings } from "./timer_settings.ts";
 
 /** Periodic checkpoints. */
 export interface CheckpointingSettings {
@@ -50,6 +54,8 @@ export interface CheckpointingSettings {
   /** What a cancelled job does with its checkpoints. */
   readonly retention: CheckpointRetention;
   readonly incremental: boolean;
+  /** How working files of backends come to a checkpoint and back. */
+  readonly transfer: FileTransfer;
   /** Null: kept in memory, lost with the process. */
   readonly directory: string | null;
   readonly inlineThresholdBytes: number;
@@ -66,6 +72,7 @@ export interface JobSettings {
   /** Null: derived. */
   readonly maxParallelism: number | null;
   readonly watermarkIntervalMs: number;
+  readonly timers: TimerSettings;
   /** Null: no checkpoints. */
   readonly checkpointing: CheckpointingSettings | null;
   readonly restart: RestartSettings;
@@ -77,9 +84,14 @@ export interface JobSettings {
  * Reads the settings of a job.
  *
  * @param jobName Given to `execute`; `pipeline.name` wins.
+ * @param backendName That of the state backend that the job has.
  * @throws {StreamError} If options contradict each other.
  */
-export function jobSettings(jobName: string, configuration: Configuration): JobSettings {
+export function jobSettings(
+  jobName: string,
+  configuration: Configuration,
+  backendName: string = configuration.get(STATE_BACKEND),
+): JobSettings {
   const name = configuration.get(PIPELINE_NAME) ?? jobName;
   const checkpointing = checkpointingSettings(configuration);
   const path = configuration.get(RECOVERY_PATH);
@@ -90,6 +102,7 @@ export function jobSettings(jobName: string, configuration: Configuration): JobS
     parallelism: configuration.get(DEFAULT_PARALLELISM),
     maxParallelism: maxParallelism > 0 ? maxParallelism : null,
     watermarkIntervalMs: configuration.get(AUTO_WATERMARK_INTERVAL),
+    timers: timerSettings(configuration, backendName),
     checkpointing,
     restart: restartSettingsOf(configuration, checkpointing !== null),
     start: path === undefined ? { kind: "fresh" } : path === "latest" ? { kind: "latest" } : { kind: "path", path },
@@ -120,6 +133,7 @@ function checkpointingSettings(configuration: Configuration): CheckpointingSetti
     retained: configuration.get(NUM_RETAINED_CHECKPOINTS),
     retention: configuration.get(CHECKPOINT_RETENTION),
     incremental: configuration.get(INCREMENTAL_CHECKPOINTS),
+    transfer: configuration.get(CHECKPOINT_TRANSFER),
     directory: storage === "jobmanager" ? null : directory,
     inlineThresholdBytes: configuration.get(INLINE_THRESHOLD),
   };

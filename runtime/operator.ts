@@ -20,6 +20,7 @@ import type { SinkStart } from "../core/sink.ts";
 import type { KeyedStateHandle, OperatorList, SnapshotReader } from "../core/snapshot.ts";
 import { OperatorError, refusePromise } from "./operator_error.ts";
 import { nowhere, type Output } from "./output.ts";
+import type { TimerSettings } from "./timer_settings.ts";
 
 /** What an operator asks of the subtask it lives in. */
 export interface TaskControl {
@@ -68,6 +69,7 @@ export interface OperatorContext {
   readonly metrics: MetricGroup;
   readonly backendFactory: StateBackendFactory;
   readonly incremental: boolean;
+  readonly timers: TimerSettings;
   /** Milliseconds between two periodic watermark emissions; 0 = none. */
   readonly watermarkIntervalMs: number;
   /** Whether no operator downstream in the chain has timers. */
@@ -97,6 +99,12 @@ export abstract class Operator<I, O> implements Output<I> {
   /** Outputs by tag id; set by the chain before `open`. */
   sides: ReadonlyMap<string, Output<unknown>> = new Map();
   protected readonly recordsIn: Counter & { count: number };
+
+  /**
+   * What records must wait for, if anything; asked between two of them, now and then. Undefined, once `open` has ended,
+   * for an operator that never makes them wait.
+   */
+  backpressure?: () => Promise<void> | undefined;
 
   constructor(protected readonly context: OperatorContext) {
     // The registry's counters are plain objects with a mutable count, so that the record path can add without a call.

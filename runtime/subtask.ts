@@ -19,13 +19,12 @@ import type { Barrier } from "../core/element.ts";
 import type { Exchange, ExchangeOwner } from "./exchange.ts";
 import type { Operator, Resumable, TaskControl } from "./operator.ts";
 import { OperatorError } from "./operator_error.ts";
-import { SinkOperator } from "./operators/sink_operator.ts";
 import { type BarrierArrival, SubtaskSnapshots, type SubtaskSnapshotsPort } from "./subtask_snapshots.ts";
 import { InputGate } from "./input_gate.ts";
 import type { TaskInput } from "./task_input.ts";
 import { TaskTimes } from "./task_times.ts";
 
-/** Steps between two looks at the clock and at the buffers of the sinks. */
+/** Steps between two looks at the clock and at what operators wait for. */
 const STEPS_PER_CHECK = 64;
 
 /** What a subtask tells the job. */
@@ -63,7 +62,8 @@ export class Subtask implements TaskControl, ExchangeOwner {
   private readonly mails: (() => void)[] = [];
   readonly #work: (() => void)[] = [];
   readonly #resumables: Resumable[] = [];
-  #sinks: readonly SinkOperator<never>[] = [];
+  /** Those whose buffers may be full. */
+  #holding: readonly Operator<never, unknown>[] = [];
   #isBlocked = false;
   #backpressure: Promise<void> | null = null;
   private pause = false;
@@ -86,7 +86,6 @@ export class Subtask implements TaskControl, ExchangeOwner {
 
   /** Opens the operators, downstream first, so that what they emit finds its way. */
   async open(): Promise<void> {
-    this.#sinks = this.operators.filter((operator) => operator instanceof SinkOperator);
     for (const operator of this.operators.toReversed()) {
       try {
         await operator.open();
@@ -95,6 +94,7 @@ export class Subtask implements TaskControl, ExchangeOwner {
       }
       if (this.#isClosed) return;
     }
+    this.#holding = this.operators.filter((operator) => operator.backpressure !== undefined);
   }
 
   /** Lets records flow. */
@@ -200,17 +200,17 @@ export class Subtask implements TaskControl, ExchangeOwner {
     return this.#isBlocked || this.#backpressure !== null;
   }
 
-  /** The first sink with a full buffer holds the subtask back. */
+  /** The first operator with a full buffer holds the subtask back. */
   #askBackpressure(): void {
-    for (let i = 0; i < this.#sinks.length && this.#backpressure === null; i++) {
-      const sink = this.#sinks[i]!;
-      const promise = sink.backpressure();
+    for (let i = 0; i < this.#holding.length && this.#backpressure === null; i++) {
+      const operator = this.#holding[i]!;
+      const promise = operator.backpressure!();
       if (promise === undefined) continue;
       this.#backpressure = promise;
       promise.then(() => {
         this.#backpressure = null;
         this.wake();
-      }, (cause) => this.fail(OperatorError.of(sink.name, this.name.subtaskIndex, cause)));
+      }, (cause) => this.fail(OperatorError.of(operator.name, this.name.subtaskIndex, cause)));
     }
   }
 

@@ -25,6 +25,7 @@ import type { Operator, OperatorContext, OperatorRestore } from "./operator.ts";
 import { SourceOperator } from "./operators/source_operator.ts";
 import { joinOutputs, type Output } from "./output.ts";
 import { type ReportedOperator, taskReport } from "./task_metrics.ts";
+import type { TimerSettings } from "./timer_settings.ts";
 import { Subtask, type SubtaskHost, type SubtaskListener, type SubtaskName } from "./subtask.ts";
 
 /** What all subtasks of an attempt share. */
@@ -35,6 +36,7 @@ export interface AttemptPorts {
   readonly metrics: MetricRegistry;
   readonly backendFactory: StateBackendFactory;
   readonly incremental: boolean;
+  readonly timers: TimerSettings;
   readonly exactlyOnce: boolean;
   readonly watermarkIntervalMs: number;
   readonly start: SinkStart;
@@ -135,6 +137,7 @@ class SubtaskBuilder {
       metrics: ports.metrics.operator(vertex.id, operator.node.name, index),
       backendFactory: ports.backendFactory,
       incremental: ports.incremental,
+      timers: ports.timers,
       watermarkIntervalMs: ports.watermarkIntervalMs,
       isLastKeyed: !hasKeyedBelow(operator),
       task: this.#subtask,

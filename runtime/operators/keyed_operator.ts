@@ -20,11 +20,11 @@ import { StreamError } from "../../core/errors.ts";
 import { type Key, VOID_NAMESPACE } from "../../core/key.ts";
 import { keyGroupOf } from "../../core/key_groups.ts";
 import type { Timer, TimerTarget } from "../../core/timer.ts";
-import { HeapTimerQueue } from "../../timers/heap_timer_queue.ts";
 import { MailboxProcessingTime } from "../../timers/processing_time.ts";
 import { TimerService } from "../../timers/timer_service.ts";
 import type { ActorScope, ActorTimers, TimeDomain } from "../actor.ts";
 import { LOOK_AHEAD, LookAhead, WORTH_FETCHING } from "./look_ahead.ts";
+import { openTimerQueue } from "./timer_queues.ts";
 import { Operator, type OperatorContext, type OperatorSnapshotParts, type Resumable } from "../operator.ts";
 import { watermarkList, watermarkOf } from "../operator_lists.ts";
 import { RefusingOutput } from "../output.ts";
@@ -71,6 +71,7 @@ export abstract class KeyedOperator<K extends Key, I, O> extends Operator<I, O> 
     const { context } = this;
     this.backend = context.backendFactory.create(context);
     await this.backend.open(context.restore?.keyed ?? [], context.restore?.reader ?? NO_READER);
+    if (this.backend.backpressure !== undefined) this.backpressure = () => this.backend.backpressure!();
     this.timers = this.#openTimers();
     const refusing = new RefusingOutput(this.name);
     this.scope = {
@@ -90,21 +91,12 @@ export abstract class KeyedOperator<K extends Key, I, O> extends Operator<I, O> 
 
   #openTimers(): TimerService {
     const { context } = this;
-    const queue = (domain: string): HeapTimerQueue => {
-      const timers = new HeapTimerQueue({
-        name: `_timer_state/${domain}_user-timers`,
-        maxParallelism: context.maxParallelism,
-        keyGroups: context.keyGroups,
-        tracking: context.incremental,
-      });
-      this.backend.attach(timers);
-      return timers;
-    };
+    const queues = { ...context, backend: this.backend, backendName: context.backendFactory.name };
     return new TimerService({
       name: "user-timers",
       keys: this.backend,
-      eventTime: queue("event"),
-      processingTime: queue("processing"),
+      eventTime: openTimerQueue("event", queues),
+      processingTime: openTimerQueue("processing", queues),
       clock: new MailboxProcessingTime(context.clock, (work) => context.task.postWork(work)),
       target: this,
       onFired: context.metrics.counter("numFiredTimers"),

@@ -77,10 +77,8 @@ export class SinkOperator<T> extends Operator<T, never> {
     }
   }
 
-  /** What records must wait for, if anything. */
-  backpressure(): Promise<void> | undefined {
-    return this.writer?.backpressure?.();
-  }
+  /** While the writer's buffer is full. */
+  override readonly backpressure = (): Promise<void> | undefined => this.writer?.backpressure?.();
 
   override snapshot(barrier: Barrier): OperatorSnapshotParts {
     const { checkpointId } = barrier;
