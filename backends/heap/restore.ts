@@ -2,7 +2,7 @@
  * Reads the rows of a backend's key groups out of the runs of older snapshots.
  *
  * Called by: heap_backend.ts.
- * Calls: ../runs/run_reader.ts, ../runs/merge_cursor.ts, state_registry.ts.
+ * Calls: ../runs/open_run.ts, ../runs/merge_cursor.ts, state_registry.ts.
  *
  * Invariants:
  * - the runs of one handle are merged by age; rows of different handles, which have different key groups, never are.
@@ -13,7 +13,7 @@ import { SnapshotCorruptError } from "../../core/errors.ts";
 import { intersect, type KeyGroupRange } from "../../core/key_groups.ts";
 import type { KeyedStateHandle, SnapshotReader } from "../../core/snapshot.ts";
 import { MergeCursor } from "../runs/merge_cursor.ts";
-import { RunReader } from "../runs/run_reader.ts";
+import { OpenRun } from "../runs/open_run.ts";
 import { checkFlags } from "../states/state_checks.ts";
 import type { RestoredPart } from "./restored_state.ts";
 import type { StateRegistry } from "./state_registry.ts";
@@ -30,10 +30,10 @@ export async function restoreHandle(
 ): Promise<void> {
   const range = intersect(handle.keyGroups, wanted);
   if (range === undefined) return;
-  const runs: RunReader[] = [];
+  const runs: OpenRun[] = [];
   try {
     for (const run of handle.runs) {
-      if (intersect(run.keyGroups, range) !== undefined) runs.push(await RunReader.open(run, reader));
+      if (intersect(run.keyGroups, range) !== undefined) runs.push(await OpenRun.openSnapshot(run, reader));
     }
     mergeRuns(runs, range, registry);
   } finally {
@@ -41,24 +41,25 @@ export async function restoreHandle(
   }
 }
 
-function mergeRuns(runs: readonly RunReader[], range: KeyGroupRange, registry: StateRegistry): void {
+function mergeRuns(runs: readonly OpenRun[], range: KeyGroupRange, registry: StateRegistry): void {
   const parts = runs.map((run) => partsOf(run, registry));
   checkSameIds(runs);
   const rows = new MergeCursor(runs.map((run) => run.rows(range)));
   while (rows.next()) {
-    const row = rows.row!;
-    const stateId = (row.key[2]! << 8) | row.key[3]!;
+    const { key } = rows;
+    const stateId = (key[2]! << 8) | key[3]!;
     const part = parts[rows.runIndex]!.get(stateId);
     if (part === undefined) {
       const reason = `a row belongs to state ${stateId}, which the state table lacks`;
       throw new SnapshotCorruptError(runs[rows.runIndex]!.path, { reason });
     }
-    part.rows.add(row.keyGroup, row.code, row.key, ROUTE_BYTES, row.keyBytes, row.block, row.valueStart, row.valueEnd);
+    const keyGroup = (key[0]! << 8) | key[1]!;
+    part.rows.add(keyGroup, rows.code, key, ROUTE_BYTES, rows.keyBytes, rows.value, rows.valueStart, rows.valueEnd);
   }
 }
 
 /** Where the rows of each state of a run go, by the state's id in the run. */
-function partsOf(run: RunReader, registry: StateRegistry): Map<number, RestoredPart> {
+function partsOf(run: OpenRun, registry: StateRegistry): Map<number, RestoredPart> {
   const parts = new Map<number, RestoredPart>();
   for (const state of run.states) {
     checkFlags(state, run.path);
@@ -68,7 +69,7 @@ function partsOf(run: RunReader, registry: StateRegistry): Map<number, RestoredP
 }
 
 /** Runs of one handle are merged by row key, so a state must have the same id in all of them. */
-function checkSameIds(runs: readonly RunReader[]): void {
+function checkSameIds(runs: readonly OpenRun[]): void {
   const names = new Map<number, string>();
   for (const run of runs) {
     for (const { id, name } of run.states) {

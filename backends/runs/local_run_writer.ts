@@ -66,9 +66,21 @@ export class LocalRunWriter {
   add(keyGroup: number, code: RowCode, bytes: Uint8Array, keyStart: number, keyEnd: number, valueEnd: number): void {
     const encoder = this.encoder;
     encoder.add(keyGroup, code, bytes, keyStart, keyEnd, valueEnd);
-    if (encoder.closedBytes < CHUNK_BYTES) return;
-    this.write(encoder.out.view(0, encoder.closedBytes));
-    encoder.dropClosed();
+    if (encoder.closedBytes >= CHUNK_BYTES) this.writeClosed();
+  }
+
+  /** Adds a row with the whole row key `key[0..keyBytes-1]` and the value `value[valueStart..valueEnd-1]`; as `add`. */
+  addRow(
+    code: RowCode,
+    key: Uint8Array,
+    keyBytes: number,
+    value: Uint8Array,
+    valueStart: number,
+    valueEnd: number,
+  ): void {
+    const encoder = this.encoder;
+    encoder.addRow(code, key, keyBytes, value, valueStart, valueEnd);
+    if (encoder.closedBytes >= CHUNK_BYTES) this.writeClosed();
   }
 
   /**
@@ -94,6 +106,11 @@ export class LocalRunWriter {
     if (!this.open) return;
     this.open = false;
     this.file.closeSync();
+  }
+
+  private writeClosed(): void {
+    this.write(this.encoder.out.view(0, this.encoder.closedBytes));
+    this.encoder.dropClosed();
   }
 
   private write(bytes: Uint8Array): void {

@@ -103,13 +103,49 @@ export class RunEncoder {
    * `bytes[keyEnd..valueEnd-1]`.
    */
   add(keyGroup: number, code: RowCode, bytes: Uint8Array, keyStart: number, keyEnd: number, valueEnd: number): void {
-    if (this.out.length - this.closedBytes + valueEnd - keyStart > this.blockLimit && this.rowsInBlock > 0) {
+    const from = this.startRow(keyGroup, code, bytes, keyStart, keyEnd, valueEnd - keyEnd);
+    const out = this.out;
+    if (from < 2) {
+      out.bytes(this.lastKey, from, this.lastKeyBytes);
+      out.bytes(bytes, keyEnd, valueEnd);
+    } else {
+      out.bytes(bytes, keyStart + from - 2, valueEnd);
+    }
+    if (out.length - this.closedBytes >= this.blockBytes) this.endBlock();
+  }
+
+  /** Adds a row with the whole row key `key[0..keyBytes-1]` and the value `value[valueStart..valueEnd-1]`. */
+  addRow(
+    code: RowCode,
+    key: Uint8Array,
+    keyBytes: number,
+    value: Uint8Array,
+    valueStart: number,
+    valueEnd: number,
+  ): void {
+    const from = this.startRow((key[0]! << 8) | key[1]!, code, key, 2, keyBytes, valueEnd - valueStart);
+    const out = this.out;
+    out.bytes(key, from, keyBytes);
+    out.bytes(value, valueStart, valueEnd);
+    if (out.length - this.closedBytes >= this.blockBytes) this.endBlock();
+  }
+
+  /** Appends all of a row that precedes its key; returns how many bytes of the key are not stored. */
+  private startRow(
+    keyGroup: number,
+    code: RowCode,
+    bytes: Uint8Array,
+    keyStart: number,
+    keyEnd: number,
+    valueBytes: number,
+  ): number {
+    const out = this.out;
+    if (out.length - this.closedBytes + valueBytes + keyEnd - keyStart > this.blockLimit && this.rowsInBlock > 0) {
       this.endBlock();
     }
     const shared = this.advanceKey(keyGroup, bytes, keyStart, keyEnd);
     const size = keyEnd - keyStart + 2;
     const restart = this.rowsInBlock % RESTART_INTERVAL === 0;
-    const out = this.out;
     if (restart) this.restarts.push(out.length - this.closedBytes);
     if (keyGroup !== this.keyGroup) this.startKeyGroup(keyGroup);
     if (this.rowCount === 0) this.firstKey = this.lastKey.slice(0, size);
@@ -119,16 +155,10 @@ export class RunEncoder {
     out.u8(code);
     out.varint(from);
     out.varint(size - from);
-    out.varint(valueEnd - keyEnd);
-    if (from < 2) {
-      out.bytes(this.lastKey, from, size);
-      out.bytes(bytes, keyEnd, valueEnd);
-    } else {
-      out.bytes(bytes, keyStart + from - 2, valueEnd);
-    }
+    out.varint(valueBytes);
     this.rowsInBlock++;
     this.rowCount++;
-    if (out.length - this.closedBytes >= this.blockBytes) this.endBlock();
+    return from;
   }
 
   /** Hands over `out`, whose first `closedBytes` bytes the caller writes, and goes on in `next`. */

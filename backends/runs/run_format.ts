@@ -62,6 +62,8 @@ export const RUN_HIDES_NO_GROUPS = 1;
 export const RUN_HIDES_STATES = 2;
 /** Flag of a run with compressed blocks. */
 export const RUN_HAS_COMPRESSED_BLOCKS = 4;
+/** A reader refuses others: it would not know what they promise. */
+export const KNOWN_RUN_FLAGS: number = RUN_HIDES_NO_GROUPS | RUN_HIDES_STATES | RUN_HAS_COMPRESSED_BLOCKS;
 
 /** Size of the header. */
 export const HEADER_BYTES = 8;
@@ -107,14 +109,6 @@ export interface RunState {
   readonly serializerVersion: number;
   /** See {@link STATE_HAS_STAMPS}. */
   readonly flags: number;
-}
-
-/** Where a block is and up to which row key it goes. */
-export interface BlockEntry {
-  readonly offset: number;
-  /** Payload and trailer. */
-  readonly sizeBytes: number;
-  readonly lastKey: Uint8Array;
 }
 
 /** First block that holds rows of a key group. */

@@ -1,15 +1,15 @@
 /**
  * Encodes and decodes the sections of a run that are not rows.
  *
- * Called by: run_encoder.ts, run_reader.ts.
- * Calls: core/bytes.ts, core/cesu8.ts.
+ * Called by: run_encoder.ts, run_frame.ts.
+ * Calls: core/bytes.ts, core/cesu8.ts, bloom_filter.ts for constants.
  *
  * @module
  */
 import { type ByteReader, type ByteWriter, crc32 } from "../../core/bytes.ts";
 import { readCesu8, writeCesu8 } from "../../core/cesu8.ts";
+import { LINE_BYTES, MAX_PROBES } from "./bloom_filter.ts";
 import {
-  type BlockEntry,
   BLOOM_LINES,
   BLOOM_NONE,
   FORMAT_VERSION,
@@ -73,16 +73,6 @@ export function writeIndex(out: ByteWriter, blockCount: number, entries: ByteWri
   sealSection(out, start);
 }
 
-/** Reads an index section without its CRC. */
-export function readIndex(input: ByteReader): { readonly blocks: BlockEntry[]; readonly firstKey: Uint8Array } {
-  const count = input.varint();
-  const blocks: BlockEntry[] = [];
-  for (let i = 0; i < count; i++) {
-    blocks.push({ offset: input.varint(), sizeBytes: input.varint(), lastKey: input.bytes(input.varint()) });
-  }
-  return { blocks, firstKey: input.bytes(input.varint()) };
-}
-
 /** Appends the key-group section. */
 export function writeKeyGroups(out: ByteWriter, entries: readonly KeyGroupEntry[]): void {
   const start = out.length;
@@ -116,6 +106,26 @@ export function writeBloom(out: ByteWriter, probes: number, lines: Uint8Array): 
   out.u8(probes);
   out.bytes(lines);
   sealSection(out, start);
+}
+
+/** A bloom filter as bloom_filter.ts asks it. */
+export interface BloomLines {
+  readonly probes: number;
+  readonly lines: Uint8Array;
+}
+
+/** Reads a bloom section without its CRC; null for a kind that is not known here, or none. */
+export function readBloom(input: ByteReader): BloomLines | null {
+  const kind = input.u8();
+  if (kind !== BLOOM_LINES) {
+    input.position = input.end;
+    return null;
+  }
+  const probes = input.u8();
+  const size = input.remaining;
+  if (probes === 0 || probes > MAX_PROBES) input.fail(`a bloom filter has ${probes} probes`);
+  if (size === 0 || size % LINE_BYTES !== 0) input.fail(`a bloom filter has ${size} bytes`);
+  return { probes, lines: input.bytes(size) };
 }
 
 /** Appends the state section. */

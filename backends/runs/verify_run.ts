@@ -2,13 +2,14 @@
  * Reads a whole run and compares every byte of it with its checksums.
  *
  * Called by: runtime/job_start.ts, before a checkpoint is trusted.
- * Calls: run_reader.ts.
+ * Calls: open_run.ts, run_input.ts.
  *
  * @module
  */
 import { SnapshotCorruptError } from "../../core/errors.ts";
 import type { RunHandle, SnapshotInput } from "../../core/snapshot.ts";
-import { RunReader } from "./run_reader.ts";
+import { OpenRun } from "./open_run.ts";
+import { SnapshotRunInput } from "./run_input.ts";
 
 /**
  * Checks a run.
@@ -17,8 +18,7 @@ import { RunReader } from "./run_reader.ts";
  * @throws {SnapshotCorruptError} If a byte differs from what was written.
  */
 export function verifyRun(input: SnapshotInput, run: RunHandle): void {
-  const reader = RunReader.read(input, { ...run, keyGroups: { start: 0, end: 0xffff } });
-  const rows = reader.rows({ start: 0, end: 0xffff });
+  const rows = OpenRun.read(new SnapshotRunInput(input), { ...run, keyGroups: { start: 0, end: 0xffff } }, null).rows();
   let rowCount = 0;
   while (rows.next()) rowCount++;
   if (rowCount === run.rowCount) return;

@@ -4,11 +4,11 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import fc from "fast-check";
+import { OpenRun } from "../../backends/runs/open_run.ts";
 import { MergeCursor } from "../../backends/runs/merge_cursor.ts";
 import { RowOrder } from "../../backends/runs/row_order.ts";
 import { RowBatch } from "../../backends/runs/row_batch.ts";
 import { DELETE, DELETE_PREFIX, PUT, type RowCode, type RunState } from "../../backends/runs/run_format.ts";
-import { RunReader } from "../../backends/runs/run_reader.ts";
 import { RunWriter } from "../../backends/runs/run_writer.ts";
 import { compareBytes } from "../../core/bytes.ts";
 import { SnapshotCorruptError } from "../../core/errors.ts";
@@ -41,7 +41,7 @@ async function write(files: MemorySnapshots, rows: readonly Row[], blockBytes = 
   return { ...(await writer.finish(STATES)), level: 0, keyGroups: ALL };
 }
 
-function drain(run: RunReader, range: KeyGroupRange = ALL): Row[] {
+function drain(run: OpenRun, range: KeyGroupRange = ALL): Row[] {
   const cursor = run.rows(range);
   const rows: Row[] = [];
   while (cursor.next()) {
@@ -49,14 +49,14 @@ function drain(run: RunReader, range: KeyGroupRange = ALL): Row[] {
       group: cursor.keyGroup,
       code: cursor.code,
       key: [...cursor.key.subarray(2, cursor.keyBytes)],
-      value: [...cursor.block.subarray(cursor.valueStart, cursor.valueEnd)],
+      value: [...cursor.value.subarray(cursor.valueStart, cursor.valueEnd)],
     });
   }
   return rows;
 }
 
 async function readAll(files: MemorySnapshots, handle: RunHandle): Promise<Row[]> {
-  const run = await RunReader.open(handle, files);
+  const run = await OpenRun.openSnapshot(handle, files);
   try {
     return drain(run);
   } finally {
@@ -81,7 +81,7 @@ test("a run gives back the rows that were written, over many blocks and flushes"
   const handle = await write(files, rows);
   deepEqual(await readAll(files, handle), rows);
   equal(handle.rowCount, rows.length);
-  const run = await RunReader.open(handle, files);
+  const run = await OpenRun.openSnapshot(handle, files);
   deepEqual(run.states, STATES);
   run.close();
   equal(files.openForRead, 0);
@@ -103,14 +103,14 @@ test("a range of key groups is read without the others [65]", async () => {
   const files = new MemorySnapshots();
   const rows = sample(5000);
   const handle = await write(files, rows);
-  const run = await RunReader.open(handle, files);
+  const run = await OpenRun.openSnapshot(handle, files);
   for (let start = 0; start < 16; start++) {
     for (let end = start; end < 16; end++) {
       deepEqual(drain(run, { start, end }), rows.filter(({ group }) => group >= start && group <= end));
     }
   }
   run.close();
-  const narrow = await RunReader.open({ ...handle, keyGroups: { start: 4, end: 7 } }, files);
+  const narrow = await OpenRun.openSnapshot({ ...handle, keyGroups: { start: 4, end: 7 } }, files);
   deepEqual(drain(narrow), rows.filter(({ group }) => group >= 4 && group <= 7));
   narrow.close();
 });
@@ -218,12 +218,11 @@ test("MergeCursor gives the newest put of each key that nothing newer hides", as
     put(at(3), 3),
   ]);
   const runs = [];
-  for (const handle of [oldest, middle, newest]) runs.push(await RunReader.open(handle, files));
+  for (const handle of [oldest, middle, newest]) runs.push(await OpenRun.openSnapshot(handle, files));
   const merged = new MergeCursor(runs.map((run) => run.rows(ALL)));
   const alive: unknown[] = [];
   while (merged.next()) {
-    const row = merged.row!;
-    alive.push([[...row.key.subarray(4, row.keyBytes)], row.block[row.valueStart], merged.runIndex]);
+    alive.push([[...merged.key.subarray(4, merged.keyBytes)], merged.value[merged.valueStart], merged.runIndex]);
   }
   deepEqual(alive, [[[1, 2], 2, 1], [[2, 2], 3, 2], [[3], 3, 2], [[5], 1, 0]]);
   for (const run of runs) run.close();

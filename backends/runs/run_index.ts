@@ -1,0 +1,114 @@
+/**
+ * The block index of an open run, in a few flat arrays: no object for each block.
+ *
+ * Called by: run_frame.ts (makes it), open_run.ts, run_cursor.ts.
+ * Calls: core/bytes.ts.
+ *
+ * Invariants:
+ * - the last keys of the blocks ascend.
+ *
+ * @module
+ */
+import { type ByteReader, compareBytes } from "../../core/bytes.ts";
+
+/** Where each block is and up to which row key it goes. */
+export class RunIndex {
+  /** How many blocks there are. */
+  readonly blockCount: number;
+  /** Smallest row key of the run; empty when there are no rows. */
+  readonly firstKey: Uint8Array;
+  /** Block `i` begins at `offsets[i]` and ends where `offsets[i + 1]` says. */
+  private readonly offsets: Float64Array;
+  /** The last row keys of all blocks, one after the other; that of block `i` is `keys[keyEnds[i]..keyEnds[i + 1] - 1]`. */
+  private readonly keys: Uint8Array;
+  private readonly keyEnds: Uint32Array;
+
+  /**
+   * Reads an index section without its CRC.
+   *
+   * @param offset Where the first block must begin.
+   * @throws {StreamError} Of kind "corrupt" if the blocks do not lie one behind the other, or not in order.
+   */
+  constructor(input: ByteReader, offset: number) {
+    const count = input.varint();
+    if (count > input.remaining) input.fail(`the index speaks of ${count} blocks`);
+    this.blockCount = count;
+    this.offsets = new Float64Array(count + 1);
+    this.keyEnds = new Uint32Array(count + 1);
+    const entries = input.position;
+    this.offsets[0] = offset;
+    for (let i = 0; i < count; i++) {
+      const at = input.varint();
+      if (at !== this.offsets[i]) input.fail(`a block is missing at byte ${this.offsets[i]}: the next one is at ${at}`);
+      this.offsets[i + 1] = at + input.varint();
+      const keyBytes = input.varint();
+      input.need(keyBytes);
+      input.position += keyBytes;
+      this.keyEnds[i + 1] = this.keyEnds[i]! + keyBytes;
+    }
+    this.firstKey = input.bytes(input.varint());
+    this.keys = new Uint8Array(this.keyEnds[count]!);
+    this.copyKeys(input, entries);
+  }
+
+  private copyKeys(input: ByteReader, entries: number): void {
+    const after = input.position;
+    input.position = entries;
+    for (let i = 0; i < this.blockCount; i++) {
+      input.varint();
+      input.varint();
+      const size = input.varint();
+      for (let at = this.keyEnds[i]!, end = at + size; at < end; at++) this.keys[at] = input.u8();
+      if (i > 0 && this.compare(i - 1, this.keys, this.keyEnds[i]!, this.keyEnds[i + 1]!) >= 0) {
+        input.fail(`block ${i} does not end above the one before`);
+      }
+    }
+    input.position = after;
+  }
+
+  /** Bytes that the index takes in memory. */
+  get memoryBytes(): number {
+    return this.offsets.byteLength + this.keyEnds.byteLength + this.keys.length + this.firstKey.length;
+  }
+
+  /** Offset of a block in the file; for `blockCount` the end of the last one. */
+  offsetOf(block: number): number {
+    return this.offsets[block]!;
+  }
+
+  /** Stored size of a block: payload and trailer. */
+  sizeOf(block: number): number {
+    return this.offsets[block + 1]! - this.offsets[block]!;
+  }
+
+  /** A copy of the last row key of a block. */
+  lastKeyOf(block: number): Uint8Array {
+    return this.keys.slice(this.keyEnds[block]!, this.keyEnds[block + 1]!);
+  }
+
+  /** The first block that has rows at or above `row[0..rowBytes-1]`; `blockCount` if none has. */
+  blockOf(row: Uint8Array, rowBytes: number): number {
+    const keys = this.keys;
+    const keyEnds = this.keyEnds;
+    let low = 0;
+    let high = this.blockCount;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      let at = keyEnds[middle]!;
+      const end = keyEnds[middle + 1]!;
+      const common = Math.min(end - at, rowBytes);
+      let i = 0;
+      while (i < common && keys[at] === row[i]) {
+        at++;
+        i++;
+      }
+      if (i < common ? keys[at]! < row[i]! : end - at < rowBytes - i) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  private compare(block: number, key: Uint8Array, start: number, end: number): number {
+    return compareBytes(this.keys, this.keyEnds[block]!, this.keyEnds[block + 1]!, key, start, end);
+  }
+}
