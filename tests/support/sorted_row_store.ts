@@ -21,7 +21,7 @@ import type {
 } from "../../backends/embedded/row_store.ts";
 import { MergeCursor } from "../../backends/runs/merge_cursor.ts";
 import { DELETE_PREFIX, PUT } from "../../backends/runs/run_format.ts";
-import { RunReader } from "../../backends/runs/run_reader.ts";
+import { OpenRun } from "../../backends/runs/open_run.ts";
 import { RunWriter } from "../../backends/runs/run_writer.ts";
 import { StreamError } from "../../core/errors.ts";
 import { compareBytes } from "../../core/bytes.ts";
@@ -86,10 +86,10 @@ export class SortedRowStore implements RowStore {
   async restore(handles: readonly RestorableHandle[], reader: SnapshotReader): Promise<void> {
     const layers: Layer[] = [];
     for (const { handle, keyGroups } of handles) {
-      const runs: RunReader[] = [];
+      const runs: OpenRun[] = [];
       try {
         for (const run of handle.runs) {
-          if (intersect(run.keyGroups, keyGroups) !== undefined) runs.push(await RunReader.open(run, reader));
+          if (intersect(run.keyGroups, keyGroups) !== undefined) runs.push(await OpenRun.openSnapshot(run, reader));
         }
         layers.push({ rows: this.restoredRows(runs, keyGroups) });
       } finally {
@@ -99,20 +99,20 @@ export class SortedRowStore implements RowStore {
     this.layers = layers.filter(({ rows }) => rows.length > 0);
   }
 
-  private restoredRows(runs: readonly RunReader[], range: RestorableHandle["keyGroups"]): SampleRow[] {
+  private restoredRows(runs: readonly OpenRun[], range: RestorableHandle["keyGroups"]): SampleRow[] {
     const ids = runs.map((run) =>
       new Map(run.states.map((state) => [state.id, this.context.restoredStateId(state, run.path)]))
     );
     const merged = new MergeCursor(runs.map((run) => run.rows(range)));
     const rows: SampleRow[] = [];
     while (merged.next()) {
-      const { key, keyBytes, block, valueStart, valueEnd } = merged.row!;
+      const { key, keyBytes, value, valueStart, valueEnd } = merged;
       const own = key.slice(0, keyBytes);
       const id = ids[merged.runIndex]!.get((own[2]! << 8) | own[3]!);
       if (id === undefined) throw new StreamError("corrupt", "Cannot restore a row: its state is not in the run");
       own[2] = id >> 8;
       own[3] = id;
-      rows.push({ code: PUT, key: own, value: block.slice(valueStart, valueEnd) });
+      rows.push({ code: PUT, key: own, value: value.slice(valueStart, valueEnd) });
     }
     return sorted(rows);
   }
