@@ -59,14 +59,19 @@ export interface RangeOptions {
   readonly transaction?: ReadTransaction;
 }
 
+/** Which moment a read sees; within a write transaction it is always now. */
+export interface GetOptions {
+  readonly transaction: ReadTransaction;
+}
+
 /** The part of an open database that Weir uses. */
 export interface LmdbDatabase {
   /** Size of the value that was read last. */
   readonly lastSize: number;
   /** The value, valid until the next call of any database of this process; undefined when there is none. */
-  getBinaryFast(key: KeySlice): Uint8Array | undefined;
+  getBinaryFast(key: KeySlice, options: GetOptions | undefined): Uint8Array | undefined;
   /** As `getBinaryFast`, in bytes of its own. */
-  getBinary(key: KeySlice): Uint8Array | undefined;
+  getBinary(key: KeySlice, options: GetOptions | undefined): Uint8Array | undefined;
   /** Within `transactionSync` only. */
   put(key: KeySlice, value: ValueSlice): unknown;
   /** Within `transactionSync` only; no error when there is none. */

@@ -32,6 +32,7 @@ import type {
   ReadTransaction,
   ValueSlice,
 } from "./lmdb_module.ts";
+import type { Moment } from "./moment.ts";
 
 /** Bytes of a row key that one entry can hold. */
 export const CHUNK_BYTES = 1900;
@@ -44,10 +45,18 @@ const LARGE_VALUE_BYTES = 16 * 1024 * 1024;
 const NUMBER_BYTES = 6;
 const MISSING = -2;
 
+/** A moment, as reads are told of it. */
+export interface ReadAt {
+  readonly moment: Moment;
+  readonly transaction: ReadTransaction;
+}
+
 /** Rows in order. */
 export class RowTree implements EntryReceiver {
   /** Takes the entries of the range that is being read. */
   receiver: EntryReceiver | undefined;
+  /** The moment that `get` sees; undefined: now. Within a transaction it is always now. */
+  readAt: ReadAt | undefined;
   private database: LmdbDatabase | undefined;
   private nextSpace = 0;
   private hasLargeValues = false;
@@ -105,17 +114,17 @@ export class RowTree implements EntryReceiver {
     return true;
   }
 
-  /** Sets the row `bytes[keyStart..keyEnd-1]` to `bytes[keyEnd..valueEnd-1]`; within a transaction. */
-  put(bytes: Uint8Array, keyStart: number, keyEnd: number, valueEnd: number): void {
-    const key = keyEnd - keyStart <= CHUNK_BYTES
-      ? this.whole(bytes, keyStart, keyEnd)
-      : this.made(bytes, keyStart, keyEnd);
-    // The package asks for the address of each view's memory; that of the arena is asked for once.
-    if (this.value.buffer !== bytes.buffer) this.value = valueSlice(bytes.buffer);
-    this.value.start = bytes.byteOffset + keyEnd;
-    this.value.end = bytes.byteOffset + valueEnd;
-    if (valueEnd - keyEnd > LARGE_VALUE_BYTES) this.hasLargeValues = true;
-    this.opened.put(key, this.value);
+  /** Sets the row `key[keyStart..keyEnd-1]` to `value[start..end-1]`; within a transaction. */
+  put(key: Uint8Array, keyStart: number, keyEnd: number, value: Uint8Array, start: number, end: number): void {
+    const entry = keyEnd - keyStart <= CHUNK_BYTES
+      ? this.whole(key, keyStart, keyEnd)
+      : this.made(key, keyStart, keyEnd);
+    // The package asks for the address of each view's memory; that of an arena is asked for once.
+    if (this.value.buffer !== value.buffer) this.value = valueSlice(value.buffer);
+    this.value.start = value.byteOffset + start;
+    this.value.end = value.byteOffset + end;
+    if (end - start > LARGE_VALUE_BYTES) this.hasLargeValues = true;
+    this.opened.put(entry, this.value);
   }
 
   /** Removes a row; no error when there is none; within a transaction. */
@@ -153,7 +162,7 @@ export class RowTree implements EntryReceiver {
 
   private read(key: KeySlice): Uint8Array | undefined {
     const database = this.opened;
-    const bytes = this.hasLargeValues ? database.getBinary(key) : database.getBinaryFast(key);
+    const bytes = this.hasLargeValues ? database.getBinary(key, this.readAt) : database.getBinaryFast(key, this.readAt);
     if (bytes === undefined) return undefined;
     if (bytes !== this.returned) {
       // The package's buffer has a length of its own making, which would slow every reader down.
@@ -221,7 +230,7 @@ export class RowTree implements EntryReceiver {
   }
 
   private follow(link: KeySlice): number {
-    const bytes = this.opened.getBinaryFast(link);
+    const bytes = this.opened.getBinaryFast(link, this.readAt);
     return bytes === undefined ? MISSING : readNumber(bytes, 0);
   }
 

@@ -311,7 +311,8 @@ function workTests(name: string, subject: StoreSubject): void {
       equal(read(store, value(round + 60)), null);
       equal(read(store, value(199)), `r${round}-199`);
     }
-    ok(worked > 0, "forty layers make work");
+    equal(worked > 0, subject.noWorkBecause === undefined, subject.noWorkBecause ?? "forty layers make work");
+    if (worked === 0) return;
     work(store);
     equal(everything(store).length, 199);
   });

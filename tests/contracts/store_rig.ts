@@ -38,6 +38,8 @@ export interface StoreSubject {
   ports?(): Partial<Pick<StoreContext, "fileSystem" | "clock" | "directory">>;
   /** Where snapshots go; a `MemorySnapshots` when absent. Asked once per test. */
   snapshots?(): MemorySnapshots;
+  /** Why the store never has work of its own; absent: it has, after some dozens of ingests. */
+  readonly noWorkBecause?: string;
   /** Bytes of the slot's memory; 1 MiB when absent. */
   readonly memoryBytes?: number;
 }

@@ -1,0 +1,137 @@
+/**
+ * Reads the rows of a store's key groups out of the runs of older snapshots into its tree.
+ *
+ * Called by: lmdb_store.ts.
+ * Calls: ../runs/run_reader.ts, ../runs/merge_cursor.ts, row_tree.ts.
+ *
+ * Invariants:
+ * - the runs of one handle are merged by age; rows of different handles, which have different key groups, never are.
+ *
+ * @module
+ */
+import { SnapshotCorruptError } from "../../core/errors.ts";
+import { intersect, type KeyGroupRange } from "../../core/key_groups.ts";
+import type { KeyedStateHandle, SnapshotReader } from "../../core/snapshot.ts";
+import type { StoreContext } from "../embedded/row_store.ts";
+import { MergeCursor } from "../runs/merge_cursor.ts";
+import { RunReader } from "../runs/run_reader.ts";
+import { Slices } from "../states/slices.ts";
+import type { RowTree } from "./row_tree.ts";
+
+/** Rows of one transaction. */
+const ROWS_PER_TRANSACTION = 1024;
+/** A transaction keeps the pages that it changes in memory. */
+const BYTES_PER_TRANSACTION = 524_288;
+
+/** Where restored rows go. */
+export interface RestoreTarget {
+  readonly tree: RowTree;
+  readonly context: StoreContext;
+}
+
+/** Adds the rows of `handle` in `wanted`. @throws {SnapshotCorruptError} If a file is damaged. */
+export async function restoreRows(
+  handle: KeyedStateHandle,
+  wanted: KeyGroupRange,
+  reader: SnapshotReader,
+  target: RestoreTarget,
+): Promise<void> {
+  const range = intersect(handle.keyGroups, wanted);
+  if (range === undefined) return;
+  const runs: RunReader[] = [];
+  try {
+    for (const run of handle.runs) {
+      if (intersect(run.keyGroups, range) !== undefined) runs.push(await RunReader.open(run, reader));
+    }
+    await new Restore(runs, range, target).run();
+  } finally {
+    for (const run of runs) run.close();
+  }
+}
+
+class Restore {
+  private readonly rows: MergeCursor;
+  /** For each run: id of a state there → id here. */
+  private readonly ids: readonly ReadonlyMap<number, number>[];
+  private readonly slices: Slices;
+  private key = new Uint8Array(512);
+
+  constructor(
+    private readonly runs: readonly RunReader[],
+    range: KeyGroupRange,
+    private readonly target: RestoreTarget,
+  ) {
+    checkSameIds(runs);
+    this.ids = runs.map((run) => idsOf(run, target.context));
+    this.rows = new MergeCursor(runs.map((run) => run.rows(range)));
+    this.slices = new Slices(target.context.clock);
+  }
+
+  async run(): Promise<void> {
+    let done = false;
+    while (!done) {
+      this.target.tree.transaction(() => {
+        done = this.addSome();
+      });
+      if (this.slices.isDue()) await this.slices.pause();
+    }
+  }
+
+  private addSome(): boolean {
+    let bytes = 0;
+    for (let count = 0; count < ROWS_PER_TRANSACTION && bytes < BYTES_PER_TRANSACTION; count++) {
+      if (!this.rows.next()) return true;
+      bytes += this.addRow();
+    }
+    return false;
+  }
+
+  private addRow(): number {
+    const { rows, target: { tree } } = this;
+    const row = rows.row!;
+    const { keyBytes, valueStart, valueEnd } = row;
+    const id = (row.key[2]! << 8) | row.key[3]!;
+    const here = this.ids[rows.runIndex]!.get(id);
+    if (here === undefined) {
+      const reason = `a row belongs to state ${id}, which the state table lacks`;
+      throw new SnapshotCorruptError(this.runs[rows.runIndex]!.path, { reason });
+    }
+    if (here === id) {
+      tree.put(row.key, 0, keyBytes, row.block, valueStart, valueEnd);
+    } else {
+      if (keyBytes > this.key.length) this.key = new Uint8Array(keyBytes * 2);
+      this.key.set(row.key.subarray(0, keyBytes));
+      this.key[2] = here >>> 8;
+      this.key[3] = here;
+      tree.put(this.key, 0, keyBytes, row.block, valueStart, valueEnd);
+    }
+    return keyBytes + valueEnd - valueStart;
+  }
+}
+
+function idsOf(run: RunReader, context: StoreContext): Map<number, number> {
+  const ids = new Map<number, number>();
+  for (const state of run.states) {
+    if (state.flags !== 0) {
+      const reason = `state "${state.name}" has a time to live, which this program does not know`;
+      throw new SnapshotCorruptError(run.path, { reason });
+    }
+    ids.set(state.id, context.restoredStateId(state, run.path));
+  }
+  return ids;
+}
+
+/** Runs of one handle are merged by row key, so a state must have the same id in all of them. */
+function checkSameIds(runs: readonly RunReader[]): void {
+  const names = new Map<number, string>();
+  for (const run of runs) {
+    for (const { id, name } of run.states) {
+      const known = names.get(id);
+      if (known !== undefined && known !== name) {
+        const reason = `state ${id} is "${name}" here and "${known}" in an older run of the same snapshot`;
+        throw new SnapshotCorruptError(run.path, { reason });
+      }
+      names.set(id, name);
+    }
+  }
+}
