@@ -2,7 +2,7 @@
  * Reads the rows of a store's key groups out of the runs of older snapshots into its tree.
  *
  * Called by: lmdb_store.ts.
- * Calls: ../runs/run_reader.ts, ../runs/merge_cursor.ts, row_tree.ts.
+ * Calls: ../runs/open_run.ts, ../runs/merge_cursor.ts, row_tree.ts.
  *
  * Invariants:
  * - the runs of one handle are merged by age; rows of different handles, which have different key groups, never are.
@@ -14,8 +14,9 @@ import { intersect, type KeyGroupRange } from "../../core/key_groups.ts";
 import type { KeyedStateHandle, SnapshotReader } from "../../core/snapshot.ts";
 import type { StoreContext } from "../embedded/row_store.ts";
 import { MergeCursor } from "../runs/merge_cursor.ts";
-import { RunReader } from "../runs/run_reader.ts";
+import { OpenRun } from "../runs/open_run.ts";
 import { Slices } from "../states/slices.ts";
+import { checkFlags } from "../states/state_checks.ts";
 import type { RowTree } from "./row_tree.ts";
 
 /** Rows of one transaction. */
@@ -38,10 +39,10 @@ export async function restoreRows(
 ): Promise<void> {
   const range = intersect(handle.keyGroups, wanted);
   if (range === undefined) return;
-  const runs: RunReader[] = [];
+  const runs: OpenRun[] = [];
   try {
     for (const run of handle.runs) {
-      if (intersect(run.keyGroups, range) !== undefined) runs.push(await RunReader.open(run, reader));
+      if (intersect(run.keyGroups, range) !== undefined) runs.push(await OpenRun.openSnapshot(run, reader));
     }
     await new Restore(runs, range, target).run();
   } finally {
@@ -57,7 +58,7 @@ class Restore {
   private key = new Uint8Array(512);
 
   constructor(
-    private readonly runs: readonly RunReader[],
+    private readonly runs: readonly OpenRun[],
     range: KeyGroupRange,
     private readonly target: RestoreTarget,
   ) {
@@ -88,41 +89,37 @@ class Restore {
 
   private addRow(): number {
     const { rows, target: { tree } } = this;
-    const row = rows.row!;
-    const { keyBytes, valueStart, valueEnd } = row;
-    const id = (row.key[2]! << 8) | row.key[3]!;
+    const { key, keyBytes, value, valueStart, valueEnd } = rows;
+    const id = (key[2]! << 8) | key[3]!;
     const here = this.ids[rows.runIndex]!.get(id);
     if (here === undefined) {
       const reason = `a row belongs to state ${id}, which the state table lacks`;
       throw new SnapshotCorruptError(this.runs[rows.runIndex]!.path, { reason });
     }
     if (here === id) {
-      tree.put(row.key, 0, keyBytes, row.block, valueStart, valueEnd);
+      tree.put(key, 0, keyBytes, value, valueStart, valueEnd);
     } else {
       if (keyBytes > this.key.length) this.key = new Uint8Array(keyBytes * 2);
-      this.key.set(row.key.subarray(0, keyBytes));
+      this.key.set(key.subarray(0, keyBytes));
       this.key[2] = here >>> 8;
       this.key[3] = here;
-      tree.put(this.key, 0, keyBytes, row.block, valueStart, valueEnd);
+      tree.put(this.key, 0, keyBytes, value, valueStart, valueEnd);
     }
     return keyBytes + valueEnd - valueStart;
   }
 }
 
-function idsOf(run: RunReader, context: StoreContext): Map<number, number> {
+function idsOf(run: OpenRun, context: StoreContext): Map<number, number> {
   const ids = new Map<number, number>();
   for (const state of run.states) {
-    if (state.flags !== 0) {
-      const reason = `state "${state.name}" has a time to live, which this program does not know`;
-      throw new SnapshotCorruptError(run.path, { reason });
-    }
+    checkFlags(state, run.path);
     ids.set(state.id, context.restoredStateId(state, run.path));
   }
   return ids;
 }
 
 /** Runs of one handle are merged by row key, so a state must have the same id in all of them. */
-function checkSameIds(runs: readonly RunReader[]): void {
+function checkSameIds(runs: readonly OpenRun[]): void {
   const names = new Map<number, string>();
   for (const run of runs) {
     for (const { id, name } of run.states) {
