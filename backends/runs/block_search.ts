@@ -58,8 +58,9 @@ export class BlockSearch {
       }
       const valueStart = at + unshared;
       if (valueStart + valueBytes > rowsEnd) this.fail("a row goes on after the end of its block");
-      if (shared < matched) return false; // Above: it differs from the row before where that one was like the wanted.
-      if (shared === matched) {
+      // A row that shares more with the one before is below, too. Fewer: writers need not share all that they could.
+      if (shared <= matched) {
+        matched = shared;
         const size = shared + unshared;
         const common = size < rowBytes ? size : rowBytes;
         while (matched < common && bytes[at] === row[matched]) {
