@@ -6,7 +6,7 @@
  * seldom, and an incremental checkpoint uploads little more than what has changed. From level 1 on the runs of a level
  * have different key groups; a level that is too large gives a run to the next one.
  *
- * Called by: the LSM store.
+ * Called by: lsm_store.ts.
  * Calls: core/key_groups.ts.
  *
  * Source: level 0 as RocksDB's universal compaction, the rest as its leveled compaction.

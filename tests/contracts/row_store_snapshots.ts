@@ -236,8 +236,13 @@ function restoreTests(name: string, subject: StoreSubject): void {
       put(rowOf(2, LISTS, "l", 4), "element"),
     ]);
     const handle = await rig.snapshot(store, 1);
-    const ids: Record<string, number> = { value: MAPS, list: LISTS, map: VALUES, rows: 9 };
-    const restored = await rig.restored([handle], ALL, { restoredStateId: (state) => ids[state.name]! });
+    const ids = { value: MAPS, list: LISTS, map: VALUES, rows: 9 };
+    const states = (["value", "list", "map", "rows"] as const)
+      .map((kind) => ({ id: ids[kind], name: kind, kind, serializerId: "bytes", serializerVersion: 1, flags: 0 }));
+    const restored = await rig.restored([handle], ALL, {
+      states: () => states,
+      restoredStateId: ({ name }) => states.find((state) => state.name === name)!.id,
+    });
     equal(read(restored, rowOf(7, MAPS, "key-7")), "a-7".padEnd(40, "."));
     equal(read(restored, value(7)), null);
     equal(read(restored, rowOf(2, VALUES, "m", "x")), "entry");

@@ -1,0 +1,131 @@
+/**
+ * Merges runs into new ones, in steps.
+ *
+ * Called by: lsm_store.ts.
+ * Calls: ../runs/merge_cursor.ts, run_builder.ts, version.ts.
+ *
+ * Invariants:
+ * - the inputs are pinned until it ends, and stay in use until its output takes their place as a whole;
+ * - an output begins with the first row of a key group, so that no key group is in two outputs;
+ * - after a failure or `cancel` its files are gone.
+ *
+ * @module
+ */
+import { StreamError } from "../../core/errors.ts";
+import type { Steps } from "../embedded/row_store.ts";
+import { MergeCursor } from "../runs/merge_cursor.ts";
+import type { Compaction } from "./compaction_picker.ts";
+import { RunBuilder, type RunBuilderPorts } from "./run_builder.ts";
+import type { RunFile } from "./run_file.ts";
+import { RunView, type Version } from "./version.ts";
+
+/** A step ends after so many rows, */
+const STEP_ROWS = 512;
+/** or so many bytes of them: about a millisecond. */
+const STEP_BYTES = 131_072;
+
+/** What a compaction has made: takes the place of its inputs. */
+export interface CompactionResult {
+  readonly inputs: readonly RunView[];
+  readonly outputs: readonly RunView[];
+  readonly outputLevel: number;
+}
+
+/** One compaction. */
+export class CompactionSteps implements Steps {
+  private readonly outputs: RunFile[] = [];
+  private merge: MergeCursor | undefined;
+  private builder: RunBuilder | undefined;
+  private keyGroup = -1;
+  private over = false;
+
+  /**
+   * @param version Holds the inputs; retained by the caller for this object, which releases it.
+   * @param publish Takes the result.
+   * @param onEnd Called once, however it ends.
+   */
+  constructor(
+    private readonly pick: Compaction<RunView>,
+    private readonly version: Version,
+    private readonly ports: RunBuilderPorts,
+    private readonly publish: (result: CompactionResult) => void,
+    private readonly onEnd: () => void,
+  ) {}
+
+  step(): boolean {
+    if (this.over) throw new StreamError("invalid", "Cannot go on with a compaction: it is over");
+    try {
+      if (this.pick.moves) this.end(this.pick.inputs.map(({ file, keyGroups }) => new RunView(file, keyGroups)));
+      else if (this.copyRows()) this.finish();
+      return this.over;
+    } catch (error) {
+      this.ports.statistics.backgroundErrors++;
+      this.cancel();
+      throw error;
+    }
+  }
+
+  cancel(): void {
+    if (this.over) return;
+    this.builder?.discard();
+    for (const file of this.outputs) file.drop();
+    this.close();
+  }
+
+  private finish(): void {
+    this.endOutput();
+    const { statistics } = this.ports;
+    for (const { sizeBytes } of this.pick.inputs) statistics.compactionReadBytes += sizeBytes;
+    for (const { sizeBytes } of this.outputs) statistics.compactionWriteBytes += sizeBytes;
+    this.end(this.outputs.map((file) => new RunView(file)));
+  }
+
+  private end(outputs: readonly RunView[]): void {
+    const { inputs, outputLevel } = this.pick;
+    this.publish({ inputs, outputs, outputLevel });
+    this.close();
+  }
+
+  private close(): void {
+    this.over = true;
+    this.merge?.close();
+    this.version.release();
+    this.onEnd();
+  }
+
+  /** Whether all rows are written now. */
+  private copyRows(): boolean {
+    const merge = this.merge ??= this.openMerge();
+    let bytes = 0;
+    for (let i = 0; i < STEP_ROWS && bytes < STEP_BYTES; i++) {
+      if (!merge.next()) return true;
+      const { key, keyBytes, valueStart, valueEnd } = merge;
+      const keyGroup = (key[0]! << 8) | key[1]!;
+      if (keyGroup !== this.keyGroup) this.enterKeyGroup(keyGroup);
+      bytes += keyBytes + valueEnd - valueStart;
+      this.builder!.addParts(merge.code, key, keyBytes, merge.value, valueStart, valueEnd);
+    }
+    return false;
+  }
+
+  private openMerge(): MergeCursor {
+    const { inputs, dropsDeletes } = this.pick;
+    const oldestFirst = inputs.toReversed().map(({ file, keyGroups }) => file.run.rows(keyGroups));
+    return new MergeCursor(oldestFirst, dropsDeletes ? "alive" : "all");
+  }
+
+  private enterKeyGroup(keyGroup: number): void {
+    this.keyGroup = keyGroup;
+    const { settings } = this.ports;
+    const full = this.builder !== undefined && this.builder.writer.sizeBytes >= settings.targetFileBytes;
+    // Of level 0 one run follows the other in time: an output that was cut would be two.
+    if (full && this.pick.outputLevel > 0) this.endOutput();
+    this.builder ??= new RunBuilder(this.ports);
+  }
+
+  private endOutput(): void {
+    const builder = this.builder;
+    this.builder = undefined;
+    if (builder !== undefined) this.outputs.push(builder.finish());
+  }
+}

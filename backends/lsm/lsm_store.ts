@@ -1,0 +1,265 @@
+/**
+ * An ordered store of rows: immutable sorted runs in levels, in a working directory that nobody ever recovers.
+ *
+ * Called by: the embedded backend, through ../embedded/row_store.ts.
+ * Calls: version.ts, flush.ts, compaction.ts, compaction_picker.ts, restore.ts, frozen_version.ts, lsm_cursor.ts.
+ *
+ * Invariants:
+ * - reads see one version as a whole: every row of a finished flush and none of an unfinished one;
+ * - a file is in the directory as long as a version, cursor or snapshot needs it;
+ * - nothing is durable here: what a checkpoint needs is handed over to it.
+ *
+ * @module
+ */
+import { StreamError } from "../../core/errors.ts";
+import type { SnapshotReader } from "../../core/snapshot.ts";
+import type {
+  FoundValue,
+  FrozenStore,
+  RestorableHandle,
+  RowCursor,
+  RowStore,
+  RowStoreFactory,
+  SortedRows,
+  Steps,
+  StoreContext,
+} from "../embedded/row_store.ts";
+import type { BlockCache } from "../runs/block_cache.ts";
+import { FOUND, type Lookup, type OpenRun, UNKNOWN } from "../runs/open_run.ts";
+import { type CompactionResult, CompactionSteps } from "./compaction.ts";
+import { isBehind, pendingBytes, pickCompaction, totalBytes } from "./compaction_picker.ts";
+import { Flush } from "./flush.ts";
+import { FrozenVersion } from "./frozen_version.ts";
+import { LsmCursor } from "./lsm_cursor.ts";
+import { type LsmOptions, type LsmSettings, lsmSettings } from "./lsm_options.ts";
+import { type CacheFigures, LSM_METRIC_NAMES, type LsmGauges, LsmStatistics, readMetric } from "./lsm_statistics.ts";
+import { Restore } from "./restore.ts";
+import type { RunBuilderPorts } from "./run_builder.ts";
+import type { RunFile } from "./run_file.ts";
+import { slotCache } from "./slot_cache.ts";
+import { UploadedRuns } from "./uploaded_runs.ts";
+import { runOf, RunView, Version } from "./version.ts";
+
+/** Makes the stores of `lsm` backends. @throws {RangeError} If an option is out of range. */
+export function lsmRowStoreFactory(options: LsmOptions = {}): RowStoreFactory {
+  const settings = lsmSettings(options);
+  return {
+    name: "lsm",
+    async open(context: StoreContext): Promise<LsmStore> {
+      await context.fileSystem.makeDirectory(context.directory);
+      const store = new LsmStore(context, settings);
+      for (const name of options.metrics ?? []) store.report(name);
+      return store;
+    },
+  };
+}
+
+/** The store of one operator subtask. */
+export class LsmStore implements RowStore, LsmGauges {
+  /** What it has counted. */
+  readonly statistics: LsmStatistics = new LsmStatistics();
+  private version: Version;
+  private readonly ports: RunBuilderPorts;
+  private readonly blocks: BlockCache;
+  private readonly uploaded: UploadedRuns<RunFile> | null;
+  private flush: Flush | undefined;
+  private compaction: CompactionSteps | undefined;
+  private closed = false;
+
+  /** @param context Its directory exists, and is empty. */
+  constructor(private readonly context: StoreContext, private readonly settings: LsmSettings) {
+    const { fileSystem, random, directory } = context;
+    this.uploaded = context.incremental ? new UploadedRuns() : null;
+    this.version = new Version([[]], this.statistics);
+    this.blocks = slotCache(context.memory, settings.blockBytes);
+    this.ports = {
+      fileSystem,
+      cache: this.blocks,
+      files: new Set(),
+      statistics: this.statistics,
+      settings,
+      random,
+      directory,
+      states: () => context.states(),
+    };
+  }
+
+  async restore(handles: readonly RestorableHandle[], reader: SnapshotReader): Promise<void> {
+    this.requireOpen("restore");
+    const { clock } = this.context;
+    const restoredStateId = this.context.restoredStateId.bind(this.context);
+    const levels = await new Restore({ ...this.ports, clock, restoredStateId }, reader).run(handles);
+    this.publish(new Version(levels, this.statistics));
+  }
+
+  get(row: Uint8Array, rowBytes: number, prefixBytes: number, prefixHash: number, found: FoundValue): boolean {
+    const keyGroup = (row[0]! << 8) | row[1]!;
+    const { statistics } = this;
+    const { levels } = this.version;
+    const level0 = levels[0]!;
+    statistics.pointReads++;
+    let answer: Lookup = UNKNOWN;
+    for (let i = 0; i < level0.length && answer === UNKNOWN; i++) {
+      const view = level0[i]!;
+      if (keyGroup < view.firstGroup || keyGroup > view.lastGroup) continue;
+      answer = this.lookUp(view.file.run, row, rowBytes, prefixBytes, prefixHash, found);
+    }
+    for (let level = 1; level < levels.length && answer === UNKNOWN; level++) {
+      const view = runOf(levels[level]!, keyGroup);
+      if (view === undefined) continue;
+      answer = this.lookUp(view.file.run, row, rowBytes, prefixBytes, prefixHash, found);
+    }
+    if (answer !== FOUND) return false;
+    statistics.bytesRead += found.end - found.start;
+    return true;
+  }
+
+  private lookUp(
+    run: OpenRun,
+    row: Uint8Array,
+    rowBytes: number,
+    prefixBytes: number,
+    prefixHash: number,
+    found: FoundValue,
+  ): Lookup {
+    const { blocks, statistics } = this;
+    const blocksBefore = blocks.hitCount + blocks.missCount;
+    const answer = run.get(row, rowBytes, prefixBytes, prefixHash, found);
+    if (blocks.hitCount + blocks.missCount === blocksBefore) {
+      statistics.bloomUseful++;
+    } else {
+      statistics.bloomFullPositive++;
+      if (answer === FOUND) statistics.bloomFullTruePositive++;
+    }
+    return answer;
+  }
+
+  scan(prefix: Uint8Array, prefixBytes: number, prefixHash: number | null, from?: Uint8Array): RowCursor {
+    this.requireOpen("scan");
+    return new LsmCursor(this.version, { prefix, prefixBytes, prefixHash, from }, this.statistics);
+  }
+
+  ingest(rows: SortedRows): Steps {
+    this.requireOpen("flush into");
+    if (this.flush !== undefined) this.refuse("flush into", "another flush is under way");
+    this.statistics.runningFlushes++;
+    const publish = (file: RunFile | undefined): void => {
+      if (file !== undefined) this.publish(this.version.withNewest(new RunView(file)));
+    };
+    this.flush = new Flush(rows, this.ports, publish, () => {
+      this.statistics.runningFlushes--;
+      this.flush = undefined;
+    });
+    return this.flush;
+  }
+
+  nextWork(): Steps | null {
+    this.requireOpen("compact");
+    if (this.compaction !== undefined) this.refuse("compact", "another compaction is under way");
+    const pick = pickCompaction(this.version.levels, this.settings);
+    if (pick === null) return null;
+    this.statistics.runningCompactions++;
+    const version = this.version.retain();
+    const publish = ({ inputs, outputs, outputLevel }: CompactionResult): void => {
+      this.publish(this.version.withCompacted(inputs, outputs, outputLevel));
+    };
+    this.compaction = new CompactionSteps(pick, version, this.ports, publish, () => {
+      this.statistics.runningCompactions--;
+      this.compaction = undefined;
+    });
+    return this.compaction;
+  }
+
+  get isBehind(): boolean {
+    return isBehind(this.version.levels, this.settings);
+  }
+
+  freeze(): FrozenStore {
+    this.requireOpen("freeze");
+    if (this.flush !== undefined) this.refuse("freeze", "a flush is under way");
+    const { uploaded, statistics } = this;
+    const { operatorName, fileSystem, clock } = this.context;
+    return new FrozenVersion(this.version.retain(), { operatorName, fileSystem, clock, uploaded, statistics });
+  }
+
+  confirm(checkpointId: number): void {
+    this.uploaded?.confirm(checkpointId);
+  }
+
+  abort(checkpointId: number): void {
+    this.uploaded?.abort(checkpointId);
+  }
+
+  async close(): Promise<void> {
+    if (this.closed) return;
+    this.closed = true;
+    this.flush?.cancel();
+    this.compaction?.cancel();
+    this.version.release();
+    // Cursors and snapshots may hold on to files still: they end to work.
+    for (const file of this.ports.files) file.drop();
+    await this.context.fileSystem.removeDirectory(this.context.directory);
+  }
+
+  /** Reports a native metric from now on; one that an LSM store does not have is another's to report. */
+  report(name: string): void {
+    if (!LSM_METRIC_NAMES.includes(name)) return;
+    this.context.metrics.gauge(`rocksdb.${name}`, () => readMetric(name, this.statistics, this) ?? 0);
+  }
+
+  /** Runs of each level, level 0 first. */
+  filesAtLevels(): readonly number[] {
+    return this.version.levels.map((level) => level.length);
+  }
+
+  /** Bytes of the visible rows. */
+  liveBytes(): number {
+    return this.version.levels.reduce((sum, level) => sum + totalBytes(level), 0);
+  }
+
+  /** Visible rows, hidden ones included. */
+  liveRows(): number {
+    let rows = 0;
+    for (const level of this.version.levels) {
+      for (const { file, visibleShare } of level) rows += Math.round(file.rowCount * visibleShare);
+    }
+    return rows;
+  }
+
+  /** See {@link pendingBytes}. */
+  pendingCompactionBytes(): number {
+    return pendingBytes(this.version.levels, this.settings);
+  }
+
+  /** Whether `nextWork` has something to do. */
+  isCompactionDue(): boolean {
+    return pickCompaction(this.version.levels, this.settings) !== null;
+  }
+
+  /** Of all open files. */
+  indexBytes(): number {
+    let bytes = 0;
+    for (const { run } of this.ports.files) bytes += run.memoryBytes;
+    return bytes;
+  }
+
+  /** The slot's. */
+  cache(): CacheFigures {
+    const { capacityBytes, usageBytes, pinnedBytes, hitCount, missCount } = this.blocks;
+    return { capacityBytes, usageBytes, pinnedBytes, hitCount, missCount };
+  }
+
+  private publish(version: Version): void {
+    const before = this.version;
+    this.version = version;
+    before.release();
+  }
+
+  private requireOpen(verb: string): void {
+    if (this.closed) this.refuse(verb, "it is closed");
+  }
+
+  private refuse(verb: string, why: string): never {
+    throw new StreamError("invalid", `Cannot ${verb} the state of operator "${this.context.operatorName}": ${why}`);
+  }
+}

@@ -1,0 +1,92 @@
+/**
+ * Writes one run file into the working directory and opens it.
+ *
+ * Called by: flush.ts, compaction.ts, restore.ts.
+ * Calls: ../runs/local_run_writer.ts, run_file.ts, the FileSystem port.
+ *
+ * Invariants:
+ * - a file that is not finished is removed, whatever has failed.
+ *
+ * @module
+ */
+import type { Random } from "../../core/clock.ts";
+import { writeFailure } from "../runs/file_failure.ts";
+import { LocalRunWriter } from "../runs/local_run_writer.ts";
+import type { RowCode, RunState } from "../runs/run_format.ts";
+import type { LsmSettings } from "./lsm_options.ts";
+import { RunFile, type RunFilePorts } from "./run_file.ts";
+
+/** Fewer bytes than this are copied one by one. */
+const SHORT_COPY = 64;
+
+/** What it takes to make run files. */
+export interface RunBuilderPorts extends RunFilePorts {
+  readonly settings: LsmSettings;
+  readonly random: Random;
+  /** Where the files are. */
+  readonly directory: string;
+  /** The state table now. */
+  states(): readonly RunState[];
+}
+
+/** A run file that is being written. */
+export class RunBuilder {
+  /** Takes the rows. */
+  readonly writer: LocalRunWriter;
+  private readonly path: string;
+  private ended = false;
+  private joined = new Uint8Array(1024);
+
+  /** @throws {StreamError} If the file cannot be made. */
+  constructor(private readonly ports: RunBuilderPorts) {
+    const { settings, directory, random, fileSystem } = ports;
+    this.path = `${directory}/${random.id()}`;
+    try {
+      this.writer = new LocalRunWriter(fileSystem.createSync(this.path, "exclusive"), {
+        blockBytes: settings.blockBytes,
+        bloomBitsPerKey: settings.bloomBitsPerKey,
+        compression: settings.compression,
+        states: ports.states(),
+      });
+    } catch (error) {
+      throw writeFailure(this.path, error);
+    }
+  }
+
+  /** Adds a row whose key and value are in two places. */
+  addParts(code: RowCode, key: Uint8Array, keyBytes: number, value: Uint8Array, start: number, end: number): void {
+    const size = keyBytes + end - start;
+    if (size > this.joined.length) this.joined = new Uint8Array(size * 2);
+    const joined = this.joined;
+    let at = 0;
+    for (; at < keyBytes; at++) joined[at] = key[at]!;
+    if (end - start < SHORT_COPY) { for (let i = start; i < end; i++) joined[at++] = value[i]!; }
+    else joined.set(value.subarray(start, end), at);
+    this.writer.add((joined[0]! << 8) | joined[1]!, code, joined, 2, keyBytes, size);
+  }
+
+  /** Ends the file. @throws {StreamError} If it cannot be written, or read again. */
+  finish(): RunFile {
+    try {
+      const file = RunFile.open(this.path, this.writer.finish(), this.ports);
+      this.ended = true;
+      return file;
+    } catch (error) {
+      this.discard();
+      throw error;
+    }
+  }
+
+  /** Removes the file; safe to call twice, and after `finish`, when it does nothing. */
+  discard(): void {
+    if (this.ended) return;
+    this.ended = true;
+    try {
+      this.writer.abandon();
+      this.ports.fileSystem.removeSync(this.path);
+    } catch {
+      // What led here is told; the directory is removed at the end, and a failure to do that is told too.
+      this.ports.statistics.backgroundErrors++;
+    }
+  }
+}
