@@ -158,13 +158,14 @@ export class HeapStateBackend implements StateBackend {
     const { keyGroups, maxParallelism, clock, incremental } = this.context;
     const batches = this.spareBatches ?? new KeyGroupBatches(keyGroups, maxParallelism);
     this.spareBatches = undefined;
+    const { nextListNumber } = this.ledger;
     const snapshot = new HeapSnapshot({
       scope: {
         number: ++this.snapshotCount,
         epoch,
-        baseEpoch: full ? -1 : plan.basis.epoch,
-        listNumber: this.ledger.nextListNumber,
-        baseListNumber: full ? 0 : plan.basis.listNumber,
+        baseEpoch: full ? -1 : plan.basis.order,
+        listNumber: nextListNumber,
+        baseListNumber: full ? 0 : plan.basis.mark.listNumber,
       },
       changes: full ? null : plan.changes,
       states: [...this.registry.declared.values()],
@@ -174,6 +175,7 @@ export class HeapStateBackend implements StateBackend {
         rows: source.freeze(request.checkpointId, full),
       })),
       olderRuns: full ? [] : plan.basis.runs,
+      nextListNumber,
       fileScope: incremental && !request.full ? "shared" : "exclusive",
       keyGroups,
       batches,

@@ -3,7 +3,7 @@
  * group, then sorts and writes one batch after the other; in slices between which records are processed.
  *
  * Called by: heap_backend.ts.
- * Calls: capture.ts, key_group_batches.ts, row_encoder.ts, run_output.ts.
+ * Calls: capture.ts, row_encoder.ts, ../states/run_assembly.ts.
  *
  * Invariants:
  * - the run holds exactly what was written before the snapshot was taken;
@@ -12,37 +12,18 @@
  * @module
  */
 import type { PendingSnapshot } from "../../core/backend.ts";
-import { ByteWriter } from "../../core/bytes.ts";
-import type { Clock } from "../../core/clock.ts";
 import { StreamError } from "../../core/errors.ts";
-import type { KeyGroupRange } from "../../core/key_groups.ts";
-import type {
-  FileScope,
-  FrozenRows,
-  KeyedStateHandle,
-  RowDraft,
-  RunHandle,
-  SnapshotStore,
-} from "../../core/snapshot.ts";
-import { RowOrder } from "../runs/row_order.ts";
-import { ROW_KINDS, type RowCode, type RunState } from "../runs/run_format.ts";
+import type { KeyedStateHandle, SnapshotStore } from "../../core/snapshot.ts";
+import type { RunState } from "../runs/run_format.ts";
+import { type AssemblyPlan, type FrozenSource, RunAssembly } from "../states/run_assembly.ts";
 import { Capture, type SnapshotScope } from "./capture.ts";
 import type { ChangeList, TableChanges } from "./change_list.ts";
 import type { FormerValues } from "./former_values.ts";
 import type { HeapState } from "./heap_state.ts";
-import type { KeyGroupBatches } from "../states/key_group_batches.ts";
 import { type Cell, GONE_UNSEEN } from "./map_cells.ts";
 import { RowEncoder } from "./row_encoder.ts";
 import type { RowStore } from "./row_store.ts";
-import { RunOutput } from "../states/run_output.ts";
-import { Slices } from "../states/slices.ts";
 import { Table } from "./table.ts";
-
-/** Rows of another owner, frozen. */
-export interface FrozenSource {
-  readonly state: RunState;
-  readonly rows: FrozenRows;
-}
 
 /** Restored rows of a state that was not declared. */
 export interface CarriedRows {
@@ -51,22 +32,13 @@ export interface CarriedRows {
 }
 
 /** Everything that the synchronous part has fixed. */
-export interface SnapshotPlan {
+export interface SnapshotPlan extends AssemblyPlan {
   readonly scope: SnapshotScope;
   /** What was touched since the base; null: everything is written. */
   readonly changes: readonly ChangeList[] | null;
   readonly states: readonly HeapState[];
   readonly carried: readonly CarriedRows[];
   readonly frozen: readonly FrozenSource[];
-  /** Runs of the checkpoint that this one builds on. */
-  readonly olderRuns: readonly RunHandle[];
-  readonly fileScope: FileScope;
-  readonly keyGroups: KeyGroupRange;
-  /** Empty, and this snapshot's until its end. */
-  readonly batches: KeyGroupBatches;
-  readonly clock: Clock;
-  /** Rows handled between two looks at the clock. */
-  readonly rowsPerLook: number;
   /** See {@link Capture}. */
   readonly columnRows: number;
   /** Told when all rows are encoded: records need to keep nothing for the snapshot any more. */
@@ -79,21 +51,15 @@ export interface SnapshotPlan {
 export class HeapSnapshot implements PendingSnapshot {
   /** What the record path keeps for this snapshot. */
   readonly capture: Capture;
-  private readonly slices: Slices;
-  private readonly order = new RowOrder();
+  private readonly assembly: RunAssembly;
   private readonly encoder: RowEncoder;
-  private readonly batches: KeyGroupBatches;
-  private readonly output: RunOutput;
   private started = false;
   private ended = false;
-  private sinceLook = 0;
 
   constructor(private readonly plan: SnapshotPlan) {
     this.capture = new Capture(plan.scope, plan.columnRows, (error) => this.cancel(error));
-    this.slices = new Slices(plan.clock);
-    this.batches = plan.batches;
-    this.encoder = new RowEncoder(this.capture, this.batches, this.slices);
-    this.output = new RunOutput({ ...plan, nextListNumber: plan.scope.listNumber });
+    this.assembly = new RunAssembly(plan);
+    this.encoder = new RowEncoder(this.capture, plan.batches, this.assembly.slices);
   }
 
   async write(store: SnapshotStore): Promise<KeyedStateHandle | null> {
@@ -101,15 +67,12 @@ export class HeapSnapshot implements PendingSnapshot {
     this.started = true;
     let handle: KeyedStateHandle | null | undefined;
     try {
-      await this.slices.pause();
+      await this.assembly.slices.pause();
       await this.encodeAll();
-      for (let group = this.plan.keyGroups.start; group <= this.plan.keyGroups.end; group++) {
-        await this.writeGroup(group, store);
-      }
-      handle = await this.output.finish(this.stateTable());
+      handle = await this.assembly.finish(store, this.stateTable());
       return handle;
     } catch (error) {
-      await this.output.discard(error);
+      await this.assembly.discard(error);
       throw error;
     } finally {
       this.end(handle);
@@ -118,8 +81,7 @@ export class HeapSnapshot implements PendingSnapshot {
 
   cancel(reason: Error): void {
     if (this.ended) return;
-    this.slices.stop(reason);
-    this.output.cancel(reason);
+    this.assembly.cancel(reason);
     if (!this.started) {
       this.started = true;
       this.end(undefined);
@@ -142,15 +104,8 @@ export class HeapSnapshot implements PendingSnapshot {
     return table.sort((left, right) => left.id - right.id);
   }
 
-  /** Counts a row; true when the slice is over. */
-  private rowDone(): boolean {
-    if (++this.sinceLook < this.plan.rowsPerLook) return false;
-    this.sinceLook = 0;
-    return this.slices.isDue();
-  }
-
   private async encodeAll(): Promise<void> {
-    for (const source of this.plan.frozen) await this.encodeForeign(source);
+    for (const source of this.plan.frozen) await this.assembly.addFrozen(source);
     if (this.plan.changes !== null) await this.encodeChanges(this.plan.changes);
     else await this.encodeTables();
     // Whatever was touched before its turn came is in the capture.
@@ -178,7 +133,7 @@ export class HeapSnapshot implements PendingSnapshot {
     for (let row = 1; row < limit; row++) {
       const long = this.encoder.row(table, row);
       if (long !== undefined) await long;
-      if (this.rowDone()) await this.slices.pause();
+      if (this.assembly.rowDone()) await this.assembly.slices.pause();
     }
   }
 
@@ -188,7 +143,7 @@ export class HeapSnapshot implements PendingSnapshot {
     const { rowsPerLook } = this.plan;
     for (let row = 1; row < limit; row += rowsPerLook) {
       this.encoder.rows(table, former, row, Math.min(limit, row + rowsPerLook));
-      if (this.slices.isDue()) await this.slices.pause();
+      if (this.assembly.slices.isDue()) await this.assembly.slices.pause();
     }
   }
 
@@ -198,7 +153,7 @@ export class HeapSnapshot implements PendingSnapshot {
       for (const cell of list.cells) {
         // A cell of a later epoch is in a later list, or in the capture.
         if (cell.epoch === list.epoch && !this.leavesNothing(cell)) this.encoder.cell(cell);
-        if (this.rowDone()) await this.slices.pause();
+        if (this.assembly.rowDone()) await this.assembly.slices.pause();
       }
     }
   }
@@ -213,12 +168,12 @@ export class HeapSnapshot implements PendingSnapshot {
           const long = this.encoder.row(table, row);
           if (long !== undefined) await long;
         }
-        if (this.rowDone()) await this.slices.pause();
+        if (this.assembly.rowDone()) await this.assembly.slices.pause();
       }
     }
     for (let i = 0; i < removed.length; i++) {
       this.encoder.removal(table, removed[i]!);
-      if (this.rowDone()) await this.slices.pause();
+      if (this.assembly.rowDone()) await this.assembly.slices.pause();
     }
   }
 
@@ -227,24 +182,6 @@ export class HeapSnapshot implements PendingSnapshot {
     // The row that clears the map speaks for its cells.
     const { goneEpoch } = cell.map;
     return goneEpoch >= 0 && goneEpoch <= this.plan.scope.epoch;
-  }
-
-  private async encodeForeign(source: FrozenSource): Promise<void> {
-    const draft: RowDraft = { kind: "put", keyGroup: 0, key: new ByteWriter(), value: new ByteWriter() };
-    const { key, value } = draft;
-    for (;;) {
-      key.reset();
-      value.reset();
-      if (!source.rows.next(draft)) return;
-      const batch = this.batches.obtain(draft.keyGroup);
-      batch.startRow();
-      batch.out.u16(source.state.id);
-      batch.out.bytes(key.buffer, 0, key.length);
-      batch.endKey();
-      batch.out.bytes(value.buffer, 0, value.length);
-      batch.endRow(ROW_KINDS.indexOf(draft.kind) as RowCode); // codes are positions in ROW_KINDS
-      if (this.rowDone()) await this.slices.pause();
-    }
   }
 
   private async drain(): Promise<void> {
@@ -257,14 +194,14 @@ export class HeapSnapshot implements PendingSnapshot {
         } else {
           this.encoder.capturedCell(owner, values[i]);
         }
-        if (this.rowDone()) await this.slices.pause();
+        if (this.assembly.rowDone()) await this.assembly.slices.pause();
       }
     }
   }
 
   /** Copies rows that are encoded already. */
   private async copyRows(stateId: number, store: RowStore, group: number): Promise<void> {
-    const batch = this.batches.obtain(group);
+    const batch = this.assembly.batches.obtain(group);
     const rows = store.rowsOf(group);
     while (rows.next()) {
       batch.startRow();
@@ -273,25 +210,7 @@ export class HeapSnapshot implements PendingSnapshot {
       batch.endKey();
       batch.out.bytes(rows.bytes, rows.keyEnd, rows.valueEnd);
       batch.endRow(rows.code);
-      if (this.rowDone()) await this.slices.pause();
-    }
-  }
-
-  private async writeGroup(group: number, store: SnapshotStore): Promise<void> {
-    const batch = this.batches.find(group);
-    if (batch === undefined || batch.count === 0) return;
-    if (this.slices.isDue()) await this.slices.pause();
-    const order = batch.sorted(this.order);
-    const writer = await this.output.open(store);
-    for (let i = 0; i < order.length; i++) {
-      const row = order[i]!;
-      const valueEnd = batch.valueEnds[row]!;
-      writer.add(group, batch.codeOf(row), batch.out.buffer, batch.keyStarts[row]!, batch.keyEnds[row]!, valueEnd);
-      if (writer.wantsFlush) {
-        await this.output.flush();
-        this.slices.restart();
-      }
-      if (this.rowDone()) await this.slices.pause();
+      if (this.assembly.rowDone()) await this.assembly.slices.pause();
     }
   }
 }
