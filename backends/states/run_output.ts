@@ -2,7 +2,7 @@
  * Opens the file of a snapshot when its first row comes, and makes the handle when the last one is written.
  *
  * Called by: the heap's snapshots; the rows of another owner in front of an embedded store.
- * Calls: ../runs/run_writer.ts, the snapshot store.
+ * Calls: ../runs/run_writer.ts, stoppable_store.ts.
  *
  * Invariants:
  * - after `cancel` every wait ends at once, and the file is discarded.
@@ -13,6 +13,7 @@ import type { KeyGroupRange } from "../../core/key_groups.ts";
 import type { FileScope, KeyedStateHandle, RunHandle, SnapshotFile, SnapshotStore } from "../../core/snapshot.ts";
 import type { RunState } from "../runs/run_format.ts";
 import { RunWriter } from "../runs/run_writer.ts";
+import { StoppableStore } from "./stoppable_store.ts";
 
 /** What an output must know of its snapshot. */
 export interface OutputPlan {
@@ -27,33 +28,19 @@ export interface OutputPlan {
 export class RunOutput {
   private file: SnapshotFile | undefined;
   private writer: RunWriter | undefined;
-  private readonly cancelled: Promise<never>;
-  private rejectCancelled: (reason: Error) => void = () => {};
+  private readonly stopping = new AbortController();
 
-  constructor(private readonly plan: OutputPlan) {
-    this.cancelled = new Promise((_, reject) => {
-      this.rejectCancelled = reject;
-    });
-    // Whoever waits sees the rejection; when nobody does, that is no failure.
-    this.cancelled.catch(() => {});
-  }
+  constructor(private readonly plan: OutputPlan) {}
 
   /** Ends every wait with `reason`. */
   cancel(reason: Error): void {
-    this.rejectCancelled(reason);
+    this.stopping.abort(reason);
   }
 
   /** The writer; made, with its file, by the first call. */
   async open(store: SnapshotStore): Promise<RunWriter> {
     if (this.writer === undefined) {
-      const creating = store.create(this.plan.fileScope);
-      try {
-        this.file = await Promise.race([creating, this.cancelled]);
-      } catch (error) {
-        // A file that comes too late is not ours to keep.
-        creating.then((file) => file.discard(), () => {});
-        throw error;
-      }
+      this.file = await new StoppableStore(store, this.stopping.signal).create(this.plan.fileScope);
       this.writer = new RunWriter(this.file);
     }
     return this.writer;
@@ -61,7 +48,7 @@ export class RunOutput {
 
   /** Hands full chunks to the file. */
   async flush(): Promise<void> {
-    await Promise.race([this.writer!.flush(), this.cancelled]);
+    await this.writer!.flush();
   }
 
   /** Ends the file; null when there are no rows at all. */
@@ -70,7 +57,7 @@ export class RunOutput {
     const runs: RunHandle[] = [...olderRuns];
     let incrementBytes = 0;
     if (this.writer !== undefined) {
-      const written = await Promise.race([this.writer.finish(states), this.cancelled]);
+      const written = await this.writer.finish(states);
       this.file = undefined;
       runs.push({ ...written, level: 0, keyGroups });
       incrementBytes = written.file.sizeBytes;

@@ -6,7 +6,7 @@ import { valueState } from "../../core/descriptors.ts";
 import { StreamError } from "../../core/errors.ts";
 import type { FrozenRows, RowDraft, RowSource } from "../../core/snapshot.ts";
 import { BackendRig, MAX_PARALLELISM } from "./backend_rig.ts";
-import { BOX, CELLS, COUNT, fill, ITEMS, read } from "./snapshot_sample.ts";
+import { BOX, CELLS, COUNT, fill, ITEMS, KEYS, read } from "./snapshot_sample.ts";
 
 /** Rows kept outside the backend. */
 class CountedRows implements RowSource {
@@ -108,9 +108,8 @@ export function incrementSuite(name: string, factory: StateBackendFactory): void
     backend.state(ITEMS).add(77);
     const increment = await rig.snapshot(backend);
     ok(lost !== null && full !== null && increment !== null);
-    deepEqual(increment.runs.map((run) => run.level), [1, 0]);
-    deepEqual(increment.runs[0]?.file, full.runs[0]?.file);
-    equal(increment.runs[1]?.rowCount, 6);
+    deepEqual(increment.runs.slice(0, full.runs.length).map((run) => run.file), full.runs.map((run) => run.file));
+    equal(increment.runs.slice(full.runs.length).reduce((sum, run) => sum + run.rowCount, 0), 6);
     ok(increment.incrementBytes < full.incrementBytes / 10);
     equal(increment.fullBytes, full.fullBytes + increment.incrementBytes);
     await using restored = await rig.open([increment]);
@@ -123,19 +122,22 @@ export function incrementSuite(name: string, factory: StateBackendFactory): void
     await using backend = await rig.open([], { incremental: true });
     fill(backend, 1);
     const first = await rig.snapshot(backend, { confirm: true });
-    equal(first?.runs[0]?.file.scope, "shared");
+    ok(first !== null && first.runs.every((run) => run.file.scope === "shared"));
     fill(backend, 2);
     const savepoint = await rig.snapshot(backend, { id: 60, full: true });
-    deepEqual(savepoint?.runs.map((run) => run.file.scope), ["exclusive"]);
+    ok(savepoint !== null && savepoint.runs.every((run) => run.file.scope === "exclusive"));
+    equal(savepoint.incrementBytes, savepoint.fullBytes);
     const increment = await rig.snapshot(backend);
-    equal(increment?.runs.length, 2);
+    const files = increment?.runs.map((run) => run.file) ?? [];
+    deepEqual(files.slice(0, first.runs.length), first.runs.map((run) => run.file));
+    ok(files.length > first.runs.length && files.every((file) => file.scope === "shared"));
     for (const handle of [savepoint, increment]) {
       await using restored = await rig.open([handle]);
       deepEqual(read(restored), read(backend));
     }
   });
 
-  test(`${name}: what comes and goes between two checkpoints leaves no row`, async () => {
+  test(`${name}: what comes and goes between two checkpoints leaves nothing`, async () => {
     const rig = new BackendRig(factory);
     await using backend = await rig.open([], { incremental: true });
     fill(backend, 1);
@@ -147,8 +149,10 @@ export function incrementSuite(name: string, factory: StateBackendFactory): void
       count.clear();
     }
     const increment = await rig.snapshot(backend);
-    equal(increment?.runs.length, 1);
-    equal(increment?.incrementBytes, 0);
+    // In a store of bytes a deletion is a row: whether there is something to delete further down is not known.
+    if (!backend.storesBytes) deepEqual([increment?.runs.length, increment?.incrementBytes], [1, 0]);
+    await using restored = await rig.open([increment]);
+    equal([...restored.keys(COUNT)].length, KEYS);
   });
 
   test(`${name}: a chain is rebased before it grows long`, async () => {
@@ -171,7 +175,9 @@ export function incrementSuite(name: string, factory: StateBackendFactory): void
     fill(backend, 1);
     for (let i = 0; i < 2; i++) {
       const handle = await rig.snapshot(backend, { confirm: true });
-      deepEqual(handle?.runs.map((run) => [run.file.scope, run.level]), [["exclusive", 0]]);
+      ok(handle !== null && handle.runs.every((run) => run.file.scope === "exclusive"));
+      equal(handle.incrementBytes, handle.fullBytes);
+      equal(handle.runs.at(-1)?.level, 0);
     }
   });
 }

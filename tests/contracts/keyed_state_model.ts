@@ -108,6 +108,7 @@ function apply(write: Write, model: Model, backends: readonly StateBackend[]): v
       model.lists.delete(at);
     } else {
       for (const item of list.get()) if (typeof item === "object") item.n += number;
+      if (backend.storesBytes) return;
       for (const item of expected) if (typeof item === "object") item.n += number;
     }
   }
@@ -123,7 +124,7 @@ function applyValue({ what, namespace, number }: Write, model: Model, backend: S
     const stored = state.value();
     const expected = model.values.get(at);
     if (typeof stored === "object" && stored !== null) stored.n += number;
-    if (typeof expected === "object") expected.n += number;
+    if (typeof expected === "object" && !backend.storesBytes) expected.n += number;
   } else {
     const make = () => what === "update" ? number : { n: number };
     state.update(make());
@@ -145,6 +146,7 @@ function applyMap({ what, namespace, number }: Write, model: Model, backend: Sta
     expected.delete(nameOf(mapKey));
   } else if (what === "mutateMap") {
     for (const [, value] of state) if (typeof value === "object") value.n += number;
+    if (backend.storesBytes) return;
     for (const value of expected.values()) if (typeof value === "object") value.n += number;
   } else {
     const make = () => what === "set" ? number : { n: number };

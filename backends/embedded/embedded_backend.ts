@@ -1,0 +1,292 @@
+/**
+ * Keeps keyed state as rows of bytes: in write buffers first, in a store on disk at length. It is the same for every
+ * such store.
+ *
+ * Called by: runtime/, through the contract in core/backend.ts.
+ * Calls: core/, ../states/ and the files beside it.
+ *
+ * Invariants:
+ * - a snapshot holds exactly the writes made before `snapshot()`;
+ * - values are serialized when they are written, so whoever wrote or read one may change it.
+ *
+ * @module
+ */
+import type { PendingSnapshot, SnapshotRequest, StateBackend, StateBackendContext } from "../../core/backend.ts";
+import { ByteWriter } from "../../core/bytes.ts";
+import type {
+  AggregatingStateDescriptor,
+  ListStateDescriptor,
+  MapStateDescriptor,
+  ReducingStateDescriptor,
+  StateDescriptor,
+  ValueStateDescriptor,
+} from "../../core/descriptors.ts";
+import { StreamError } from "../../core/errors.ts";
+import { checkKey, type Key, type Namespace, VOID_NAMESPACE, writeNamespace } from "../../core/key.ts";
+import { intersect, keyGroupOf } from "../../core/key_groups.ts";
+import type { OrderedRows } from "../../core/ordered_rows.ts";
+import type { KeyedStateHandle, RowSource, RunHandle, SnapshotReader } from "../../core/snapshot.ts";
+import type {
+  AggregatingState,
+  ListState,
+  MapState,
+  MergingState,
+  Namespaced,
+  ReducingState,
+  ValueState,
+} from "../../core/state.ts";
+import { checkOwnKey, closedReason, refuseCurrentKey, refuseSnapshot } from "../states/access_checks.ts";
+import { AggregatingHandle, ReducingHandle } from "../states/folding_handles.ts";
+import { AttachedRows } from "./attached_rows.ts";
+import { EmbeddedSnapshot } from "./embedded_snapshot.ts";
+import type { EmbeddedState } from "./embedded_state.ts";
+import { KeyedRows } from "./keyed_rows.ts";
+import { ListRows } from "./list_rows.ts";
+import { MapRows } from "./map_rows.ts";
+import type { RowStore } from "./row_store.ts";
+import type { Rows } from "./rows.ts";
+import { StateSlot } from "./state_slot.ts";
+import { StateTable } from "./state_table.ts";
+import { StateWalk } from "./state_walk.ts";
+import { StoredRowSet } from "./stored_row_set.ts";
+import { ValueRow } from "./value_row.ts";
+
+/** What a backend stands on. */
+export interface OpenStore {
+  /** Closed by the backend, after the rows that stand on it. */
+  readonly store: RowStore;
+  readonly rows: Rows;
+}
+
+/** What the backend tells its store of its states. */
+export interface StoreStates {
+  /** See `StoreContext.states`. */
+  readonly states: () => ReturnType<StateTable["states"]>;
+  /** See `StoreContext.restoredStateId`. */
+  readonly restoredStateId: (...run: Parameters<StateTable["restoredId"]>) => number;
+}
+
+/** Settings of an embedded backend. */
+export interface EmbeddedBackendOptions {
+  /** Makes what the backend stands on; called once, by `open`. */
+  readonly openStore: (states: StoreStates) => Promise<OpenStore>;
+  /** Called once, when the backend has been closed. */
+  readonly onClosed?: () => void;
+  /** Whether each current key is checked to be of this backend's key groups; costs a hash per record. Default false. */
+  readonly checkKeyGroups?: boolean;
+}
+
+/** The backends `lsm` and `lmdb`. */
+export class EmbeddedBackend implements StateBackend {
+  readonly storesBytes = true;
+  private readonly table: StateTable;
+  private readonly attached: AttachedRows;
+  private readonly rowSets = new Map<string, StoredRowSet>();
+  private readonly running = new Set<EmbeddedSnapshot>();
+  private readonly checkKeyGroups: boolean;
+  /** Undefined until it is open. */
+  private keyed: KeyedRows | undefined;
+  private store: RowStore | undefined;
+  private closed = false;
+
+  constructor(private readonly context: StateBackendContext, private readonly options: EmbeddedBackendOptions) {
+    this.table = new StateTable(context.keyGroups);
+    this.attached = new AttachedRows(context);
+    this.checkKeyGroups = options.checkKeyGroups ?? false;
+  }
+
+  async open(handles: readonly KeyedStateHandle[], reader: SnapshotReader): Promise<void> {
+    const { table } = this;
+    const { store, rows } = await this.options.openStore({
+      states: () => table.states(),
+      restoredStateId: (state, path) => table.restoredId(state, path),
+    });
+    const keyed = new KeyedRows(rows, this.context.maxParallelism);
+    this.store = store;
+    this.keyed = keyed;
+    const wanted = handles.flatMap((handle) => {
+      const keyGroups = intersect(handle.keyGroups, this.context.keyGroups);
+      return keyGroups === undefined || handle.runs.length === 0 ? [] : [{ handle, keyGroups }];
+    });
+    for (const { nextListNumber } of handles) keyed.nextListNumber = Math.max(keyed.nextListNumber, nextListNumber);
+    if (wanted.length > 0) await store.restore(wanted, reader);
+  }
+
+  /** What it stands on. @throws {StreamError} If it is not open. */
+  private opened(): KeyedRows {
+    if (this.keyed !== undefined) return this.keyed;
+    throw new StreamError(
+      "invalid",
+      `Cannot use the state of operator "${this.context.operatorName}": its backend is not open; await open() first`,
+    );
+  }
+
+  setCurrentKey(key: Key): void {
+    if (typeof key !== "string") checkKey(key);
+    if (this.checkKeyGroups) checkOwnKey(this.context, key, keyGroupOf(key, this.context.maxParallelism));
+    const keyed = this.keyed ?? this.opened();
+    const failure = keyed.rows.failure;
+    if (failure !== undefined) throw failure;
+    keyed.setKey(key);
+  }
+
+  currentKey(): Key {
+    const key = this.keyed?.key;
+    return key !== undefined ? key : refuseCurrentKey(this.context.operatorName);
+  }
+
+  state<T>(descriptor: ValueStateDescriptor<T>): ValueState<T> & Namespaced;
+  state<T>(descriptor: ListStateDescriptor<T>): ListState<T> & MergingState;
+  state<K, V>(descriptor: MapStateDescriptor<K, V>): MapState<K, V> & Namespaced;
+  state<T>(descriptor: ReducingStateDescriptor<T>): ReducingState<T> & MergingState;
+  state<I, A, O>(descriptor: AggregatingStateDescriptor<I, A, O>): AggregatingState<I, O> & MergingState;
+  state(descriptor: StateDescriptor): unknown {
+    const keyed = this.opened();
+    const state = this.declare(descriptor);
+    const slot = new StateSlot(keyed, state);
+    switch (descriptor.kind) {
+      case "value":
+        return new ValueRow(slot, descriptor);
+      case "list":
+        return new ListRows(slot, new StateSlot(keyed, state));
+      case "map":
+        return new MapRows(slot);
+      case "reducing":
+        return new ReducingHandle(slot, new StateSlot(keyed, state), descriptor);
+      case "aggregating":
+        return new AggregatingHandle(slot, new StateSlot(keyed, state), descriptor);
+    }
+  }
+
+  private declare(descriptor: StateDescriptor): EmbeddedState {
+    return this.table.declare(descriptor, this.opened());
+  }
+
+  orderedRows(name: string): OrderedRows {
+    const known = this.rowSets.get(name);
+    if (known !== undefined) return known;
+    const { rows } = this.opened();
+    const made = new StoredRowSet(rows, this.table.own(name).id);
+    this.rowSets.set(name, made);
+    return made;
+  }
+
+  backpressure(): Promise<void> | undefined {
+    return this.keyed?.rows.backpressure();
+  }
+
+  attach(source: RowSource): void {
+    const { rows } = this.opened();
+    this.attached.attach(source, this.table.own(source.name), rows);
+  }
+
+  snapshot(request: SnapshotRequest): PendingSnapshot {
+    if (this.closed) refuseSnapshot(this.context.operatorName);
+    const { rows, nextListNumber } = this.opened();
+    const ticket = rows.freeze();
+    const snapshot = new EmbeddedSnapshot({
+      request,
+      rows,
+      ticket,
+      attached: this.attached.freeze(request, nextListNumber),
+      states: this.table.states(),
+      keyGroups: this.context.keyGroups,
+      nextListNumber,
+      onEnd: (ended, attachedRuns) => this.onEnd(ended, attachedRuns, request),
+    });
+    this.running.add(snapshot);
+    return snapshot;
+  }
+
+  private onEnd(
+    snapshot: EmbeddedSnapshot,
+    attachedRuns: readonly RunHandle[] | undefined,
+    { checkpointId, full }: SnapshotRequest,
+  ): void {
+    this.running.delete(snapshot);
+    if (attachedRuns !== undefined) this.attached.runs.written(checkpointId, attachedRuns);
+    if (full) this.attached.forget(checkpointId);
+  }
+
+  confirm(checkpointId: number): void {
+    this.store?.confirm(checkpointId);
+    this.attached.confirm(checkpointId);
+  }
+
+  abort(checkpointId: number): void {
+    this.store?.abort(checkpointId);
+    this.attached.abort(checkpointId);
+  }
+
+  *keys(descriptor: StateDescriptor, namespace: Namespace = VOID_NAMESPACE): Iterable<Key> {
+    const wanted = new ByteWriter(16);
+    writeNamespace(wanted, namespace);
+    const bytes = wanted.copy();
+    const walk = this.walk(this.declare(descriptor));
+    try {
+      while (walk.nextFirst()) if (walk.hasNamespace(bytes)) yield walk.key();
+    } finally {
+      walk.close();
+    }
+  }
+
+  *keysAndNamespaces(descriptor: StateDescriptor): Iterable<readonly [Key, Namespace]> {
+    const walk = this.walk(this.declare(descriptor));
+    try {
+      while (walk.nextFirst()) yield [walk.key(), walk.namespace()];
+    } finally {
+      walk.close();
+    }
+  }
+
+  private walk(state: EmbeddedState): StateWalk {
+    return new StateWalk(this.opened().rows, this.context.keyGroups, state);
+  }
+
+  applyToAllKeys(descriptor: StateDescriptor, namespace: Namespace, callback: (key: Key) => void): void {
+    const keyed = this.opened();
+    const former = keyed.key;
+    try {
+      for (const key of this.keys(descriptor, namespace)) {
+        this.setCurrentKey(key);
+        callback(key);
+      }
+    } finally {
+      keyed.setKey(former);
+    }
+  }
+
+  get entryCount(): number {
+    let count = 0;
+    for (const state of this.table.declared.values()) {
+      const walk = this.walk(state);
+      try {
+        while (walk.nextFirst()) count++;
+      } finally {
+        walk.close();
+      }
+    }
+    return count;
+  }
+
+  async close(): Promise<void> {
+    if (this.closed) return;
+    this.closed = true;
+    const reason = closedReason();
+    for (const snapshot of this.running) snapshot.cancel(reason);
+    this.keyed?.setKey(undefined);
+    try {
+      await this.keyed?.rows.close();
+    } finally {
+      try {
+        await this.store?.close();
+      } finally {
+        this.options.onClosed?.();
+      }
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}

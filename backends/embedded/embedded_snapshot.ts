@@ -1,0 +1,139 @@
+/**
+ * One snapshot of an embedded backend: waits until what was written before is in the store, uploads the store's files,
+ * then the rows that live outside of it.
+ *
+ * Called by: embedded_backend.ts.
+ * Calls: the rows, the frozen store, attached_rows.ts, ../states/stoppable_store.ts.
+ *
+ * Invariants:
+ * - whatever becomes of it, what it pins is released once.
+ *
+ * @module
+ */
+import type { PendingSnapshot, SnapshotRequest } from "../../core/backend.ts";
+import { StreamError } from "../../core/errors.ts";
+import type { KeyGroupRange } from "../../core/key_groups.ts";
+import type { KeyedStateHandle, RunHandle, SnapshotStore } from "../../core/snapshot.ts";
+import type { RunState } from "../runs/run_format.ts";
+import { StoppableStore } from "../states/stoppable_store.ts";
+import type { FrozenAttached } from "./attached_rows.ts";
+import type { FrozenStore } from "./row_store.ts";
+import type { Rows } from "./rows.ts";
+
+/** Everything that the synchronous part has fixed. */
+export interface EmbeddedSnapshotPlan {
+  readonly request: SnapshotRequest;
+  readonly rows: Rows;
+  /** Of the rows' freeze. */
+  readonly ticket: number;
+  readonly attached: FrozenAttached | undefined;
+  /** The state table. */
+  readonly states: readonly RunState[];
+  readonly keyGroups: KeyGroupRange;
+  readonly nextListNumber: number;
+  /** Told once. `attachedRuns` is what holds the attached rows; undefined unless all was written. */
+  readonly onEnd: (snapshot: EmbeddedSnapshot, attachedRuns: readonly RunHandle[] | undefined) => void;
+}
+
+/** Runs and what writing them has cost. */
+interface WrittenRuns {
+  readonly runs: readonly RunHandle[];
+  readonly incrementBytes: number;
+}
+
+const NOTHING: WrittenRuns = { runs: [], incrementBytes: 0 };
+
+/** A snapshot from its synchronous part to its handle. */
+export class EmbeddedSnapshot implements PendingSnapshot {
+  private readonly stopping = new AbortController();
+  private started = false;
+  private ended = false;
+
+  constructor(private readonly plan: EmbeddedSnapshotPlan) {}
+
+  async write(store: SnapshotStore): Promise<KeyedStateHandle | null> {
+    if (this.started) throw new StreamError("invalid", "Cannot write a snapshot: write() was called already");
+    this.started = true;
+    let attached: WrittenRuns | undefined;
+    try {
+      const stored = await this.writeStore(new StoppableStore(store, this.stopping.signal));
+      const foreign = await this.writeAttached(store);
+      this.stopping.signal.throwIfAborted();
+      attached = foreign;
+      return this.handleOf(stored, foreign);
+    } catch (error) {
+      // Whatever the interruption made of it, it is what `cancel` was told.
+      this.stopping.signal.throwIfAborted();
+      throw error;
+    } finally {
+      this.end(attached);
+    }
+  }
+
+  private async writeStore(store: StoppableStore): Promise<WrittenRuns> {
+    const { checkpointId, full } = this.plan.request;
+    const coming = this.plan.rows.frozen(this.plan.ticket);
+    const frozen = await store.orStop(coming).catch((error) => {
+      releaseLater(coming);
+      throw error;
+    });
+    try {
+      return await frozen.write({ checkpointId, full }, store, this.stopping.signal);
+    } finally {
+      frozen.release();
+    }
+  }
+
+  private async writeAttached(store: SnapshotStore): Promise<WrittenRuns> {
+    const { attached, states } = this.plan;
+    if (attached === undefined) return NOTHING;
+    const { assembly, sources } = attached;
+    try {
+      await assembly.slices.pause();
+      for (const source of sources) await assembly.addFrozen(source);
+      const handle = await assembly.finish(store, states.filter(({ kind }) => kind === "rows"));
+      if (handle === null) return NOTHING;
+      // They are behind all runs of the store, and so younger than any level of it.
+      return { runs: handle.runs.map((run) => ({ ...run, level: 0 })), incrementBytes: handle.incrementBytes };
+    } catch (error) {
+      await assembly.discard(error);
+      throw error;
+    }
+  }
+
+  private handleOf(stored: WrittenRuns, foreign: WrittenRuns): KeyedStateHandle | null {
+    const { keyGroups, nextListNumber } = this.plan;
+    const runs = [...stored.runs, ...foreign.runs];
+    if (runs.length === 0) return null;
+    return {
+      keyGroups,
+      runs,
+      nextListNumber,
+      incrementBytes: stored.incrementBytes + foreign.incrementBytes,
+      fullBytes: runs.reduce((sum, run) => sum + run.file.sizeBytes, 0),
+    };
+  }
+
+  cancel(reason: Error): void {
+    if (this.ended) return;
+    this.stopping.abort(reason);
+    this.plan.attached?.assembly.cancel(reason);
+    if (this.started) return;
+    this.started = true;
+    releaseLater(this.plan.rows.frozen(this.plan.ticket));
+    this.end(undefined);
+  }
+
+  private end(attached: WrittenRuns | undefined): void {
+    if (this.ended) return;
+    this.ended = true;
+    for (const source of this.plan.attached?.sources ?? []) source.rows.release();
+    this.plan.onEnd(this, attached?.runs);
+  }
+}
+
+/** Releases a store that nobody waits for any more. */
+function releaseLater(coming: Promise<FrozenStore>): void {
+  // A flush that fails is told by the rows to whoever uses them next.
+  coming.then((frozen) => frozen.release(), () => {});
+}
