@@ -13,6 +13,7 @@
 import type { SnapshotRequest, StateBackendContext } from "../../core/backend.ts";
 import type { RowSource } from "../../core/snapshot.ts";
 import type { RunState } from "../runs/run_format.ts";
+import { KeyGroupBatches } from "../states/key_group_batches.ts";
 import { type FrozenSource, RunAssembly } from "../states/run_assembly.ts";
 import { RunChain } from "../states/run_chain.ts";
 import type { Rows } from "./rows.ts";
@@ -74,7 +75,7 @@ export class AttachedRows {
       olderRuns: basis?.runs ?? [],
       fileScope: full ? "exclusive" : "shared",
       keyGroups,
-      maxParallelism,
+      batches: new KeyGroupBatches(keyGroups, maxParallelism),
       clock,
       rowsPerLook: ROWS_PER_LOOK,
     });
