@@ -51,13 +51,6 @@ import { StateWalk } from "./state_walk.ts";
 import { StoredRowSet } from "./stored_row_set.ts";
 import { ValueRow } from "./value_row.ts";
 
-/** What a backend stands on. */
-export interface OpenStore {
-  /** Closed by the backend, after the rows that stand on it. */
-  readonly store: RowStore;
-  readonly rows: Rows;
-}
-
 /** What the backend tells its store of its states. */
 export interface StoreStates {
   /** See `StoreContext.states`. */
@@ -68,8 +61,10 @@ export interface StoreStates {
 
 /** Settings of an embedded backend. */
 export interface EmbeddedBackendOptions {
-  /** Makes what the backend stands on; called once, by `open`. */
-  readonly openStore: (states: StoreStates) => Promise<OpenStore>;
+  /** Makes the store; called once, by `open`. */
+  readonly openStore: (states: StoreStates) => Promise<RowStore>;
+  /** Puts write buffers in front of it, once it is restored. */
+  readonly bufferRows: (store: RowStore) => Rows;
   /** Called once, when the backend has been closed. */
   readonly onClosed?: () => void;
   /** Whether each current key is checked to be of this backend's key groups; costs a hash per record. Default false. */
@@ -86,6 +81,7 @@ export class EmbeddedBackend implements StateBackend {
   private readonly checkKeyGroups: boolean;
   /** Undefined until it is open. */
   private keyed: KeyedRows | undefined;
+  /** Undefined until `open` has made it. */
   private store: RowStore | undefined;
   private closed = false;
 
@@ -97,19 +93,19 @@ export class EmbeddedBackend implements StateBackend {
 
   async open(handles: readonly KeyedStateHandle[], reader: SnapshotReader): Promise<void> {
     const { table } = this;
-    const { store, rows } = await this.options.openStore({
+    const store = await this.options.openStore({
       states: () => table.states(),
       restoredStateId: (state, path) => table.restoredId(state, path),
     });
-    const keyed = new KeyedRows(rows, this.context.maxParallelism);
     this.store = store;
-    this.keyed = keyed;
     const wanted = handles.flatMap((handle) => {
       const keyGroups = intersect(handle.keyGroups, this.context.keyGroups);
       return keyGroups === undefined || handle.runs.length === 0 ? [] : [{ handle, keyGroups }];
     });
-    for (const { nextListNumber } of handles) keyed.nextListNumber = Math.max(keyed.nextListNumber, nextListNumber);
     if (wanted.length > 0) await store.restore(wanted, reader);
+    const keyed = new KeyedRows(this.options.bufferRows(store), this.context.maxParallelism);
+    for (const { nextListNumber } of handles) keyed.nextListNumber = Math.max(keyed.nextListNumber, nextListNumber);
+    this.keyed = keyed;
   }
 
   /** What it stands on. @throws {StreamError} If it is not open. */

@@ -108,16 +108,14 @@ export class StateTable {
     const formats = this.formats.get(name) ?? [];
     for (const { state } of formats) checkKind(descriptor, state.kind);
     const serializer: Serializer<unknown> = descriptor.serializer ?? auto<unknown>();
-    const written = formats.filter(({ state }) => this.hasRows(state, keyed));
-    const modes = written.map(({ state }) => readingOf(name, serializer, state));
     const wanted = new EmbeddedState(-1, name, kind, serializer).describe();
-    const id = formats.find(({ state }) => sameFormat(state, wanted))?.state.id ?? this.add(
-      { ...wanted, id: this.ids.take() },
-      "",
-    );
+    const same = formats.find(({ state }) => sameFormat(state, wanted));
+    if (same !== undefined) readingOf(name, serializer, same.state);
+    const others = formats.filter((format) => format !== same && this.hasRows(format.state, keyed));
+    const modes = others.map(({ state }) => readingOf(name, serializer, state));
+    const id = same?.state.id ?? this.add({ ...wanted, id: this.ids.take() }, "");
     const declared = new EmbeddedState(id, name, kind, serializer);
-    written.forEach(({ state, path }, i) => {
-      if (state.id === id) return;
+    others.forEach(({ state, path }, i) => {
       changeFormat(keyed, this.range, { from: state, path, to: declared, migrate: modes[i] === "migrate" });
     });
     this.declared.set(name, declared);

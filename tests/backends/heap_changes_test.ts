@@ -31,7 +31,7 @@ function counts(backend: StateBackend): [string, number][] {
 
 for (const factory of [heapBackendFactory, yielding]) {
   test(`${factory.name}: a cell deleted before a snapshot stays deleted when its map is cleared during it`, async () => {
-    const rig = new BackendRig(factory);
+    await using rig = new BackendRig(factory);
     await using backend = await rig.open([], { incremental: true });
     backend.setCurrentKey("k");
     const cells = backend.state(CELLS);
@@ -54,7 +54,7 @@ for (const factory of [heapBackendFactory, yielding]) {
   });
 
   test(`${factory.name}: a key that takes the row of a removed one during a snapshot leaves it as it was`, async () => {
-    const rig = new BackendRig(factory);
+    await using rig = new BackendRig(factory);
     await using backend = await rig.open([], { incremental: true });
     for (let i = 0; i < 200; i++) put(backend, `old ${i}`, i);
     const before = counts(backend);
@@ -79,7 +79,7 @@ for (const factory of [heapBackendFactory, yielding]) {
   });
 
   test(`${factory.name}: an increment holds what was written to a state declared during the snapshot before it`, async () => {
-    const rig = new BackendRig(factory);
+    await using rig = new BackendRig(factory);
     await using origin = await rig.open();
     put(origin, "a", 1);
     // Many, so that the increments weigh less and the last snapshot is one.
@@ -111,7 +111,7 @@ for (const factory of [heapBackendFactory, yielding]) {
   });
 
   test(`${factory.name}: two snapshots at once, a cancelled one and the next each hold their own values`, async () => {
-    const rig = new BackendRig(factory);
+    await using rig = new BackendRig(factory);
     await using backend = rig.create();
     for (let i = 0; i < 2000; i++) put(backend, `key ${i}`, i);
     const cancelled = backend.snapshot({ checkpointId: 1, full: false });

@@ -19,13 +19,15 @@ export interface OpenOptions {
   readonly incremental?: boolean;
 }
 
-/** Makes backends; one rig per test. */
-export class BackendRig {
+/** Makes backends, and closes them with itself; one rig per test. */
+export class BackendRig implements AsyncDisposable {
   readonly clock: ManualClock;
   readonly files: MemorySnapshots;
   /** Working files of the backends. */
   readonly fileSystem: MemoryFileSystem = new MemoryFileSystem();
   private nextCheckpoint = 1;
+  private nextName = 0;
+  private readonly made: StateBackend[] = [];
 
   constructor(private readonly factory: StateBackendFactory, options: MemorySnapshotsOptions = {}) {
     // Each look at the clock takes a whole slice, so that work in slices really is interrupted.
@@ -36,7 +38,15 @@ export class BackendRig {
   /** A backend that its caller must open. */
   create({ keyGroups = ALL, maxParallelism = MAX_PARALLELISM, incremental = false }: OpenOptions = {}): StateBackend {
     const { clock, fileSystem } = this;
-    return this.factory.create(backendContext({ keyGroups, maxParallelism, clock, fileSystem, incremental }));
+    const random = { next: () => 0.5, id: () => `${this.nextName++}`.padStart(32, "0") };
+    const context = backendContext({ keyGroups, maxParallelism, clock, random, fileSystem, incremental });
+    const backend = this.factory.create(context);
+    this.made.push(backend);
+    return backend;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const backend of this.made) await backend.close();
   }
 
   /** A backend that has taken back `handles`. */

@@ -13,7 +13,8 @@ const ITEMS = listState<number>("items");
 /** Items 23-27. */
 export function keyIterationSuite(name: string, factory: StateBackendFactory): void {
   test(`${name}: keys() gives each key of the namespace once, of maps too [23] [24]`, async () => {
-    await using backend = await new BackendRig(factory).open();
+    await using rig = new BackendRig(factory);
+    await using backend = await rig.open();
     const count = backend.state(COUNT);
     const cells = backend.state(CELLS);
     for (let i = 0; i < 200; i++) {
@@ -33,7 +34,7 @@ export function keyIterationSuite(name: string, factory: StateBackendFactory): v
   });
 
   test(`${name}: keysAndNamespaces() gives each pair once, also after a restore [25]`, async () => {
-    const rig = new BackendRig(factory);
+    await using rig = new BackendRig(factory);
     await using backend = await rig.open();
     const items = backend.state(ITEMS);
     const expected = new Set<string>();
@@ -54,7 +55,8 @@ export function keyIterationSuite(name: string, factory: StateBackendFactory): v
   });
 
   test(`${name}: applyToAllKeys() visits each key once, whatever the callback does to it [26] [27]`, async () => {
-    await using backend = await new BackendRig(factory).open();
+    await using rig = new BackendRig(factory);
+    await using backend = await rig.open();
     const items = backend.state(ITEMS);
     for (let i = 0; i < 100; i++) {
       backend.setCurrentKey(i);
@@ -76,7 +78,8 @@ export function keyIterationSuite(name: string, factory: StateBackendFactory): v
   });
 
   test(`${name}: applyToAllKeys() restores the current key when the callback throws [27]`, async () => {
-    await using backend = await new BackendRig(factory).open();
+    await using rig = new BackendRig(factory);
+    await using backend = await rig.open();
     backend.setCurrentKey("a");
     backend.state(COUNT).update(1);
     backend.setCurrentKey("b");

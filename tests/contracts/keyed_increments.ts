@@ -53,7 +53,7 @@ class CountedRows implements RowSource {
 /** Items 53, 63. */
 export function rowSourceSuite(name: string, factory: StateBackendFactory): void {
   test(`${name}: rows of another owner travel in the snapshot [53]`, async () => {
-    const rig = new BackendRig(factory);
+    await using rig = new BackendRig(factory);
     await using backend = await rig.open();
     const rows = new CountedRows(3000);
     backend.attach(rows);
@@ -73,7 +73,7 @@ export function rowSourceSuite(name: string, factory: StateBackendFactory): void
   });
 
   test(`${name}: rows are loaded for the backend's key groups only [63]`, async () => {
-    const rig = new BackendRig(factory);
+    await using rig = new BackendRig(factory);
     await using backend = await rig.open();
     backend.attach(new CountedRows(1000));
     const handle = await rig.snapshot(backend);
@@ -91,7 +91,7 @@ export function rowSourceSuite(name: string, factory: StateBackendFactory): void
 /** What an increment holds and builds on. */
 export function incrementSuite(name: string, factory: StateBackendFactory): void {
   test(`${name}: an increment holds what changed since the last confirmed checkpoint, and no more`, async () => {
-    const rig = new BackendRig(factory);
+    await using rig = new BackendRig(factory);
     await using backend = await rig.open([], { incremental: true });
     fill(backend, 1);
     const full = await rig.snapshot(backend, { confirm: true });
@@ -118,7 +118,7 @@ export function incrementSuite(name: string, factory: StateBackendFactory): void
   });
 
   test(`${name}: a full snapshot in between stands alone, and nothing builds on it`, async () => {
-    const rig = new BackendRig(factory);
+    await using rig = new BackendRig(factory);
     await using backend = await rig.open([], { incremental: true });
     fill(backend, 1);
     const first = await rig.snapshot(backend, { confirm: true });
@@ -138,7 +138,7 @@ export function incrementSuite(name: string, factory: StateBackendFactory): void
   });
 
   test(`${name}: what comes and goes between two checkpoints leaves nothing`, async () => {
-    const rig = new BackendRig(factory);
+    await using rig = new BackendRig(factory);
     await using backend = await rig.open([], { incremental: true });
     fill(backend, 1);
     await rig.snapshot(backend, { confirm: true });
@@ -156,7 +156,7 @@ export function incrementSuite(name: string, factory: StateBackendFactory): void
   });
 
   test(`${name}: a chain is rebased before it grows long`, async () => {
-    const rig = new BackendRig(factory);
+    await using rig = new BackendRig(factory);
     await using backend = await rig.open([], { incremental: true });
     fill(backend, 1);
     let longest = 0;
@@ -170,7 +170,7 @@ export function incrementSuite(name: string, factory: StateBackendFactory): void
   });
 
   test(`${name}: without increments every snapshot is exclusive and whole`, async () => {
-    const rig = new BackendRig(factory);
+    await using rig = new BackendRig(factory);
     await using backend = await rig.open();
     fill(backend, 1);
     for (let i = 0; i < 2; i++) {

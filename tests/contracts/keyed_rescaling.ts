@@ -63,7 +63,7 @@ function verify(backends: readonly StateBackend[], round: number, items: string[
 /** Items 57-63, 65. */
 export function rescalingSuite(name: string, factory: StateBackendFactory, checking: StateBackendFactory): void {
   test(`${name}: with the debug check a key of other key groups is refused [57]`, async () => {
-    const rig = new BackendRig(checking);
+    await using rig = new BackendRig(checking);
     const [left, right] = await team(rig, 2, []);
     const owner = ownerOf("k1", 2, MAX_PARALLELISM);
     const [own, other] = owner === 0 ? [left!, right!] : [right!, left!];
@@ -83,7 +83,7 @@ export function rescalingSuite(name: string, factory: StateBackendFactory, check
     for (const incremental of [false, true]) {
       const how = incremental ? "increments" : "full snapshots";
       test(`${name}: ${how} of ${from} backends restore in ${to}, of ${max} key groups ${items} [63]`, async () => {
-        const rig = new BackendRig(factory);
+        await using rig = new BackendRig(factory);
         const before = await team(rig, from, [], max, incremental);
         for (const round of [1, 2]) {
           write(before, round, max);
@@ -103,7 +103,7 @@ export function rescalingSuite(name: string, factory: StateBackendFactory, check
   }
 
   test(`${name}: an older run does not bring back what its former owner has overwritten [58]`, async () => {
-    const rig = new BackendRig(factory);
+    await using rig = new BackendRig(factory);
     const one = await team(rig, 1, [], 128, true);
     write(one, 1);
     const base = await rig.snapshot(one[0]!, { id: 1, confirm: true });
@@ -122,7 +122,7 @@ export function rescalingSuite(name: string, factory: StateBackendFactory, check
   });
 
   test(`${name}: backends with different states are joined to the union of them [62]`, async () => {
-    const rig = new BackendRig(factory);
+    await using rig = new BackendRig(factory);
     const before = await team(rig, 2, []);
     const names = ["left", "right"];
     before.forEach((backend, index) => {
@@ -145,7 +145,7 @@ export function rescalingSuite(name: string, factory: StateBackendFactory, check
   });
 
   test(`${name}: a key group is restored without reading the blocks of the others [64] [65]`, async () => {
-    const rig = new BackendRig(factory);
+    await using rig = new BackendRig(factory);
     const [whole] = await team(rig, 1, []);
     const text = listState<string>("text");
     for (let i = 0; i < 2000; i++) {

@@ -30,7 +30,7 @@ export function serializerSuite(name: string, factory: StateBackendFactory): voi
   }
 
   test(`${name}: restored state with an incompatible serializer is refused, for each kind [50]`, async () => {
-    const rig = new BackendRig(factory);
+    await using rig = new BackendRig(factory);
     const handle = await written(rig, f64);
     for (const descriptor of kinds(new TextNumber(1))) {
       await using restored = await rig.open([handle]);
@@ -40,7 +40,7 @@ export function serializerSuite(name: string, factory: StateBackendFactory): voi
   });
 
   test(`${name}: values of an older version are migrated, and written in the new one [52]`, async () => {
-    const rig = new BackendRig(factory);
+    await using rig = new BackendRig(factory);
     const handle = await written(rig, new TextNumber(1));
     await using restored = await rig.open([handle]);
     const check = (backend: StateBackend, serializer: TextNumber): void => {

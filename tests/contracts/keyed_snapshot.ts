@@ -17,14 +17,14 @@ export function keyedSnapshotSuite(name: string, factory: StateBackendFactory): 
 
 function isolationTests(name: string, factory: StateBackendFactory): void {
   test(`${name}: the snapshot of a backend without state is null [38]`, async () => {
-    const rig = new BackendRig(factory);
+    await using rig = new BackendRig(factory);
     await using backend = await rig.open();
     equal(await rig.snapshot(backend), null);
     equal(rig.files.files.size, 0);
   });
 
   test(`${name}: a snapshot holds the writes before it and none of those between its slices [39] [41]`, async () => {
-    const rig = new BackendRig(factory);
+    await using rig = new BackendRig(factory);
     await using backend = await rig.open();
     fill(backend, 1);
     fill(backend, 2);
@@ -46,7 +46,7 @@ function isolationTests(name: string, factory: StateBackendFactory): void {
   });
 
   test(`${name}: an object that is changed in place after the snapshot does not reach it [41]`, async () => {
-    const rig = new BackendRig(factory);
+    await using rig = new BackendRig(factory);
     await using backend = await rig.open();
     const box = backend.state(BOX);
     const boxes = backend.state(listState<{ n: number }>("boxes"));
@@ -78,7 +78,7 @@ function isolationTests(name: string, factory: StateBackendFactory): void {
   });
 
   test(`${name}: successive snapshots restore to their own versions [40]`, async () => {
-    const rig = new BackendRig(factory);
+    await using rig = new BackendRig(factory);
     await using backend = await rig.open();
     const versions: [unknown[], KeyedStateHandle | null][] = [];
     for (let round = 1; round <= 3; round++) {
@@ -93,7 +93,7 @@ function isolationTests(name: string, factory: StateBackendFactory): void {
 
   test(`${name}: a second snapshot starts and ends while the first waits for its storage [42] [45]`, async () => {
     const gate = Promise.withResolvers<void>();
-    const rig = new BackendRig(factory, { beforeWrite: (file) => file === "run-0" ? gate.promise : undefined });
+    await using rig = new BackendRig(factory, { beforeWrite: (file) => file === "run-0" ? gate.promise : undefined });
     await using backend = await rig.open();
     fill(backend, 1);
     const first = read(backend);
@@ -111,7 +111,7 @@ function isolationTests(name: string, factory: StateBackendFactory): void {
   });
 
   test(`${name}: two snapshots whose slices take turns hold their own versions [42]`, async () => {
-    const rig = new BackendRig(factory);
+    await using rig = new BackendRig(factory);
     await using backend = await rig.open();
     fill(backend, 1);
     const first = read(backend);
@@ -134,7 +134,7 @@ function cancelTests(name: string, factory: StateBackendFactory): void {
   const stopped = new Error("stopped by the test");
 
   test(`${name}: a cancelled snapshot rejects, leaves no file, and the backend goes on [43]`, async () => {
-    const rig = new BackendRig(factory);
+    await using rig = new BackendRig(factory);
     await using backend = await rig.open();
     fill(backend, 1);
     const pending = backend.snapshot({ checkpointId: 1, full: false });
@@ -156,7 +156,7 @@ function cancelTests(name: string, factory: StateBackendFactory): void {
 
   test(`${name}: cancelling a snapshot that waits for its storage ends it at once [43]`, async () => {
     const never = new Promise<void>(() => {});
-    const rig = new BackendRig(factory, { beforeWrite: () => never });
+    await using rig = new BackendRig(factory, { beforeWrite: () => never });
     await using backend = await rig.open();
     fill(backend, 1);
     const pending = backend.snapshot({ checkpointId: 1, full: false });
@@ -168,7 +168,7 @@ function cancelTests(name: string, factory: StateBackendFactory): void {
   });
 
   test(`${name}: closing the backend ends its snapshots; closing again does nothing [44]`, async () => {
-    const rig = new BackendRig(factory);
+    await using rig = new BackendRig(factory);
     const backend = await rig.open();
     fill(backend, 1);
     const writing = backend.snapshot({ checkpointId: 1, full: false }).write(rig.files);
@@ -182,7 +182,7 @@ function cancelTests(name: string, factory: StateBackendFactory): void {
 
   test(`${name}: a failing storage fails the snapshot, not the backend [43]`, async () => {
     let failing = true;
-    const rig = new BackendRig(factory, {
+    await using rig = new BackendRig(factory, {
       beforeWrite: () => {
         if (failing) throw new Error("disk full");
       },
@@ -197,7 +197,7 @@ function cancelTests(name: string, factory: StateBackendFactory): void {
   });
 
   test(`${name}: a value that cannot be written fails update() or the snapshot, and names its state [35]`, async () => {
-    const rig = new BackendRig(factory);
+    await using rig = new BackendRig(factory);
     await using backend = await rig.open();
     const state = backend.state(valueState<number>("odd", { serializer: new TextNumber(1) }));
     backend.setCurrentKey("a");
@@ -213,7 +213,7 @@ function cancelTests(name: string, factory: StateBackendFactory): void {
 
 function restoreTests(name: string, factory: StateBackendFactory): void {
   test(`${name}: state that is restored and never declared is in the next snapshot [47] [89]`, async () => {
-    const rig = new BackendRig(factory);
+    await using rig = new BackendRig(factory);
     await using backend = await rig.open();
     fill(backend, 1);
     const expected = read(backend);
@@ -224,7 +224,7 @@ function restoreTests(name: string, factory: StateBackendFactory): void {
   });
 
   test(`${name}: state that is declared while a snapshot runs is in it once, as it was restored [41] [47]`, async () => {
-    const rig = new BackendRig(factory);
+    await using rig = new BackendRig(factory);
     await using backend = await rig.open();
     fill(backend, 1);
     const expected = read(backend);
@@ -240,7 +240,7 @@ function restoreTests(name: string, factory: StateBackendFactory): void {
   });
 
   test(`${name}: files may go once open() has ended, and none stays open [48]`, async () => {
-    const rig = new BackendRig(factory);
+    await using rig = new BackendRig(factory);
     await using backend = await rig.open();
     fill(backend, 1);
     const handle = await rig.snapshot(backend);
@@ -251,7 +251,7 @@ function restoreTests(name: string, factory: StateBackendFactory): void {
   });
 
   test(`${name}: states keep their ids and may be declared in another order [51]`, async () => {
-    const rig = new BackendRig(factory);
+    await using rig = new BackendRig(factory);
     await using backend = await rig.open();
     fill(backend, 1);
     const expected = read(backend);
@@ -266,7 +266,7 @@ function restoreTests(name: string, factory: StateBackendFactory): void {
   });
 
   test(`${name}: a restored list goes on in order`, async () => {
-    const rig = new BackendRig(factory);
+    await using rig = new BackendRig(factory);
     await using backend = await rig.open();
     backend.setCurrentKey("a");
     for (let i = 0; i < 300; i++) backend.state(ITEMS).add(i);
@@ -279,7 +279,7 @@ function restoreTests(name: string, factory: StateBackendFactory): void {
   });
 
   test(`${name}: files that go inline restore as well [56]`, async () => {
-    const rig = new BackendRig(factory, { inlineBelowBytes: 1_000_000 });
+    await using rig = new BackendRig(factory, { inlineBelowBytes: 1_000_000 });
     await using backend = await rig.open();
     fill(backend, 1);
     const handle = await rig.snapshot(backend);

@@ -53,7 +53,8 @@ export function keyedStateSuite(name: string, factory: StateBackendFactory): voi
 
 function valueTests(name: string, factory: StateBackendFactory): void {
   test(`${name}: value() yields the default, else null, before any write [1]`, async () => {
-    await using backend = await new BackendRig(factory).open();
+    await using rig = new BackendRig(factory);
+    await using backend = await rig.open();
     backend.setCurrentKey("a");
     equal(backend.state(COUNT).value(), 0);
     equal(backend.state(NAME).value(), null);
@@ -61,7 +62,8 @@ function valueTests(name: string, factory: StateBackendFactory): void {
   });
 
   test(`${name}: value() returns what update() stored, for this key only [2]`, async () => {
-    await using backend = await new BackendRig(factory).open();
+    await using rig = new BackendRig(factory);
+    await using backend = await rig.open();
     const count = backend.state(COUNT);
     backend.setCurrentKey("a");
     count.update(7);
@@ -73,7 +75,8 @@ function valueTests(name: string, factory: StateBackendFactory): void {
   });
 
   test(`${name}: update(null) is clear(): the default is back and nothing is stored [3] [4]`, async () => {
-    await using backend = await new BackendRig(factory).open();
+    await using rig = new BackendRig(factory);
+    await using backend = await rig.open();
     const named = backend.state(NAME);
     const count = backend.state(COUNT);
     backend.setCurrentKey("a");
@@ -87,7 +90,8 @@ function valueTests(name: string, factory: StateBackendFactory): void {
   });
 
   test(`${name}: two reads of a mutable default are equal and distinct [5]`, async () => {
-    await using backend = await new BackendRig(factory).open();
+    await using rig = new BackendRig(factory);
+    await using backend = await rig.open();
     const state = backend.state(valueState<{ n: number[] }>("o", { default: { n: [1] } }));
     backend.setCurrentKey("a");
     const first = state.value();
@@ -99,7 +103,7 @@ function valueTests(name: string, factory: StateBackendFactory): void {
   });
 
   test(`${name}: value states with different names do not see each other, also after a restore [6]`, async () => {
-    const rig = new BackendRig(factory);
+    await using rig = new BackendRig(factory);
     const left = valueState<number>("left");
     const right = valueState<number>("right");
     await using backend = await rig.open();
@@ -113,7 +117,8 @@ function valueTests(name: string, factory: StateBackendFactory): void {
   });
 
   test(`${name}: values that the serializer refuses are refused by update() [35]`, async () => {
-    await using backend = await new BackendRig(factory).open();
+    await using rig = new BackendRig(factory);
+    await using backend = await rig.open();
     backend.setCurrentKey("a");
     const typed = backend.state(valueState<number>("typed", { serializer: f64 }));
     throws(() => typed.update("x" as unknown as number), /typed/);
@@ -126,7 +131,8 @@ function valueTests(name: string, factory: StateBackendFactory): void {
 
 function listTests(name: string, factory: StateBackendFactory): void {
   test(`${name}: a list without elements is empty, and stays absent after empty writes [7] [8]`, async () => {
-    await using backend = await new BackendRig(factory).open();
+    await using rig = new BackendRig(factory);
+    await using backend = await rig.open();
     const items = backend.state(ITEMS);
     backend.setCurrentKey("a");
     deepEqual(items.get(), []);
@@ -141,7 +147,8 @@ function listTests(name: string, factory: StateBackendFactory): void {
   });
 
   test(`${name}: a list keeps order and duplicates; update replaces, clear forgets [8] [9]`, async () => {
-    await using backend = await new BackendRig(factory).open();
+    await using rig = new BackendRig(factory);
+    await using backend = await rig.open();
     const items = backend.state(ITEMS);
     backend.setCurrentKey("a");
     items.add(2);
@@ -156,7 +163,8 @@ function listTests(name: string, factory: StateBackendFactory): void {
   });
 
   test(`${name}: null in a list is refused and changes nothing [10]`, async () => {
-    await using backend = await new BackendRig(factory).open();
+    await using rig = new BackendRig(factory);
+    await using backend = await rig.open();
     const items = backend.state(ITEMS);
     const none = null as unknown as number; // what a caller without types may pass
     const noList = null as unknown as number[]; // likewise
@@ -173,7 +181,8 @@ function listTests(name: string, factory: StateBackendFactory): void {
 
 function foldingTests(name: string, factory: StateBackendFactory): void {
   test(`${name}: a reducing state folds [11]`, async () => {
-    await using backend = await new BackendRig(factory).open();
+    await using rig = new BackendRig(factory);
+    await using backend = await rig.open();
     const sum = backend.state(SUM);
     backend.setCurrentKey("a");
     equal(sum.get(), null);
@@ -187,7 +196,8 @@ function foldingTests(name: string, factory: StateBackendFactory): void {
   });
 
   test(`${name}: an aggregating state gives the same for accumulators that change and that do not [12]`, async () => {
-    await using backend = await new BackendRig(factory).open();
+    await using rig = new BackendRig(factory);
+    await using backend = await rig.open();
     const states = [
       backend.state(aggregatingState("mutable", MUTABLE)),
       backend.state(aggregatingState("immutable", IMMUTABLE)),
@@ -207,7 +217,8 @@ function foldingTests(name: string, factory: StateBackendFactory): void {
 
 function mapTests(name: string, factory: StateBackendFactory): void {
   test(`${name}: a map sets, gets, has, deletes and sets all [13]`, async () => {
-    await using backend = await new BackendRig(factory).open();
+    await using rig = new BackendRig(factory);
+    await using backend = await rig.open();
     const cells = backend.state(CELLS);
     backend.setCurrentKey("a");
     equal(cells.get("x"), undefined);
@@ -222,7 +233,8 @@ function mapTests(name: string, factory: StateBackendFactory): void {
   });
 
   test(`${name}: iterators of an empty map are empty [14]`, async () => {
-    await using backend = await new BackendRig(factory).open();
+    await using rig = new BackendRig(factory);
+    await using backend = await rig.open();
     const cells = backend.state(CELLS);
     backend.setCurrentKey("a");
     deepEqual([...cells], []);
@@ -230,7 +242,8 @@ function mapTests(name: string, factory: StateBackendFactory): void {
   });
 
   test(`${name}: isEmpty tells whether one of 1024 entries is left [15]`, async () => {
-    await using backend = await new BackendRig(factory).open();
+    await using rig = new BackendRig(factory);
+    await using backend = await rig.open();
     const cells = backend.state(CELLS);
     backend.setCurrentKey("a");
     equal(cells.isEmpty(), true);
@@ -244,7 +257,8 @@ function mapTests(name: string, factory: StateBackendFactory): void {
   });
 
   test(`${name}: 4096 entries are visited once while they are deleted, set and added [16] [17]`, async () => {
-    await using backend = await new BackendRig(factory).open();
+    await using rig = new BackendRig(factory);
+    await using backend = await rig.open();
     const cells = backend.state(CELLS);
     backend.setCurrentKey("a");
     for (let i = 0; i < 4096; i++) cells.set(`${i}`, i);
@@ -262,7 +276,8 @@ function mapTests(name: string, factory: StateBackendFactory): void {
   });
 
   test(`${name}: entries compare by content, also those of two maps [18]`, async () => {
-    await using backend = await new BackendRig(factory).open();
+    await using rig = new BackendRig(factory);
+    await using backend = await rig.open();
     const left = backend.state(mapState<string, { n: number }>("left"));
     const right = backend.state(mapState<string, { n: number }>("right"));
     backend.setCurrentKey("a");
@@ -272,7 +287,7 @@ function mapTests(name: string, factory: StateBackendFactory): void {
   });
 
   test(`${name}: key "1" with map key "11" is not key "11" with map key "1", also after a restore [19]`, async () => {
-    const rig = new BackendRig(factory);
+    await using rig = new BackendRig(factory);
     await using backend = await rig.open();
     backend.setCurrentKey("1");
     backend.state(CELLS).set("11", 1);
@@ -288,7 +303,7 @@ function mapTests(name: string, factory: StateBackendFactory): void {
   });
 
   test(`${name}: map keys follow the rules of keys`, async () => {
-    const rig = new BackendRig(factory);
+    await using rig = new BackendRig(factory);
     await using backend = await rig.open();
     const cells = backend.state(mapState<unknown, number>("any"));
     backend.setCurrentKey("a");
@@ -307,7 +322,8 @@ function mapTests(name: string, factory: StateBackendFactory): void {
 
 function addressTests(name: string, factory: StateBackendFactory): void {
   test(`${name}: entryCount counts (key, namespace, state), whatever is in them [20] [21]`, async () => {
-    await using backend = await new BackendRig(factory).open();
+    await using rig = new BackendRig(factory);
+    await using backend = await rig.open();
     const states = [backend.state(ITEMS), backend.state(SUM), backend.state(aggregatingState("mean", MUTABLE))];
     const cells = backend.state(CELLS);
     equal(backend.entryCount, 0);
@@ -325,7 +341,8 @@ function addressTests(name: string, factory: StateBackendFactory): void {
   });
 
   test(`${name}: a key has independent values in its namespaces; null is none [22]`, async () => {
-    await using backend = await new BackendRig(factory).open();
+    await using rig = new BackendRig(factory);
+    await using backend = await rig.open();
     const count = backend.state(COUNT);
     backend.setCurrentKey("a");
     count.update(1);
@@ -342,7 +359,7 @@ function addressTests(name: string, factory: StateBackendFactory): void {
   });
 
   test(`${name}: every kind of key keeps its own value`, async () => {
-    const rig = new BackendRig(factory);
+    await using rig = new BackendRig(factory);
     await using backend = await rig.open();
     const keys = ["1", 1, 1n, true, "true", Uint8Array.of(1), [1], ["1"], [[1]], "", 0, -1.5, "é\ud800", 2 ** 40];
     const write = backend.state(COUNT);
@@ -365,7 +382,8 @@ function addressTests(name: string, factory: StateBackendFactory): void {
   });
 
   test(`${name}: state and currentKey() are refused before a key is set [28]`, async () => {
-    await using backend = await new BackendRig(factory).open();
+    await using rig = new BackendRig(factory);
+    await using backend = await rig.open();
     throws(() => backend.state(COUNT).value(), /no key is set/);
     throws(() => backend.state(ITEMS).add(1), /no key is set/);
     throws(() => backend.state(CELLS).set("x", 1), /no key is set/);
@@ -375,7 +393,8 @@ function addressTests(name: string, factory: StateBackendFactory): void {
   });
 
   test(`${name}: storesBytes tells whether values may be reused [29]`, async () => {
-    await using backend = await new BackendRig(factory).open();
+    await using rig = new BackendRig(factory);
+    await using backend = await rig.open();
     const value = { n: 1 };
     const state = backend.state(valueState<{ n: number }>("o"));
     backend.setCurrentKey("a");
@@ -385,7 +404,8 @@ function addressTests(name: string, factory: StateBackendFactory): void {
   });
 
   test(`${name}: the same name is the same state; another kind or serializer is an error [36]`, async () => {
-    await using backend = await new BackendRig(factory).open();
+    await using rig = new BackendRig(factory);
+    await using backend = await rig.open();
     const first = backend.state(COUNT);
     const second = backend.state(COUNT);
     backend.setCurrentKey("a");
@@ -410,7 +430,8 @@ function mergeTests(name: string, factory: StateBackendFactory): void {
   ];
 
   test(`${name}: merging list namespaces moves all elements to the target [30] [33]`, async () => {
-    await using backend = await new BackendRig(factory).open();
+    await using rig = new BackendRig(factory);
+    await using backend = await rig.open();
     const items = backend.state(ITEMS);
     cases.forEach((spread, key) => {
       backend.setCurrentKey(key);
@@ -431,7 +452,8 @@ function mergeTests(name: string, factory: StateBackendFactory): void {
   });
 
   test(`${name}: merging reducing and aggregating namespaces folds into the target [31] [32] [33]`, async () => {
-    await using backend = await new BackendRig(factory).open();
+    await using rig = new BackendRig(factory);
+    await using backend = await rig.open();
     const sum = backend.state(SUM);
     const means = [
       backend.state(aggregatingState("mutable", MUTABLE)),

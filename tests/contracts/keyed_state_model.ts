@@ -224,7 +224,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 
 /** Runs one history; each snapshot is restored elsewhere and compared. */
 async function play(factory: StateBackendFactory, steps: readonly Step[], incremental: boolean): Promise<void> {
-  const rig = new BackendRig(factory);
+  await using rig = new BackendRig(factory);
   const model = new Model();
   let backends = [await rig.open([], { maxParallelism: MAX, keyGroups: { start: 0, end: MAX - 1 }, incremental })];
   let checkpoint = 0;
@@ -238,6 +238,9 @@ async function play(factory: StateBackendFactory, steps: readonly Step[], increm
       opened.push(await rig.open(handles, { maxParallelism: MAX, keyGroups, incremental }));
     }
     return opened;
+  };
+  const closeAll = async (opened: readonly StateBackend[]): Promise<void> => {
+    for (const backend of opened) await backend.close();
   };
   const snapshotAll = async (full: boolean, during: readonly Write[]): Promise<(KeyedStateHandle | null)[]> => {
     checkpoint++;
@@ -253,7 +256,9 @@ async function play(factory: StateBackendFactory, steps: readonly Step[], increm
       apply(each.write, model, backends);
     } else if (each.step === "restore") {
       const expected = model.image();
-      backends = await reopen(await snapshotAll(false, []), each.parallelism);
+      const handles = await snapshotAll(false, []);
+      await closeAll(backends);
+      backends = await reopen(handles, each.parallelism);
       deepEqual(imageOf(backends), expected);
     } else {
       const expected = model.image();
@@ -262,7 +267,9 @@ async function play(factory: StateBackendFactory, steps: readonly Step[], increm
         if (each.fate === "confirm") backend.confirm(checkpoint);
         if (each.fate === "abort") backend.abort(checkpoint);
       }
-      deepEqual(imageOf(await reopen(handles, 1)), expected);
+      const restored = await reopen(handles, 1);
+      deepEqual(imageOf(restored), expected);
+      await closeAll(restored);
     }
   }
   deepEqual(imageOf(backends), model.image());
