@@ -6,9 +6,19 @@
  *
  * @module
  */
+import {
+  listEmbeddedOptions,
+  LMDB_EMBEDDED_OPTIONS,
+  LSM_EMBEDDED_OPTIONS,
+  MANAGED_MEMORY,
+  TASK_SLOTS,
+} from "../backends/embedded/options.ts";
+import { LSM_OPTIONS } from "../backends/lsm/options.ts";
 import { CHECKPOINT_OPTIONS } from "../checkpoint/options.ts";
 import type { AnyOption, RefusedKeys } from "../core/config.ts";
 import { RUNTIME_OPTIONS } from "../runtime/options.ts";
+import { TIMER_OPTIONS } from "../timers/options.ts";
+import { REFUSED_ROCKSDB_KEYS } from "./refused_rocksdb_keys.ts";
 
 /** Options that belong together on the reference page. */
 export interface OptionGroup {
@@ -22,13 +32,16 @@ export interface OptionGroup {
 export const OPTION_GROUPS: readonly OptionGroup[] = [
   { title: "Job", options: RUNTIME_OPTIONS },
   { title: "Checkpoints", options: CHECKPOINT_OPTIONS },
+  { title: "Timers", options: TIMER_OPTIONS },
+  { title: "Memory of state on disk", options: [MANAGED_MEMORY, TASK_SLOTS] },
+  { title: "State backend lsm", options: [...listEmbeddedOptions(LSM_EMBEDDED_OPTIONS), ...LSM_OPTIONS] },
+  { title: "State backend lmdb", options: listEmbeddedOptions(LMDB_EMBEDDED_OPTIONS) },
 ];
 
 /** Every option. */
 export const KNOWN_OPTIONS: readonly AnyOption[] = OPTION_GROUPS.flatMap(({ options }) => options);
 
 const UNALIGNED = "unaligned checkpoints come in a later version";
-const EMBEDDED = "the embedded backends come in a later version";
 const LOCAL = "local recovery comes in a later version";
 const CHANGELOG = "the changelog backend comes in a later version";
 const HTTP = "the HTTP API comes in a later version";
@@ -68,10 +81,19 @@ export const REFUSED_KEYS: readonly RefusedKeys[] = [
   },
   { keyPattern: "pipeline.object-reuse", reason: "chained operators always share objects; remove the option" },
   { keyPattern: "execution.buffer-timeout.enabled", reason: "set execution.buffer-timeout.interval instead" },
-  { keyPattern: "state.backend.rocksdb.*", reason: EMBEDDED },
-  { keyPattern: "state.backend.forst.*", reason: EMBEDDED },
-  { keyPattern: "timer-service.factory", reason: EMBEDDED },
-  { keyPattern: "taskmanager.memory.managed.*", reason: EMBEDDED },
+  ...REFUSED_ROCKSDB_KEYS,
+  {
+    keyPattern: "state.backend.forst.*",
+    reason: "state in a remote store does not exist here; use state.backend.lsm.*",
+  },
+  {
+    keyPattern: "taskmanager.memory.managed.fraction",
+    reason: "Weir does not size the process; set taskmanager.memory.managed.size",
+  },
+  {
+    keyPattern: "taskmanager.memory.managed.consumer-weights",
+    reason: "state on disk is all that has managed memory; remove the option",
+  },
   { keyPattern: "state.backend.changelog.*", reason: CHANGELOG },
   { keyPattern: "state.changelog.*", reason: CHANGELOG },
   { keyPattern: "dstl.*", reason: CHANGELOG },
@@ -82,9 +104,8 @@ export const REFUSED_KEYS: readonly RefusedKeys[] = [
   { keyPattern: "metrics.*", reason: "metric reporters come in a later version" },
   { keyPattern: "high-availability*", reason: "running on several machines comes in a later version" },
   { keyPattern: "heartbeat.*", reason: "running on several machines comes in a later version" },
-  { keyPattern: "taskmanager.numberOfTaskSlots", reason: "the parallelism decides; set parallelism.default" },
   { keyPattern: "jobmanager.execution.failover-strategy", reason: "a failure always restarts the whole job" },
   { keyPattern: "jobmanager.*", reason: NO_JVM },
-  { keyPattern: "taskmanager.*", reason: NO_JVM },
+  { keyPattern: "taskmanager.*", reason: `but for the keys above: ${NO_JVM}` },
   { keyPattern: "env.java.*", reason: NO_JVM },
 ];

@@ -24,6 +24,12 @@ export function processEnvironment(): Readonly<Record<string, string | undefined
   return isGranted({ name: "env" }) ? { ...process.env } : undefined;
 }
 
+/** Folder for temporary files. */
+export function temporaryDirectory(): string {
+  const { TMPDIR, TMP, TEMP } = processEnvironment() ?? {};
+  return TMPDIR || TMP || TEMP || "/tmp";
+}
+
 /** Reads a file, but gives null for one that is not mandatory when the user would have to be asked for a permission. */
 export function readConfigurationFileWith(
   readFile: (path: string) => Promise<Uint8Array>,

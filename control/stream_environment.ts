@@ -8,9 +8,9 @@
  * @module
  */
 import { getLogger } from "@logtape/logtape";
-import { heapBackendFactory } from "../backends/heap/heap_backend.ts";
 import type { StateBackendFactory } from "../core/backend.ts";
 import { Job } from "../runtime/job.ts";
+import { largestParallelism } from "../runtime/job_graph.ts";
 import type { JobPorts } from "../runtime/job_ports.ts";
 import { jobSettings } from "../runtime/job_settings.ts";
 import type { JobResult } from "../runtime/job_progress.ts";
@@ -19,6 +19,7 @@ import type { RestartSettings } from "../runtime/restart_strategy.ts";
 import { systemClock, systemRandom } from "../runtime/system_clock.ts";
 import { systemFileSystem } from "../runtime/system_file_system.ts";
 import { systemJobLock } from "../runtime/system_job_lock.ts";
+import { isBackendChoice, type StateBackendChoice } from "./backend_choice.ts";
 import { type CommandLine, readCommandLine } from "./command_line.ts";
 import { loadConfiguration, type LoadedConfiguration, skippedText } from "./config_sources.ts";
 import { showLog } from "./log_display.ts";
@@ -35,9 +36,13 @@ import { commandLineOfProcess, configurationOfProcess } from "./process_start.ts
 import type { ScriptArguments, ScriptOptions } from "./script_options.ts";
 import { watchJob } from "./terminal.ts";
 import { markJobFailure, tellUncaughtFailures } from "./uncaught_failures.ts";
-import { asUsage } from "./usage_error.ts";
+import { createStateBackendFactory } from "./state_backends.ts";
+import { asUsage, asUsageLater } from "./usage_error.ts";
 
 const log = getLogger(["weir", "control"]);
+
+/** The ports of a job, before it is known which backend it has. */
+type OuterPorts = Omit<JobPorts, "backendFactory"> & Partial<Pick<JobPorts, "backendFactory">>;
 
 /** What an environment is made with. */
 export interface EnvironmentOptions<S extends ScriptOptions> {
@@ -45,8 +50,8 @@ export interface EnvironmentOptions<S extends ScriptOptions> {
   readonly args?: S;
   /** Options set in code, by key; they win over command line, environment and file. */
   readonly config?: Readonly<Record<string, string | number | boolean>>;
-  /** Makes the state backends; wins over `state.backend.type`. */
-  readonly stateBackend?: StateBackendFactory;
+  /** Where keyed state lives; wins over `state.backend.type`. `lsmBackend(…)`, `lmdbBackend(…)`, or one of your own. */
+  readonly stateBackend?: StateBackendChoice | StateBackendFactory;
   /** Wins over `restart-strategy.*`. */
   readonly restart?: RestartSettings;
   /** Arguments instead of the process's. An empty array: none. */
@@ -121,7 +126,7 @@ export class StreamEnvironment<S extends ScriptOptions = Record<never, never>> e
     // Before the start, which has things to say.
     const restoreLog = await showLog(screen);
     try {
-      const job = this.#start(jobName, ports, loaded);
+      const job = await this.#start(jobName, ports, loaded);
       job.result.catch(markJobFailure);
       setExitCode(
         await watchJob(job, {
@@ -150,20 +155,34 @@ export class StreamEnvironment<S extends ScriptOptions = Record<never, never>> e
       environment: processEnvironment(),
       readFile: readConfigurationFileWith((path) => ports.fileSystem.readFile(path)),
     });
-    return this.#start(jobName, ports, loaded);
+    return await this.#start(jobName, ports, loaded);
   }
 
-  #start(jobName: string, ports: JobPorts, { configuration, skipped }: LoadedConfiguration): Job {
-    const skippedPlaces = skippedText(skipped);
+  async #start(jobName: string, ports: OuterPorts, loaded: LoadedConfiguration): Promise<Job> {
+    const skippedPlaces = skippedText(loaded.skipped);
     if (skippedPlaces !== null) log.info("{skippedPlaces}", { skippedPlaces });
-    return asUsage(() => {
-      const settings = jobSettings(jobName, configuration);
-      const { restart = settings.restart } = this.#options;
-      return Job.start(this.graph, { ...settings, restart }, ports, configuration.notices);
+    const { stateBackend } = this.#options;
+    const isChoice = stateBackend !== undefined && isBackendChoice(stateBackend);
+    const configuration = isChoice
+      ? loaded.configuration.with(stateBackend.entries, stateBackend.origin)
+      : loaded.configuration;
+    const own = ports.backendFactory ?? (isChoice ? undefined : stateBackend);
+    const settings = asUsage(() => {
+      const read = jobSettings(jobName, configuration, own?.name);
+      return { ...read, restart: this.#options.restart ?? read.restart };
     });
+    const backendFactory = own ?? await asUsageLater(
+      createStateBackendFactory(configuration, { ...ports, slots: () => largestParallelism(this.graph, settings) }),
+    );
+    try {
+      return asUsage(() => Job.start(this.graph, settings, { ...ports, backendFactory }, configuration.notices));
+    } catch (error) {
+      await backendFactory.close?.();
+      throw error;
+    }
   }
 
-  #configurationSources(ports: JobPorts): Parameters<typeof configurationOfProcess>[0] {
+  #configurationSources(ports: OuterPorts): Parameters<typeof configurationOfProcess>[0] {
     return {
       commandLine: this.#commandLine,
       code: this.#options.config ?? {},
@@ -171,13 +190,12 @@ export class StreamEnvironment<S extends ScriptOptions = Record<never, never>> e
     };
   }
 
-  #ports(): JobPorts {
+  #ports(): OuterPorts {
     return {
       clock: systemClock,
       random: systemRandom,
       fileSystem: systemFileSystem,
       jobLock: systemJobLock,
-      backendFactory: this.#options.stateBackend ?? heapBackendFactory,
       ...this.#options.ports,
     };
   }

@@ -28,10 +28,20 @@ export function asUsage<T>(read: () => T): T {
   try {
     return read();
   } catch (error) {
-    const isWrongInput = error instanceof RangeError || (error instanceof StreamError && error.kind === "invalid");
-    if (isWrongInput && !(error instanceof UsageError)) {
-      throw new UsageError(error.message, { cause: error });
-    }
-    throw error;
+    throw usageErrorOf(error);
   }
+}
+
+/** As {@link asUsage}, for what takes time. */
+export async function asUsageLater<T>(reading: Promise<T>): Promise<T> {
+  try {
+    return await reading;
+  } catch (error) {
+    throw usageErrorOf(error);
+  }
+}
+
+function usageErrorOf(error: unknown): unknown {
+  const isWrongInput = error instanceof RangeError || (error instanceof StreamError && error.kind === "invalid");
+  return isWrongInput && !(error instanceof UsageError) ? new UsageError(error.message, { cause: error }) : error;
 }

@@ -63,6 +63,8 @@ export interface StateBackendFactory {
   readonly name: string;
   /** Makes the backend of one operator subtask; `open` is called next. */
   create(context: StateBackendContext): StateBackend;
+  /** Called once, when the job has ended and every backend is closed: removes what the factory itself has made. */
+  close?(): Promise<void>;
 }
 
 /** What a snapshot is taken for. */

@@ -210,6 +210,7 @@ export class Job {
       throw error;
     } finally {
       endSampling();
+      await this.ports.backendFactory.close?.().catch((cause) => logClosing(cause));
       await lock?.release();
     }
   }

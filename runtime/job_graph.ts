@@ -94,6 +94,11 @@ export function buildJobGraph(graph: StreamGraph, settings: JobGraphSettings): J
   return { vertices: [...vertices.values()], edges };
 }
 
+/** Of all nodes: as many slots does the job need. */
+export function largestParallelism(graph: StreamGraph, settings: JobGraphSettings): number {
+  return Math.max(1, ...resolveParallelism(graph, settings.parallelism).values());
+}
+
 function resolveParallelism(graph: StreamGraph, jobParallelism: number): Map<StreamNode, number> {
   const resolved = new Map<StreamNode, number>();
   for (const node of graph.nodes) {

@@ -24,7 +24,7 @@ export type RestartStrategyKind = "none" | "fixed-delay" | "failure-rate" | "exp
 export type ClaimMode = "NO_CLAIM";
 
 /** State backends that exist. */
-export type StateBackendKind = "hashmap";
+export type StateBackendKind = "hashmap" | "lsm" | "lmdb";
 
 /** Name of the job; the argument of `execute()` when unset. */
 export const PIPELINE_NAME: ConfigOption<string | undefined> = stringOption("pipeline.name", {
@@ -179,19 +179,20 @@ export const EXPONENTIAL_DELAY_ATTEMPTS: ConfigOption<number> = intOption(
 );
 
 /** Where keyed state lives. */
-export const STATE_BACKEND: ConfigOption<StateBackendKind> = enumOption("state.backend.type", ["hashmap"], {
-  default: "hashmap",
-  oldNames: ["state.backend"],
-  oldValues: { jobmanager: "hashmap", filesystem: "hashmap", heap: "hashmap" },
-  refusedValues: {
-    rocksdb: "the embedded backends come in a later version",
-    forst: "the embedded backends come in a later version",
-    lsm: "the embedded backends come in a later version",
-    lmdb: "the embedded backends come in a later version",
+export const STATE_BACKEND: ConfigOption<StateBackendKind> = enumOption(
+  "state.backend.type",
+  ["hashmap", "lsm", "lmdb"],
+  {
+    default: "hashmap",
+    oldNames: ["state.backend"],
+    oldValues: { jobmanager: "hashmap", filesystem: "hashmap", heap: "hashmap", rocksdb: "lsm" },
+    refusedValues: { forst: "state in a remote store does not exist here; lsm keeps it on a local disk" },
+    description:
+      "Where keyed state lives: `hashmap` keeps live objects on the heap; `lsm` and `lmdb` keep bytes on disk, with a " +
+      "bounded part of them in memory: `lsm` in sorted files (also spelled `rocksdb`), `lmdb` in a tree, which needs " +
+      "a native add-on. `jobmanager` and `filesystem` of earlier Flink versions mean `hashmap`.",
   },
-  description: "Where keyed state lives: `hashmap` keeps live objects on the heap. " +
-    "`jobmanager` and `filesystem` of earlier Flink versions mean the same.",
-});
+);
 
 /** `latest`, or the path of a checkpoint; undefined starts with empty state. */
 export const RECOVERY_PATH: ConfigOption<string | undefined> = stringOption("execution.state-recovery.path", {

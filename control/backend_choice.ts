@@ -1,0 +1,150 @@
+/**
+ * What a script says about a backend on disk: which one, and its options. Nothing of the backend is loaded here.
+ *
+ * Called by: pipeline scripts, through `mod.ts`; control/stream_environment.ts.
+ * Calls: the options of backends/ and timers/.
+ *
+ * @module
+ */
+import { type EmbeddedOptions, LMDB_EMBEDDED_OPTIONS, LSM_EMBEDDED_OPTIONS } from "../backends/embedded/options.ts";
+import {
+  LSM_BLOCK_SIZE,
+  LSM_BLOOM_BITS,
+  LSM_BLOOM_FILTER,
+  LSM_COMPRESSION,
+  LSM_FILE_SIZE,
+  LSM_LEVEL_SIZE,
+  LSM_PROFILE,
+  LSM_WRITE_BUFFER_SIZE,
+  type LsmProfileName,
+  NATIVE_METRICS,
+  type RunCompression,
+} from "../backends/lsm/options.ts";
+import type { StateBackendFactory } from "../core/backend.ts";
+import { STATE_BACKEND } from "../runtime/options.ts";
+import { type TimerQueueKind, TIMERS_OF_BACKEND } from "../timers/options.ts";
+
+/** What the backends on disk have in common. What is not set here comes from the configuration. */
+export interface EmbeddedBackendSettings {
+  /** Memory of each slot, bytes or a size such as "64 mb": write buffers, cached blocks, indexes. Default 128 MiB. */
+  readonly memoryPerSlot?: number | string;
+  /** Share of it that write buffers have, between 0 and 1. Default 0.5. */
+  readonly writeBufferRatio?: number;
+  /** Share of the block cache that is kept for indexes and filters, between 0 and 1. Default 0.1. */
+  readonly highPriorityPoolRatio?: number;
+  /** Folders for working files, absolute; the first that can be written to is used. Default: that for temporary files. */
+  readonly directories?: string | readonly string[];
+  /** Whether timers are kept in the store or in memory. Default "embedded". */
+  readonly timers?: TimerQueueKind;
+  /** How many of the earliest timers of each key group are in memory as well. Default 128. */
+  readonly timerCacheSize?: number;
+}
+
+/** Settings of {@link lsmBackend}; docs/configuration.md says more about each. */
+export interface LsmBackendSettings extends EmbeddedBackendSettings {
+  /** Values for several of the others; those that are set win. */
+  readonly profile?: LsmProfileName;
+  /** Size of a block, bytes or a size such as "4 kb". */
+  readonly blockSize?: number | string;
+  /** Bits of bloom filter for each key; 0 = no filters. Default 10. */
+  readonly bloomBitsPerKey?: number;
+  /** Default "none". */
+  readonly compression?: RunCompression;
+  /** Size at which a write buffer is written to a file. Default 64 MiB. */
+  readonly writeBufferSize?: number | string;
+  /** Size of the first level. Default 256 MiB. */
+  readonly levelSize?: number | string;
+  /** Size of a file. Default 64 MiB. */
+  readonly fileSize?: number | string;
+  /** Names of the native metrics to report, "block-cache-usage" for example. */
+  readonly metrics?: readonly string[];
+}
+
+/** A backend of Weir's own with its options, loaded when a job begins. Made by {@link lsmBackend} and {@link lmdbBackend}. */
+export interface StateBackendChoice {
+  /** How the choice is called in messages. */
+  readonly origin: string;
+  /** Options by key; those that are undefined are not set. */
+  readonly entries: Readonly<Record<string, unknown>>;
+}
+
+/** Whether it is a choice that has to be loaded, not a factory. */
+export function isBackendChoice(backend: StateBackendFactory | StateBackendChoice): backend is StateBackendChoice {
+  return "entries" in backend;
+}
+
+/**
+ * Keeps state on disk in sorted files, with a bounded part of it in memory; for state that does not fit in memory.
+ *
+ * @throws {RangeError} For a metric that does not exist. Other settings are checked when the job starts.
+ *
+ * @example
+ * ```ts
+ * import { lsmBackend, StreamEnvironment } from "../mod.ts";
+ *
+ * const env = StreamEnvironment.create({ argv: [], stateBackend: lsmBackend({ memoryPerSlot: "64 mb" }) });
+ * ```
+ */
+export function lsmBackend(settings: LsmBackendSettings = {}): StateBackendChoice {
+  const { bloomBitsPerKey, metrics = [] } = settings;
+  const hasFilter = bloomBitsPerKey === undefined ? undefined : bloomBitsPerKey !== 0;
+  return {
+    origin: "lsmBackend()",
+    entries: {
+      [STATE_BACKEND.key]: "lsm",
+      ...commonEntries("lsm", LSM_EMBEDDED_OPTIONS, settings),
+      [LSM_PROFILE.key]: settings.profile,
+      [LSM_BLOCK_SIZE.key]: settings.blockSize,
+      [LSM_BLOOM_FILTER.key]: hasFilter,
+      [LSM_BLOOM_BITS.key]: hasFilter === false ? undefined : bloomBitsPerKey,
+      [LSM_COMPRESSION.key]: settings.compression,
+      [LSM_WRITE_BUFFER_SIZE.key]: settings.writeBufferSize,
+      [LSM_LEVEL_SIZE.key]: settings.levelSize,
+      [LSM_FILE_SIZE.key]: settings.fileSize,
+      ...Object.fromEntries(metrics.map((name) => [metricKey(name), true])),
+    },
+  };
+}
+
+/**
+ * Keeps state on disk in a B+tree (LMDB, a native add-on), with a bounded part of it in memory; for state that is read
+ * much more often than it is written. Deno needs `--allow-ffi` for it.
+ *
+ * Settings are checked when the job starts.
+ *
+ * @example
+ * ```ts
+ * import { lmdbBackend, StreamEnvironment } from "../mod.ts";
+ *
+ * const env = StreamEnvironment.create({ argv: [], stateBackend: lmdbBackend({ timers: "heap" }) });
+ * ```
+ */
+export function lmdbBackend(settings: EmbeddedBackendSettings = {}): StateBackendChoice {
+  return {
+    origin: "lmdbBackend()",
+    entries: { [STATE_BACKEND.key]: "lmdb", ...commonEntries("lmdb", LMDB_EMBEDDED_OPTIONS, settings) },
+  };
+}
+
+function commonEntries(name: string, options: EmbeddedOptions, settings: EmbeddedBackendSettings) {
+  const timers = TIMERS_OF_BACKEND[name]!; // Both backends are there.
+  return {
+    [options.fixedPerSlot.key]: settings.memoryPerSlot,
+    [options.writeBufferRatio.key]: settings.writeBufferRatio,
+    [options.highPriorityPoolRatio.key]: settings.highPriorityPoolRatio,
+    [options.localDirectories.key]: settings.directories,
+    [timers.factory.key]: settings.timers,
+    [timers.cacheSize.key]: settings.timerCacheSize,
+  };
+}
+
+function metricKey(name: string): string {
+  const metric = NATIVE_METRICS.find((one) => one.name === name);
+  if (metric === undefined) {
+    const names = NATIVE_METRICS.map((one) => one.name).join(", ");
+    throw new RangeError(
+      `Cannot report metric "${name}" of the LSM backend: it does not exist, must be one of ${names}`,
+    );
+  }
+  return metric.isOn.key;
+}

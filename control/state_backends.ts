@@ -1,0 +1,60 @@
+/**
+ * Makes the factory of state backends that the configuration asks for. A backend is loaded when it is asked for, so
+ * that a job with its state on the heap loads nothing else.
+ *
+ * Called by: control/stream_environment.ts.
+ * Calls: backends/, by dynamic import; control/working_directory.ts.
+ *
+ * @module
+ */
+import { heapBackendFactory } from "../backends/heap/heap_backend.ts";
+import { LMDB_EMBEDDED_OPTIONS, LSM_EMBEDDED_OPTIONS, splitDirectories } from "../backends/embedded/options.ts";
+import { slotMemorySettings } from "../backends/embedded/memory_settings.ts";
+import type { RowStoreFactory } from "../backends/embedded/row_store.ts";
+import type { StateBackendFactory } from "../core/backend.ts";
+import type { Configuration } from "../core/config.ts";
+import { STATE_BACKEND } from "../runtime/options.ts";
+import { temporaryDirectory } from "./process_surroundings.ts";
+import { openWorkingDirectory, type WorkingDirectoryPorts } from "./working_directory.ts";
+
+/** What the factory is made for. */
+export interface BackendPorts extends WorkingDirectoryPorts {
+  /** Slots of the job: its largest parallelism. Not called for state on the heap. */
+  readonly slots: () => number;
+}
+
+/**
+ * The factory for `state.backend.type`; its `close` removes what it has made on disk.
+ *
+ * @throws {StreamError} If options do not go together, no folder can be written to, or a native add-on is missing.
+ */
+export async function createStateBackendFactory(
+  configuration: Configuration,
+  ports: BackendPorts,
+): Promise<StateBackendFactory> {
+  const type = configuration.get(STATE_BACKEND);
+  if (type === "hashmap") return heapBackendFactory;
+  const options = type === "lsm" ? LSM_EMBEDDED_OPTIONS : LMDB_EMBEDDED_OPTIONS;
+  const memory = slotMemorySettings(configuration, options, ports.slots());
+  const stores = await loadStores(type, configuration);
+  const [{ embeddedBackendFactory }, { firstUsableDirectory }] = await Promise.all([
+    import("../backends/embedded/embedded_backend_factory.ts"),
+    import("../backends/embedded/local_directory.ts"),
+  ]);
+  const parents = splitDirectories(configuration.get(options.localDirectories) ?? [temporaryDirectory()]);
+  const parent = await firstUsableDirectory(parents, { ...ports, key: options.localDirectories.key });
+  const folder = await openWorkingDirectory(parent, ports);
+  return { ...embeddedBackendFactory(stores, { memory, directory: folder.path }), close: () => folder.close() };
+}
+
+async function loadStores(type: "lsm" | "lmdb", configuration: Configuration): Promise<RowStoreFactory> {
+  if (type === "lmdb") {
+    const { lmdbRowStoreFactory } = await import("../backends/lmdb/lmdb_store.ts");
+    return lmdbRowStoreFactory();
+  }
+  const [{ lsmRowStoreFactory }, { configuredLsm }] = await Promise.all([
+    import("../backends/lsm/lsm_store.ts"),
+    import("../backends/lsm/configured_lsm.ts"),
+  ]);
+  return lsmRowStoreFactory(configuredLsm(configuration));
+}
