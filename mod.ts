@@ -206,7 +206,7 @@ export { type LsmBackendSettings } from "./control/backend_choice.ts";
 export { type StateBackendChoice } from "./control/backend_choice.ts";
 export { type LsmProfileName } from "./backends/lsm/options.ts";
 export { type RunCompression } from "./backends/lsm/options.ts";
-export { type TimerQueueKind } from "./timers/options.ts";
+export { type TimerQueueKind } from "./runtime/timer_options.ts";
 export { type OrderedRows } from "./core/ordered_rows.ts";
 export { type KeyContext } from "./core/state.ts";
 export { type MergingState } from "./core/state.ts";

@@ -2,7 +2,7 @@
  * What a script says about a backend on disk: which one, and its options. Nothing of the backend is loaded here.
  *
  * Called by: pipeline scripts, through `mod.ts`; control/stream_environment.ts.
- * Calls: the options of backends/ and timers/.
+ * Calls: the options of backends/ and runtime/timer_options.ts.
  *
  * @module
  */
@@ -22,7 +22,7 @@ import {
 } from "../backends/lsm/options.ts";
 import type { StateBackendFactory } from "../core/backend.ts";
 import { STATE_BACKEND } from "../runtime/options.ts";
-import { type TimerQueueKind, TIMERS_OF_BACKEND } from "../timers/options.ts";
+import { type TimerQueueKind, TIMERS_OF_BACKEND } from "../runtime/timer_options.ts";
 
 /** What the backends on disk have in common. What is not set here comes from the configuration. */
 export interface EmbeddedBackendSettings {

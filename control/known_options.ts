@@ -17,7 +17,7 @@ import { LSM_OPTIONS } from "../backends/lsm/options.ts";
 import { CHECKPOINT_OPTIONS } from "../checkpoint/options.ts";
 import type { AnyOption, RefusedKeys } from "../core/config.ts";
 import { RUNTIME_OPTIONS } from "../runtime/options.ts";
-import { TIMER_OPTIONS } from "../timers/options.ts";
+import { TIMER_OPTIONS } from "../runtime/timer_options.ts";
 import { REFUSED_ROCKSDB_KEYS } from "./refused_rocksdb_keys.ts";
 
 /** Options that belong together on the reference page. */

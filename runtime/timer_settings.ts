@@ -2,14 +2,14 @@
  * Decides where the timers of a job are kept. Pure.
  *
  * Called by: runtime/job_settings.ts.
- * Calls: timers/options.ts.
+ * Calls: runtime/timer_options.ts.
  *
  * @module
  */
 import type { Configuration } from "../core/config.ts";
 import { StreamError } from "../core/errors.ts";
 import { DEFAULT_TIMER_CACHE_SIZE } from "../timers/embedded_timer_queue.ts";
-import { type TimerQueueKind, TIMERS, TIMERS_OF_BACKEND } from "../timers/options.ts";
+import { type TimerQueueKind, TIMERS, TIMERS_OF_BACKEND } from "./timer_options.ts";
 
 /** Where timers are kept. */
 export interface TimerSettings {

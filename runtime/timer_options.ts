@@ -8,7 +8,7 @@
  */
 import type { AnyOption } from "../core/config.ts";
 import { type ConfigOption, enumOption, intOption } from "../core/config_option.ts";
-import { DEFAULT_TIMER_CACHE_SIZE } from "./embedded_timer_queue.ts";
+import { DEFAULT_TIMER_CACHE_SIZE } from "../timers/embedded_timer_queue.ts";
 
 /** Rows of the backend's store on disk, or objects in memory. */
 export type TimerQueueKind = "embedded" | "heap";
@@ -57,7 +57,7 @@ export const TIMERS_OF_BACKEND: Readonly<Record<string, TimerOptions>> = {
   lmdb: timerOptions("state.backend.lmdb.", [], ` ${PRECEDES}`),
 };
 
-/** Every option of this folder, in the order of the reference page. */
+/** Every option of timers, in the order of the reference page. */
 export const TIMER_OPTIONS: readonly AnyOption[] = [TIMERS, ...Object.values(TIMERS_OF_BACKEND)].flatMap((
   { factory, cacheSize },
 ) => [factory, cacheSize]);
