@@ -49,7 +49,7 @@ export async function createStateBackendFactory(
 
 async function loadStores(type: "lsm" | "lmdb", configuration: Configuration): Promise<RowStoreFactory> {
   if (type === "lmdb") {
-    const { lmdbRowStoreFactory } = await import("../backends/lmdb/lmdb_store.ts");
+    const { lmdbRowStoreFactory } = await import("../backends/lmdb/lmdb_store_factory.ts");
     return lmdbRowStoreFactory();
   }
   const [{ lsmRowStoreFactory }, { configuredLsm }] = await Promise.all([
