@@ -9,13 +9,12 @@
  */
 import { heapBackendFactory } from "../backends/heap/heap_backend.ts";
 import { LMDB_EMBEDDED_OPTIONS, LSM_EMBEDDED_OPTIONS, splitDirectories } from "../backends/embedded/options.ts";
-import { slotMemorySettings } from "../backends/embedded/memory_settings.ts";
 import type { RowStoreFactory } from "../backends/embedded/row_store.ts";
 import type { StateBackendFactory } from "../core/backend.ts";
 import type { Configuration } from "../core/config.ts";
 import { STATE_BACKEND } from "../runtime/options.ts";
 import { temporaryDirectory } from "./process_surroundings.ts";
-import { openWorkingDirectory, type WorkingDirectoryPorts } from "./working_directory.ts";
+import type { WorkingDirectoryPorts } from "./working_directory.ts";
 
 /** What the factory is made for. */
 export interface BackendPorts extends WorkingDirectoryPorts {
@@ -35,12 +34,15 @@ export async function createStateBackendFactory(
   const type = configuration.get(STATE_BACKEND);
   if (type === "hashmap") return heapBackendFactory;
   const options = type === "lsm" ? LSM_EMBEDDED_OPTIONS : LMDB_EMBEDDED_OPTIONS;
+  // First what the user may have wrong.
+  const { slotMemorySettings } = await import("../backends/embedded/memory_settings.ts");
   const memory = slotMemorySettings(configuration, options, ports.slots());
-  const stores = await loadStores(type, configuration);
-  const [{ embeddedBackendFactory }, { firstUsableDirectory }] = await Promise.all([
+  const [{ embeddedBackendFactory }, { firstUsableDirectory }, { openWorkingDirectory }] = await Promise.all([
     import("../backends/embedded/embedded_backend_factory.ts"),
     import("../backends/embedded/local_directory.ts"),
+    import("./working_directory.ts"),
   ]);
+  const stores = await loadStores(type, configuration);
   const parents = splitDirectories(configuration.get(options.localDirectories) ?? [temporaryDirectory()]);
   const parent = await firstUsableDirectory(parents, { ...ports, key: options.localDirectories.key });
   const folder = await openWorkingDirectory(parent, ports);

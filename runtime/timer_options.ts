@@ -8,7 +8,9 @@
  */
 import type { AnyOption } from "../core/config.ts";
 import { type ConfigOption, enumOption, intOption } from "../core/config_option.ts";
-import { DEFAULT_TIMER_CACHE_SIZE } from "../timers/embedded_timer_queue.ts";
+
+/** Timers of each key group in memory, unless told otherwise. Source: Flink's `timer-service.cache-size`. */
+export const DEFAULT_TIMER_CACHE_SIZE = 128;
 
 /** Rows of the backend's store on disk, or objects in memory. */
 export type TimerQueueKind = "embedded" | "heap";

@@ -8,8 +8,7 @@
  */
 import type { Configuration } from "../core/config.ts";
 import { StreamError } from "../core/errors.ts";
-import { DEFAULT_TIMER_CACHE_SIZE } from "../timers/embedded_timer_queue.ts";
-import { type TimerQueueKind, TIMERS, TIMERS_OF_BACKEND } from "./timer_options.ts";
+import { DEFAULT_TIMER_CACHE_SIZE, type TimerQueueKind, TIMERS, TIMERS_OF_BACKEND } from "./timer_options.ts";
 
 /** Where timers are kept. */
 export interface TimerSettings {

@@ -37,12 +37,10 @@ export interface EmbeddedTimerQueueOptions {
   readonly maxParallelism: number;
   /** Key groups of this subtask. */
   readonly keyGroups: KeyGroupRange;
-  /** Most timers of a key group that are kept in memory, ≥ 1. Default 128. */
-  readonly cacheSize?: number;
+  /** Most timers of a key group that are kept in memory, ≥ 1. */
+  readonly cacheSize: number;
 }
 
-/** Timers in memory for each key group, unless told otherwise. Source: Flink's `timer-service.cache-size`. */
-export const DEFAULT_TIMER_CACHE_SIZE = 128;
 /** Most timers in memory of all key groups together, and their bytes: many key groups keep fewer each. */
 const MOST_CACHED_TIMERS = 65_536;
 const MOST_CACHED_BYTES = 4 * 1024 * 1024;
@@ -80,7 +78,7 @@ export class EmbeddedTimerQueue implements TimerQueue {
    * @throws {StreamError} If the store cannot be read.
    */
   constructor(private readonly options: EmbeddedTimerQueueOptions) {
-    const { maxParallelism, keyGroups, cacheSize = DEFAULT_TIMER_CACHE_SIZE } = options;
+    const { maxParallelism, keyGroups, cacheSize } = options;
     checkMaxParallelism(maxParallelism);
     if (!(cacheSize >= 1)) {
       throw new RangeError(

@@ -72,7 +72,7 @@ export abstract class KeyedOperator<K extends Key, I, O> extends Operator<I, O> 
     this.backend = context.backendFactory.create(context);
     await this.backend.open(context.restore?.keyed ?? [], context.restore?.reader ?? NO_READER);
     if (this.backend.backpressure !== undefined) this.backpressure = () => this.backend.backpressure!();
-    this.timers = this.#openTimers();
+    this.timers = await this.#openTimers();
     const refusing = new RefusingOutput(this.name);
     this.scope = {
       backend: this.backend,
@@ -89,14 +89,14 @@ export abstract class KeyedOperator<K extends Key, I, O> extends Operator<I, O> 
     await this.prepare();
   }
 
-  #openTimers(): TimerService {
+  async #openTimers(): Promise<TimerService> {
     const { context } = this;
     const queues = { ...context, backend: this.backend, backendName: context.backendFactory.name };
     return new TimerService({
       name: "user-timers",
       keys: this.backend,
-      eventTime: openTimerQueue("event", queues),
-      processingTime: openTimerQueue("processing", queues),
+      eventTime: await openTimerQueue("event", queues),
+      processingTime: await openTimerQueue("processing", queues),
       clock: new MailboxProcessingTime(context.clock, (work) => context.task.postWork(work)),
       target: this,
       onFired: context.metrics.counter("numFiredTimers"),

@@ -9,7 +9,6 @@
 import type { StateBackend } from "../../core/backend.ts";
 import type { KeyGroupRange } from "../../core/key_groups.ts";
 import type { TimerQueue } from "../../core/timer.ts";
-import { EmbeddedTimerQueue } from "../../timers/embedded_timer_queue.ts";
 import { HeapTimerQueue } from "../../timers/heap_timer_queue.ts";
 import { noStoreForTimers, type TimerSettings } from "../timer_settings.ts";
 
@@ -31,12 +30,17 @@ export interface TimerQueueContext {
  *
  * @throws {StreamError} If timers are to be on disk and the backend has no store there.
  */
-export function openTimerQueue(domain: "event" | "processing", context: TimerQueueContext): TimerQueue {
+export async function openTimerQueue(
+  domain: "event" | "processing",
+  context: TimerQueueContext,
+): Promise<TimerQueue> {
   const { backend, timers, maxParallelism, keyGroups } = context;
   const name = `_timer_state/${domain}_user-timers`;
   const hasStore = backend.orderedRows !== undefined;
   if (timers.kind === "embedded" && !hasStore) throw noStoreForTimers(context.backendName);
   if (hasStore && timers.kind !== "heap") {
+    // Loaded only where it is needed.
+    const { EmbeddedTimerQueue } = await import("../../timers/embedded_timer_queue.ts");
     const rows = backend.orderedRows!(name);
     return new EmbeddedTimerQueue({ name, rows, maxParallelism, keyGroups, cacheSize: timers.cacheSize });
   }

@@ -153,6 +153,7 @@ test("EmbeddedTimerQueue keeps fewer timers of each key group when there are ver
     rows: new SortedRows(),
     maxParallelism: 32_768,
     keyGroups: { start: 0, end: 32_767 },
+    cacheSize: 128,
   });
   equal(queue["caches"].reduce((sum, cache) => sum + cache.limit, 0), 65_536);
   for (let i = 0; i < 5_000; i++) queue.add(i % 100, i % 10, `${i}`);
