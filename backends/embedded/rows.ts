@@ -45,7 +45,8 @@ export interface Rows {
 
   /**
    * The rows of a state in a key group, `prefix[0..3]` being key group and state id, ascending from `from` on (a whole
-   * row key; from the first when absent), as they are now: at most `limit`, for the cost of it. Close it after use.
+   * row key; from the first when absent), as they are now: at most `limit`, for the cost of it. What is written
+   * meanwhile is not seen when `limit` is Infinity; nothing may be written meanwhile when it is not. Close it after use.
    */
   scan(prefix: Uint8Array, limit: number, from?: Uint8Array): RowCursor;
 
@@ -53,7 +54,8 @@ export interface Rows {
   freeze(): number;
 
   /**
-   * The store as it was at the moment `ticket`, once all rows written before are in it. Each ticket is asked for once.
+   * The store as it was at the moment `ticket`, once all rows written before are in it. Each ticket must be asked for,
+   * once, and what it resolves to released: files are kept for it until then.
    *
    * @throws {StreamError} If a flush fails; every later call fails with it too.
    */
@@ -65,6 +67,6 @@ export interface Rows {
   /** Why a flush or compaction in the background has failed; undefined while none has. */
   readonly failure: Error | undefined;
 
-  /** Ends background work and frees everything; safe to call twice. */
+  /** Ends background work, frees everything and closes the store; safe to call twice. */
   close(): Promise<void>;
 }

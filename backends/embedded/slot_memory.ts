@@ -1,13 +1,18 @@
 /**
  * The memory of one slot: how much its embedded backends may hold in write buffers and in cached blocks, and how much
- * they do hold.
+ * they do hold. Its write share is one arena of pages that all write buffers of the slot take from.
  *
- * Called by: write buffers, the block cache, the factories of embedded backends.
- * Calls: nothing.
+ * Called by: write buffers, buffered rows, the block cache, the factories of embedded backends.
+ * Calls: arena.ts.
+ *
+ * Invariants:
+ * - the pages of the arena are never more than the write share; only with what is charged beside them (tables of
+ *   buffers, scratch of a flush) it may be passed, and `overshootBytes` says by how much it was.
  *
  * @module
  */
 import { StreamError } from "../../core/errors.ts";
+import { Arena, pageBytesOf } from "./arena.ts";
 
 /** How a slot's memory is divided. */
 export interface SlotMemoryOptions {
@@ -17,6 +22,20 @@ export interface SlotMemoryOptions {
   readonly writeBufferRatio: number;
   /** Share of the block cache that is kept for indexes and filters, in (0, 1). Default 0.1. */
   readonly highPriorityPoolRatio: number;
+}
+
+/** Who has write buffers in the slot: the rows of one backend. */
+export interface BufferOwner {
+  /** Bytes of the buffer that is written to. */
+  readonly activeBytes: number;
+  /** Bytes of the buffers that wait for their flush. */
+  readonly frozenBytes: number;
+  /** Lets the buffer that is written to wait for its flush, and starts another. */
+  freezeActive(): void;
+  /** Flushes the oldest buffer that waits, at once; false when it could not. */
+  flushOldest(): boolean;
+  /** Memory may have been freed. */
+  roomMade(): void;
 }
 
 /** Bytes of one slot, shared by every embedded backend in it. */
@@ -29,8 +48,23 @@ export class SlotMemory {
   readonly cacheBytes: number;
   /** The part of `cacheBytes` that is kept for indexes and filters. */
   readonly highPriorityBytes: number;
+  /** Write buffers take pages of this size. */
+  readonly pageBytes: number;
+  /** What write buffers hold now: their pages, their tables, the scratch of flushes. */
+  usedBytes = 0;
+  /** The most that they ever held. */
+  peakBytes = 0;
+  /** By how much `peakBytes` was above `writeBytes`. */
+  overshootBytes = 0;
+  /** Whether pages were taken since `balance`. */
+  hasGrown = false;
+  /** Lets the next `takePages` have what is left of the arena, whatever was charged beside it: nothing else helps. */
+  mayOvershoot = false;
+  private readonly owners = new Set<BufferOwner>();
+  private pages: Arena | undefined;
+  private blockCache: Disposable | undefined;
 
-  /** @throws {StreamError} If a ratio is not between 0 and 1, or both leave nothing. */
+  /** @throws {StreamError} If a ratio is not between 0 and 1, or too little is left for write buffers. */
   constructor(options: SlotMemoryOptions) {
     const { bytes, writeBufferRatio, highPriorityPoolRatio } = options;
     checkRatio("write-buffer-ratio", writeBufferRatio);
@@ -39,6 +73,132 @@ export class SlotMemory {
     this.writeBytes = Math.floor(bytes * writeBufferRatio);
     this.cacheBytes = this.capBytes - this.writeBytes;
     this.highPriorityBytes = Math.floor(this.cacheBytes * highPriorityPoolRatio);
+    this.pageBytes = pageBytesOf(this.writeBytes);
+    if (!(this.writeBytes >= this.pageBytes * 8)) {
+      throw new StreamError(
+        "invalid",
+        `Cannot divide a slot's memory: ${this.writeBytes} bytes are left for write buffers, they need ` +
+          `${this.pageBytes * 8}; raise memory.fixed-per-slot or write-buffer-ratio`,
+      );
+    }
+  }
+
+  /** The pages of write buffers; allocated when first asked for. */
+  get arena(): Arena {
+    return this.pages ??= new Arena(this.writeBytes, this.pageBytes);
+  }
+
+  /** Largest row that write buffers can hold, header and key included: with all else flushed. */
+  get maxRowBytes(): number {
+    return (this.arena.pageCount - 2) * this.pageBytes;
+  }
+
+  /** Whether so much is in use that writers should wait. */
+  get isTight(): boolean {
+    return this.usedBytes >= this.writeBytes * 0.875;
+  }
+
+  /** Takes pages in a row for `bytes`; the offset of the first byte, 0 when the write share has no room for them. */
+  takePages(bytes: number): number {
+    const count = Math.ceil(bytes / this.pageBytes);
+    const size = count * this.pageBytes;
+    if (this.usedBytes + size > this.writeBytes && !this.mayOvershoot) return 0;
+    this.mayOvershoot = false;
+    const offset = this.arena.take(count);
+    if (offset === 0) return 0;
+    this.hasGrown = true;
+    this.charge(size);
+    return offset;
+  }
+
+  /** Gives back pages that were taken for `bytes` at `offset`. */
+  givePages(offset: number, bytes: number): void {
+    const count = Math.ceil(bytes / this.pageBytes);
+    this.pages?.give(offset, count);
+    this.charge(-count * this.pageBytes);
+  }
+
+  /** Counts memory that is allocated elsewhere; negative when it is freed. Never refused: what is above the share shows. */
+  charge(bytes: number): void {
+    this.usedBytes += bytes;
+    if (this.usedBytes > this.peakBytes) {
+      this.peakBytes = this.usedBytes;
+      this.overshootBytes = Math.max(0, this.peakBytes - this.writeBytes);
+    }
+  }
+
+  /** Whether a flush can free memory. */
+  get hasFrozen(): boolean {
+    for (const owner of this.owners) if (owner.frozenBytes > 0) return true;
+    return false;
+  }
+
+  /** Tells everybody that memory may have been freed. */
+  announceRoom(): void {
+    for (const owner of this.owners) owner.roomMade();
+  }
+
+  /** From now on `owner` may be asked to freeze and flush. */
+  register(owner: BufferOwner): void {
+    this.owners.add(owner);
+  }
+
+  /** Ends that; the owner has given back all pages. */
+  unregister(owner: BufferOwner): void {
+    this.owners.delete(owner);
+  }
+
+  /** Freezes the largest active buffers while active ones hold half of the write share. Not in the middle of a write. */
+  balance(): void {
+    this.hasGrown = false;
+    for (;;) {
+      let activeBytes = 0;
+      for (const owner of this.owners) activeBytes += owner.activeBytes;
+      if (activeBytes * 2 < this.writeBytes || !this.freezeLargest()) return;
+    }
+  }
+
+  /**
+   * Flushes one buffer at once, the largest owner's oldest; freezes the largest active one first when none waits.
+   *
+   * @returns False when there is nothing left to flush.
+   */
+  reclaim(): boolean {
+    const failed = new Set<BufferOwner>();
+    for (;;) {
+      let best: BufferOwner | undefined;
+      for (const owner of this.owners) {
+        if (owner.frozenBytes > (best?.frozenBytes ?? 0) && !failed.has(owner)) best = owner;
+      }
+      if (best === undefined) {
+        if (!this.freezeLargest(failed)) return false;
+      } else {
+        if (best.flushOldest()) return true;
+        failed.add(best);
+      }
+    }
+  }
+
+  private freezeLargest(except?: ReadonlySet<BufferOwner>): boolean {
+    let best: BufferOwner | undefined;
+    for (const owner of this.owners) {
+      if (owner.activeBytes > (best?.activeBytes ?? 0) && !except?.has(owner)) best = owner;
+    }
+    best?.freezeActive();
+    return best !== undefined;
+  }
+
+  /** The block cache of the slot; `make` is called for the first who asks, and all ask for the same kind. */
+  cache<T extends Disposable>(make: () => T): T {
+    this.blockCache ??= make();
+    return this.blockCache as T; // every caller makes the same class
+  }
+
+  /** Frees arena and cache. Nobody uses them any more. */
+  [Symbol.dispose](): void {
+    this.blockCache?.[Symbol.dispose]();
+    this.blockCache = undefined;
+    this.pages = undefined;
   }
 }
 

@@ -55,7 +55,8 @@ export class StoreRig implements AsyncDisposable {
   readonly snapshots: MemorySnapshots;
   readonly memory: SlotMemory;
   private readonly factory: RowStoreFactory;
-  private readonly clock = new ManualClock({ tickMs: 0.4 });
+  /** Unless the subject has its own. */
+  readonly clock: ManualClock = new ManualClock({ tickMs: 0.4 });
   private readonly ports = backendContext();
   private readonly stores: RowStore[] = [];
 

@@ -86,8 +86,6 @@ export class SampleRows implements SortedRows {
   valueEnd = 0;
   /** Calls of `sort` so far. */
   sortCount = 0;
-  /** Whether `release` was called. */
-  isReleased = false;
   private readonly rows: readonly SampleRow[];
   private at = -1;
 
@@ -121,10 +119,6 @@ export class SampleRows implements SortedRows {
     this.keyEnd = 3 + row.key.length;
     this.valueEnd = this.bytes.length;
     return true;
-  }
-
-  release(): void {
-    this.isReleased = true;
   }
 }
 
