@@ -27,6 +27,8 @@ const ROWS_PER_LOOK = 16;
 const ROWS_PER_STEP = 512;
 /** A transaction keeps the pages that it changes in memory. */
 const BYTES_PER_STEP = 262_144;
+/** Above every row key, since a key group is below 32768. */
+const ABOVE_ALL = new Uint8Array([0xff]);
 /** Time for rows; the commit takes about as long again. */
 const STEP_MS = 0.5;
 
@@ -148,7 +150,10 @@ export class LmdbIngest implements Steps {
         this.isClearing = !this.clearSome();
         if (this.isClearing) return false;
       } else {
-        if (!rows.next()) return true;
+        if (!rows.next()) {
+          this.last = ABOVE_ALL;
+          return true;
+        }
         this.first ??= rows.bytes.slice(rows.keyStart, rows.keyEnd);
         bytes += rows.valueEnd - rows.keyStart;
         this.applyRow();
