@@ -136,10 +136,12 @@ function writeKeySlice({ bytes, start, end }: KeySlice, target: Uint8Array, at: 
 }
 
 type Package = typeof import("lmdb");
+let loaded: Package | undefined;
 
 async function loadPackage(): Promise<Package> {
   try {
-    return await import("lmdb");
+    // Kept, because even a module that is there takes turns of the event loop.
+    return loaded ??= await import("lmdb");
   } catch (error) {
     throw explained(undefined, error);
   }
@@ -147,7 +149,8 @@ async function loadPackage(): Promise<Package> {
 
 /** The error with what to do about it. */
 function explained(path: string | undefined, error: unknown): StreamError {
-  const message = messageOf(error);
+  // The runtimes add the place of the import in further lines.
+  const message = messageOf(error).split("\n", 1)[0]!;
   const what = path === undefined ? `load the package "lmdb"` : `open the LMDB database "${path}"`;
   const permission = /Requires (\w+) access/.exec(message)?.[1];
   if (permission !== undefined) {
