@@ -36,6 +36,9 @@ export class CompactionSteps implements Steps {
   private readonly outputs: RunFile[] = [];
   private merge: MergeCursor | undefined;
   private builder: RunBuilder | undefined;
+  /** An output that has all its rows, and is being ended. */
+  private full: RunBuilder | undefined;
+  private isCopied = false;
   private keyGroup = -1;
   private over = false;
 
@@ -56,7 +59,9 @@ export class CompactionSteps implements Steps {
     if (this.over) throw new StreamError("invalid", "Cannot go on with a compaction: it is over");
     try {
       if (this.pick.moves) this.end(this.pick.inputs.map(({ file, keyGroups }) => new RunView(file, keyGroups)));
-      else if (this.copyRows()) this.finish();
+      else if (this.full !== undefined) this.endOutput(this.full);
+      else if (this.isCopied) this.finish();
+      else this.isCopied = this.copyRows();
       return this.over;
     } catch (error) {
       this.ports.statistics.backgroundErrors++;
@@ -68,12 +73,17 @@ export class CompactionSteps implements Steps {
   cancel(): void {
     if (this.over) return;
     this.builder?.discard();
+    this.full?.discard();
     for (const file of this.outputs) file.drop();
     this.close();
   }
 
   private finish(): void {
-    this.endOutput();
+    if (this.builder !== undefined) {
+      this.full = this.builder;
+      this.builder = undefined;
+      return;
+    }
     const { statistics } = this.ports;
     for (const { sizeBytes } of this.pick.inputs) statistics.compactionReadBytes += sizeBytes;
     for (const { sizeBytes } of this.outputs) statistics.compactionWriteBytes += sizeBytes;
@@ -97,7 +107,7 @@ export class CompactionSteps implements Steps {
   private copyRows(): boolean {
     const merge = this.merge ??= this.openMerge();
     let bytes = 0;
-    for (let i = 0; i < STEP_ROWS && bytes < STEP_BYTES; i++) {
+    for (let i = 0; i < STEP_ROWS && bytes < STEP_BYTES && this.full === undefined; i++) {
       if (!merge.next()) return true;
       const { key, keyBytes, valueStart, valueEnd } = merge;
       const keyGroup = (key[0]! << 8) | key[1]!;
@@ -119,13 +129,17 @@ export class CompactionSteps implements Steps {
     const { settings } = this.ports;
     const full = this.builder !== undefined && this.builder.writer.sizeBytes >= settings.targetFileBytes;
     // Of level 0 one run follows the other in time: an output that was cut would be two.
-    if (full && this.pick.outputLevel > 0) this.endOutput();
+    if (full && this.pick.outputLevel > 0) {
+      this.full = this.builder;
+      this.builder = undefined;
+    }
     this.builder ??= new RunBuilder(this.ports);
   }
 
-  private endOutput(): void {
-    const builder = this.builder;
-    this.builder = undefined;
-    if (builder !== undefined) this.outputs.push(builder.finish());
+  private endOutput(full: RunBuilder): void {
+    const file = full.finish();
+    if (file === undefined) return;
+    this.full = undefined;
+    this.outputs.push(file);
   }
 }

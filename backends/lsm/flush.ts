@@ -23,6 +23,7 @@ const STEP_BYTES = 131_072;
 /** One flush. */
 export class Flush implements Steps {
   private isSorted = false;
+  private isCopied = false;
   private over = false;
   private builder: RunBuilder | undefined;
 
@@ -60,8 +61,12 @@ export class Flush implements Steps {
       this.isSorted = this.rows.sort();
       return false;
     }
-    if (!this.copyRows()) return false;
+    if (!this.isCopied) {
+      this.isCopied = this.copyRows();
+      if (!this.isCopied || this.builder !== undefined) return false;
+    }
     const file = this.builder?.finish();
+    if (this.builder !== undefined && file === undefined) return false;
     if (file !== undefined) this.ports.statistics.flushWriteBytes += file.sizeBytes;
     this.publish(file);
     this.over = true;

@@ -76,6 +76,7 @@ export class LsmStore implements RowStore, LsmGauges {
       fileSystem,
       cache: this.blocks,
       files: new Set(),
+      removals: new Set(),
       statistics: this.statistics,
       settings,
       random,
@@ -198,6 +199,7 @@ export class LsmStore implements RowStore, LsmGauges {
     this.version.release();
     // Cursors and snapshots may hold on to files still: they end to work.
     for (const file of this.ports.files) file.drop();
+    await Promise.all(this.ports.removals);
     await this.context.fileSystem.removeDirectory(this.context.directory);
   }
 

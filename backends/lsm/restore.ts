@@ -194,7 +194,10 @@ class Rewrite {
 
   /** Ends the run; undefined when it has no rows. */
   finish(): RunFile | undefined {
-    const file = this.builder?.finish();
+    const builder = this.builder;
+    if (builder === undefined) return undefined;
+    let file: RunFile | undefined;
+    while (file === undefined) file = builder.finish();
     this.builder = undefined;
     return file;
   }

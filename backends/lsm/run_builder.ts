@@ -11,7 +11,7 @@
  */
 import type { Random } from "../../core/clock.ts";
 import { writeFailure } from "../runs/file_failure.ts";
-import { LocalRunWriter } from "../runs/local_run_writer.ts";
+import { type LocalRun, LocalRunWriter } from "../runs/local_run_writer.ts";
 import type { RowCode, RunState } from "../runs/run_format.ts";
 import type { LsmSettings } from "./lsm_options.ts";
 import { RunFile, type RunFilePorts } from "./run_file.ts";
@@ -34,6 +34,7 @@ export class RunBuilder {
   /** Takes the rows. */
   readonly writer: LocalRunWriter;
   private readonly path: string;
+  private written: LocalRun | undefined;
   private ended = false;
   private joined = new Uint8Array(1024);
 
@@ -65,10 +66,18 @@ export class RunBuilder {
     this.writer.add((joined[0]! << 8) | joined[1]!, code, joined, 2, keyBytes, size);
   }
 
-  /** Ends the file. @throws {StreamError} If it cannot be written, or read again. */
-  finish(): RunFile {
+  /**
+   * Ends the file, by as many calls as it takes, each about a millisecond or two; undefined until it is done.
+   *
+   * @throws {StreamError} If it cannot be written, or read again; the file is gone then.
+   */
+  finish(): RunFile | undefined {
     try {
-      const file = RunFile.open(this.path, this.writer.finish(), this.ports);
+      if (this.written === undefined) {
+        if (this.writer.prepare()) this.written = this.writer.finish();
+        return undefined;
+      }
+      const file = RunFile.open(this.path, this.written, this.ports);
       this.ended = true;
       return file;
     } catch (error) {

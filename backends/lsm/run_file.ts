@@ -23,6 +23,8 @@ export interface RunFilePorts {
   readonly statistics: LsmStatistics;
   /** Those of the store that are open. */
   readonly files: Set<RunFile>;
+  /** Files that are being removed. */
+  readonly removals: Set<Promise<void>>;
 }
 
 /** What must be known of a file to open it. */
@@ -87,12 +89,17 @@ export class RunFile {
     this.ports.files.delete(this);
     this.ports.statistics.totalFileBytes -= this.sizeBytes;
     this.run.close();
-    try {
-      this.ports.fileSystem.removeSync(this.path);
-    } catch {
+    this.remove();
+  }
+
+  /** Not at once: a large file takes milliseconds. */
+  private remove(): void {
+    const { fileSystem, statistics, removals } = this.ports;
+    const removal = fileSystem.remove(this.path).catch(() => {
       // Nobody reads it any more; the whole directory is removed at the end, and that failure is told.
-      this.ports.statistics.backgroundErrors++;
-    }
+      statistics.backgroundErrors++;
+    }).finally(() => removals.delete(removal));
+    removals.add(removal);
   }
 }
 

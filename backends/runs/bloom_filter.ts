@@ -24,6 +24,9 @@ const STEP = 0x9e3779b1;
 export class BloomBuilder {
   private hashes = new Uint32Array(1024);
   private count = 0;
+  private filter: Uint8Array | undefined;
+  /** Hashes that are in the filter. */
+  private placed = 0;
 
   /** @param bitsPerKey > 0; 10 let about one in a hundred through. */
   constructor(private readonly bitsPerKey: number) {}
@@ -43,12 +46,13 @@ export class BloomBuilder {
     return Math.max(1, Math.min(MAX_PROBES, Math.round(this.bitsPerKey * 0.62)));
   }
 
-  /** The lines of the filter. */
-  build(): Uint8Array {
-    const lines = Math.max(1, Math.ceil((this.count * this.bitsPerKey) / LINE_BITS));
-    const filter = new Uint8Array(lines * LINE_BYTES);
+  /** Puts up to `limit` more hashes into the filter; true when all are in it: none may be added any more. */
+  buildSome(limit: number): boolean {
+    const filter = this.filter ??= new Uint8Array(this.lineCount() * LINE_BYTES);
+    const lines = filter.length / LINE_BYTES;
     const probes = this.probes;
-    for (let i = 0; i < this.count; i++) {
+    const end = Math.min(this.count, this.placed + limit);
+    for (let i = this.placed; i < end; i++) {
       const hash = this.hashes[i]!;
       const line = lineOf(hash, lines);
       let mixed = mix(hash);
@@ -58,7 +62,18 @@ export class BloomBuilder {
         mixed = Math.imul(mixed, STEP);
       }
     }
-    return filter;
+    this.placed = end;
+    return end === this.count;
+  }
+
+  /** The lines of the filter. */
+  build(): Uint8Array {
+    this.buildSome(this.count);
+    return this.filter!;
+  }
+
+  private lineCount(): number {
+    return Math.max(1, Math.ceil((this.count * this.bitsPerKey) / LINE_BITS));
   }
 }
 

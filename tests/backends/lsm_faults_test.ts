@@ -41,6 +41,7 @@ for (const operation of ["create", "write", "close", "open", "read"] as const) {
         failures++;
         ok(error instanceof StreamError && error.kind === "unavailable", String(error));
         disk.heal();
+        await rig.wait(Promise.resolve());
         deepEqual(disk.files(), files);
         equal(disk.openCount, open);
         equal(read(store, name(7)), "old-7");
@@ -72,6 +73,7 @@ for (const operation of ["create", "write", "close", "open", "read"] as const) {
         failures++;
         ok(error instanceof StreamError, String(error));
         disk.heal();
+        await rig.wait(Promise.resolve());
         deepEqual(disk.files(), files);
         equal(disk.openCount, open);
         deepEqual(everything(store), expected);
@@ -80,6 +82,7 @@ for (const operation of ["create", "write", "close", "open", "read"] as const) {
     disk.heal();
     ok(failures > 0 || operation === "read");
     deepEqual(everything(store), expected);
+    await rig.wait(Promise.resolve());
     ok(disk.files().length < files.length);
   });
 }
@@ -153,19 +156,22 @@ test("LsmStore removes a file when no version, cursor and snapshot needs it, and
   const { rig, disk } = harmed();
   await using _ = rig;
   const store = await rig.open();
-  const count = () => disk.files("store-0").length;
+  const count = async () => {
+    await rig.wait(Promise.resolve());
+    return disk.files("store-0").length;
+  };
   for (let i = 0; i < 4; i++) ingest(store, values(50, `${i}`));
-  equal(count(), 4);
+  equal(await count(), 4);
   const cursor = store.scan(new Uint8Array([0, 3, 0, VALUES]), 4, null);
   const frozen = store.freeze();
   work(store);
-  const outputs = count() - 4;
+  const outputs = await count() - 4;
   ok(outputs > 0);
   cursor.close();
-  equal(count(), 4 + outputs);
+  equal(await count(), 4 + outputs);
   frozen.release();
   frozen.release();
-  equal(count(), outputs);
+  equal(await count(), outputs);
   store.freeze();
   store.scan(new Uint8Array([0, 3, 0, VALUES]), 4, null);
   await rig.wait(store.close());
