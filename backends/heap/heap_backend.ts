@@ -60,10 +60,11 @@ export interface HeapBackendOptions {
   readonly rowsPerLook?: number;
   /** Tables of at least this many rows keep what records change during a snapshot in a column. Default 1024. */
   readonly columnRows?: number;
+  /** With so many rows records look ahead: as a whole they are not in the processor's caches. Default 8192. */
+  readonly lookAheadRows?: number;
+  /** Tables of at least this many rows find strings without a Map. Default 131,072. */
+  readonly indexedRows?: number;
 }
-
-/** So many rows are not in the processor's caches as a whole. */
-const LARGE_ROWS = 8_192;
 
 /** The backend `hashmap`. */
 export class HeapStateBackend implements StateBackend {
@@ -75,6 +76,7 @@ export class HeapStateBackend implements StateBackend {
   private readonly checkKeyGroups: boolean;
   private readonly rowsPerLook: number;
   private readonly columnRows: number;
+  private readonly lookAheadRows: number;
   /** Memory of the last snapshot, for the next one: making it anew would call for the garbage collector. */
   private spareBatches: KeyGroupBatches | undefined;
   private snapshotCount = 0;
@@ -83,10 +85,15 @@ export class HeapStateBackend implements StateBackend {
   private prefetched = 0;
 
   constructor(private readonly context: StateBackendContext, options: HeapBackendOptions = {}) {
+    const tables = {
+      indexedRows: options.indexedRows ?? 131_072,
+      hashSeed: Math.floor(context.random.next() * 0x1_0000_0000) | 0,
+    };
     this.increments = new Increments(this.ledger, context.incremental);
-    this.registry = new StateRegistry(this.ledger, () => this.increments.invalidate());
+    this.registry = new StateRegistry(this.ledger, tables, () => this.increments.invalidate());
     this.checkKeyGroups = options.checkKeyGroups ?? false;
     this.rowsPerLook = options.rowsPerLook ?? 64;
+    this.lookAheadRows = options.lookAheadRows ?? 8192;
     this.columnRows = options.columnRows ?? 1024;
   }
 
@@ -102,18 +109,20 @@ export class HeapStateBackend implements StateBackend {
     if (this.checkKeyGroups) this.checkOwn(key);
     const ledger = this.ledger;
     ledger.key = key;
+    ledger.fetchIndex++;
     ledger.version++;
   }
 
   get looksAhead(): boolean {
-    return this.ledger.entryCount >= LARGE_ROWS;
+    return this.ledger.entryCount >= this.lookAheadRows;
   }
 
   prefetch(keys: readonly Key[], count: number): void {
     let seen = 0;
     for (const { voidTable: table } of this.registry.declared.values()) {
-      if (table.simple.size >= LARGE_ROWS) seen += table.prefetch(keys, count);
+      if (table.size >= this.lookAheadRows) seen += table.prefetch(keys, count);
     }
+    this.ledger.fetchIndex = -1;
     this.prefetched = seen;
   }
 

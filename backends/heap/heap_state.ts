@@ -13,7 +13,7 @@ import type { StateKind } from "../../core/descriptors.ts";
 import { identityOf, isComplexKey, type Namespace, VOID_NAMESPACE } from "../../core/key.ts";
 import type { Serializer } from "../../core/serializer.ts";
 import type { RunState } from "../runs/run_format.ts";
-import { type Identity, Table } from "./table.ts";
+import { type Identity, Table, type TableSettings } from "./table.ts";
 
 /** Name, kind, serializer and tables of one state. */
 export class HeapState {
@@ -29,6 +29,8 @@ export class HeapState {
     readonly name: string,
     readonly kind: StateKind,
     readonly serializer: Serializer<unknown>,
+    /** What its tables are made with. */
+    readonly tableSettings: TableSettings,
   ) {
     this.where = `state "${name}"`;
   }

@@ -40,6 +40,8 @@ export interface RunningSnapshot {
 export class Ledger {
   /** The current key. */
   key: Key | undefined = undefined;
+  /** Number of keys that were set since `prefetch`, less one: the place of the current key in what was fetched. */
+  fetchIndex = 0;
   /** Changes whenever what a handle has looked up may be stale. */
   version = 0;
   /** Counts snapshots, from 1; restored rows are of epoch 0. */

@@ -9,7 +9,7 @@
  *
  * @module
  */
-import { checkKey, identityOf, type Namespace, VOID_NAMESPACE } from "../../core/key.ts";
+import { checkKey, type Namespace, VOID_NAMESPACE } from "../../core/key.ts";
 import { checkPresent, refuseNoKey } from "../states/access_checks.ts";
 import type { HeapState } from "./heap_state.ts";
 import type { Ledger } from "./ledger.ts";
@@ -51,8 +51,7 @@ export class RowSlot {
     if (key === undefined) return refuseNoKey(this.state.where);
     let table = this.table;
     if (!table.attached) this.table = table = this.state.find(this.namespace) ?? table;
-    const found = typeof key === "object" ? table.complex.get(identityOf(key)) : table.simple.get(key);
-    const row = found === undefined ? 0 : found;
+    const row = table.findFetched(key, ledger.fetchIndex);
     this.row = row;
     this.seen = ledger.version;
     return row;

@@ -16,6 +16,7 @@ import type { Serializer } from "../../core/serializer.ts";
 import type { RunState } from "../runs/run_format.ts";
 import { checkKind, checkSerializer, readingOf, refuseTaken, rowsState, StateIds } from "../states/state_checks.ts";
 import { HeapState } from "./heap_state.ts";
+import type { TableSettings } from "./table.ts";
 import type { Ledger } from "./ledger.ts";
 import { RestoredRowReader, RestoredState } from "./restored_state.ts";
 
@@ -35,8 +36,15 @@ export class StateRegistry {
   readonly attached: AttachedRows[] = [];
   private readonly ids = new StateIds();
 
-  /** @param onMigration Told when values were read in an older format. */
-  constructor(private readonly ledger: Ledger, private readonly onMigration: () => void) {}
+  /**
+   * @param tables What tables are made with.
+   * @param onMigration Told when values were read in an older format.
+   */
+  constructor(
+    private readonly ledger: Ledger,
+    private readonly tables: TableSettings,
+    private readonly onMigration: () => void,
+  ) {}
 
   /** The restored state of that name; made when there is none. */
   restored(state: RunState): RestoredState {
@@ -67,7 +75,13 @@ export class StateRegistry {
     for (const { state } of restored?.parts ?? []) checkKind(descriptor, state.kind);
     const parts = restored?.filled ?? [];
     const modes = parts.map((part) => readingOf(descriptor.name, serializer, part.state));
-    const state = new HeapState(restored?.id ?? this.ids.take(), descriptor.name, descriptor.kind, serializer);
+    const state = new HeapState(
+      restored?.id ?? this.ids.take(),
+      descriptor.name,
+      descriptor.kind,
+      serializer,
+      this.tables,
+    );
     if (restored !== undefined) {
       const reader = new RestoredRowReader(this.ledger, state);
       parts.forEach((part, i) => reader.read(part, modes[i] === "migrate"));

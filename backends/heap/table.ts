@@ -1,9 +1,9 @@
 /**
- * The rows of one state in one namespace, as columns: a record touches a Map, a value and an epoch, and the garbage
+ * The rows of one state in one namespace, as columns: a record touches a Map or index, a value and an epoch, and the garbage
  * collector sees a few long arrays instead of an object per key.
  *
  * Called by: everything in this folder.
- * Calls: core/key.ts.
+ * Calls: core/key.ts, string_index.ts.
  *
  * Invariants:
  * - row 0 is never used: it stands for "none";
@@ -16,6 +16,7 @@ import { identityOf, isComplexKey, type Key, type Namespace } from "../../core/k
 import type { TableChanges } from "./change_list.ts";
 import type { FormerValues } from "./former_values.ts";
 import type { HeapState } from "./heap_state.ts";
+import { StringIndex } from "./string_index.ts";
 
 /** What a Map holds in place of a key. */
 export type Identity = string | number | bigint | boolean;
@@ -28,12 +29,22 @@ const FIRST_EPOCHS = 16;
 const FIRST_BIRTHS = 20;
 const FIRST_WALKED = 24;
 
+/** How tables find their rows. */
+export interface TableSettings {
+  /** From so many rows on strings are found by an index of their own; below, a Map is quicker. */
+  readonly indexedRows: number;
+  /** See {@link StringIndex}. */
+  readonly hashSeed: number;
+}
+
 /** One state in one namespace. */
 export class Table {
-  /** Row by string, number, bigint or boolean. */
-  readonly simple: Map<Identity, number> = new Map();
+  /** Row by number, bigint or boolean, and by string while they are few. */
+  private readonly simple: Map<Identity, number> = new Map();
+  /** Row by string once they are many. */
+  private strings: StringIndex | undefined = undefined;
   /** Row by the identity of bytes or a tuple. */
-  readonly complex: Map<Identity, number> = new Map();
+  private readonly complex: Map<Identity, number> = new Map();
   /** The stored values, `ListItems` or `MapCells`. The first keeps the array from being specialized to small integers. */
   readonly values: unknown[] = [undefined];
   /** Epoch in which a row was last written or handed out. A running snapshot of an earlier epoch lacks it no more. */
@@ -45,6 +56,10 @@ export class Table {
   /** Number of the snapshot that has written a row most recently. */
   walked: Int32Array = new Int32Array(FIRST_WALKED);
   private readonly free: number[] = [];
+  /** Rows of the keys that were fetched together most recently; 0 for one that was not found. */
+  private fetched: Int32Array = new Int32Array(0);
+  private readonly fetchedKeys: Key[] = [];
+  private fetchedCount = 0;
   /** Where the ledger has listed changes of this table most recently. */
   changes: TableChanges | undefined = undefined;
   /** Made when a snapshot first needs it. */
@@ -56,20 +71,62 @@ export class Table {
 
   /** The row of `key`; 0 when there is none. */
   find(key: Key): number {
+    if (typeof key === "string" && this.strings !== undefined) return this.strings.find(key, this.keys);
     const row = typeof key === "object" ? this.complex.get(identityOf(key)) : this.simple.get(key);
     return row === undefined ? 0 : row;
   }
 
-  /** Reads what a record of each of these keys will read first. @returns Nothing of use. */
+  /**
+   * Looks up what the records of these keys will look up, and reads what they will read first.
+   *
+   * @param keys The i-th of them is looked for with `findFetched(key, i)`.
+   * @returns Nothing of use.
+   */
   prefetch(keys: readonly Key[], count: number): number {
-    const { simple, values, epochs } = this;
+    if (this.fetched.length < count) this.fetched = new Int32Array(count);
+    for (let i = 0; i < count; i++) this.fetchedKeys[i] = keys[i]!;
+    this.fetchedCount = count;
+    if (this.strings === undefined) this.fetchSimple(keys, count);
+    else this.fetchStrings(this.strings, keys, count);
+    const { fetched, values, epochs } = this;
     let seen = 0;
+    for (let i = 0; i < count; i++) {
+      const row = fetched[i]!;
+      if (values[row] !== undefined) seen += epochs[row]!;
+    }
+    return seen | 0;
+  }
+
+  private fetchSimple(keys: readonly Key[], count: number): void {
+    const { fetched, simple } = this;
     for (let i = 0; i < count; i++) {
       const key = keys[i]!;
       const row = typeof key === "object" ? undefined : simple.get(key);
-      if (row !== undefined && values[row] !== undefined) seen += epochs[row]!;
+      fetched[i] = row === undefined ? 0 : row;
     }
-    return seen | 0;
+  }
+
+  /** Step by step for all keys at once: the waits for memory overlap. */
+  private fetchStrings(strings: StringIndex, keys: readonly Key[], count: number): void {
+    const fetched = this.fetched;
+    for (let i = 0; i < count; i++) {
+      const key = keys[i]!;
+      fetched[i] = typeof key === "string" ? strings.hash(key) : 0;
+    }
+    for (let i = 0; i < count; i++) {
+      fetched[i] = typeof keys[i] === "string" ? strings.guess(fetched[i]!) : this.find(keys[i]!);
+    }
+    for (let i = 0; i < count; i++) if (this.keys[fetched[i]!] !== keys[i]) fetched[i] = 0;
+  }
+
+  /** As `find`; quicker if `key` was the `index`-th that was fetched and no key was removed since. */
+  findFetched(key: Key, index: number): number {
+    if (index < this.fetchedCount && this.fetchedKeys[index] === key) {
+      const row = this.fetched[index]!;
+      // A row that was not there may have been made meanwhile.
+      if (row !== 0) return row;
+    }
+    return this.find(key);
   }
 
   /**
@@ -92,15 +149,40 @@ export class Table {
     }
     this.births[row] = birth;
     if (isComplexKey(own)) this.complex.set(identityOf(own), row);
+    else if (typeof own === "string") this.addString(own, row);
     else this.simple.set(own, row);
     return row;
+  }
+
+  private addString(key: string, row: number): void {
+    const strings = this.stringsFor();
+    if (strings === undefined) this.simple.set(key, row);
+    else strings.add(key, row);
+  }
+
+  /** The index that a new string goes to; made, of the strings so far, when there are many. */
+  private stringsFor(): StringIndex | undefined {
+    const { simple } = this;
+    const { indexedRows, hashSeed } = this.state.tableSettings;
+    if (this.strings !== undefined || simple.size < indexedRows) return this.strings;
+    const strings = this.strings = new StringIndex(hashSeed, simple.size);
+    const rest: [Identity, number][] = [];
+    for (const [key, row] of simple) {
+      if (typeof key === "string") strings.add(key, row);
+      else rest.push([key, row]);
+    }
+    simple.clear();
+    for (const [key, row] of rest) simple.set(key, row);
+    return strings;
   }
 
   /** Frees a row that is in use. */
   remove(row: number): void {
     const key = this.keys[row]!;
     if (isComplexKey(key)) this.complex.delete(identityOf(key));
+    else if (typeof key === "string" && this.strings !== undefined) this.strings.remove(key, row);
     else this.simple.delete(key);
+    this.fetchedCount = 0;
     this.keys[row] = undefined;
     this.values[row] = undefined;
     this.births[row] = FREE;
@@ -109,7 +191,7 @@ export class Table {
 
   /** Number of rows in use. */
   get size(): number {
-    return this.simple.size + this.complex.size;
+    return this.simple.size + this.complex.size + (this.strings === undefined ? 0 : this.strings.size);
   }
 
   /** Rows are numbered below this, free ones included. */
@@ -117,10 +199,9 @@ export class Table {
     return this.values.length;
   }
 
-  /** Live: keys that are added meanwhile are visited too. */
+  /** Live: keys that are added meanwhile are visited, unless they take the row of one that was passed and removed. */
   *eachKey(): IterableIterator<Key> {
-    yield* this.simple.keys();
-    for (const row of this.complex.values()) yield this.keys[row]!;
+    for (let row = 1; row < this.rowLimit; row++) if (this.births[row] !== FREE) yield this.keys[row]!;
   }
 }
 

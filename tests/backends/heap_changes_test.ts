@@ -12,7 +12,7 @@ const CELLS = mapState<string, number>("cells");
 /** Gives way after every row; small tables count as large. */
 const yielding: StateBackendFactory = {
   name: "hashmap, yielding",
-  create: (context) => new HeapStateBackend(context, { rowsPerLook: 1, columnRows: 1 }),
+  create: (context) => new HeapStateBackend(context, { rowsPerLook: 1, columnRows: 1, indexedRows: 3 }),
 };
 
 function put(backend: StateBackend, key: string, count: number): void {

@@ -11,7 +11,7 @@ const checking: StateBackendFactory = {
 /** Gives way after every row, so that writes fall between all steps of a snapshot; small tables count as large. */
 const yielding: StateBackendFactory = {
   name: "hashmap, yielding",
-  create: (context) => new HeapStateBackend(context, { rowsPerLook: 1, columnRows: 1 }),
+  create: (context) => new HeapStateBackend(context, { rowsPerLook: 1, columnRows: 1, indexedRows: 3 }),
 };
 
 stateBackendContract("heap", heapBackendFactory, { checking });
