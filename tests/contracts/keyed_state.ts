@@ -275,6 +275,42 @@ function mapTests(name: string, factory: StateBackendFactory): void {
     equal(cells.get("3"), -3);
   });
 
+  test(`${name}: a walk gives what an entry holds when its turn comes, and leaves out what was removed [16] [17]`, async () => {
+    await using rig = new BackendRig(factory);
+    await using backend = await rig.open();
+    const cells = backend.state(CELLS);
+    backend.setCurrentKey("a");
+    for (let i = 0; i < 10; i++) cells.set(`${i}`, i);
+    const seen: [string, number][] = [];
+    for (const [key, value] of cells) {
+      seen.push([key, value]);
+      if (seen.length > 1) continue;
+      for (let i = 0; i < 10; i++) {
+        if (`${i}` === key) continue;
+        if (i % 2 === 0) cells.delete(`${i}`);
+        else cells.set(`${i}`, i + 100);
+      }
+      cells.set("new", 5);
+    }
+    const [first] = seen;
+    const left = [1, 3, 5, 7, 9].filter((i) => `${i}` !== first?.[0]).map((i): [string, number] => [`${i}`, i + 100]);
+    deepEqual(seen.slice(1).sort(), left);
+  });
+
+  test(`${name}: a walk that is left early, or begun and not gone on with, harms nothing [16]`, async () => {
+    await using rig = new BackendRig(factory);
+    await using backend = await rig.open();
+    const cells = backend.state(CELLS);
+    backend.setCurrentKey("a");
+    cells.setAll([["x", 1], ["y", 2]]);
+    for (const key of cells.keys()) if (key !== "") break;
+    const walk = cells.values();
+    walk.next();
+    walk.return?.();
+    equal(walk.next().done, true);
+    deepEqual([...cells.values()].sort(), [1, 2]);
+  });
+
   test(`${name}: entries compare by content, also those of two maps [18]`, async () => {
     await using rig = new BackendRig(factory);
     await using backend = await rig.open();

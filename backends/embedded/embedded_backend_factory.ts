@@ -1,0 +1,53 @@
+/**
+ * Makes backends that keep their state in a store of one kind, behind write buffers in the memory of their slot.
+ *
+ * Called by: whoever chooses the backend of a job; tests and benches of such stores.
+ * Calls: embedded_backend.ts, buffered_rows.ts, slot_memories.ts.
+ *
+ * @module
+ */
+import type { StateBackend, StateBackendContext, StateBackendFactory } from "../../core/backend.ts";
+import { BufferedRows } from "./buffered_rows.ts";
+import { EmbeddedBackend } from "./embedded_backend.ts";
+import type { RowStoreFactory } from "./row_store.ts";
+import { SlotMemories } from "./slot_memories.ts";
+import type { SlotMemoryOptions } from "./slot_memory.ts";
+
+/** Settings of the backends of one job. */
+export interface EmbeddedBackendFactoryOptions {
+  /** Memory of each slot, shared by all backends in it. */
+  readonly memory: SlotMemoryOptions;
+  /** Folder on a local disk; each backend works in a folder of its own in there, which it removes. */
+  readonly directory: string;
+  /** See `EmbeddedBackendOptions`. */
+  readonly checkKeyGroups?: boolean;
+}
+
+/** The factory of the backends that keep their rows in stores of `stores`. */
+export function embeddedBackendFactory(
+  stores: RowStoreFactory,
+  options: EmbeddedBackendFactoryOptions,
+): StateBackendFactory {
+  const memories = new SlotMemories(options.memory);
+  return {
+    name: stores.name,
+    create: (context) => makeBackend(stores, options, memories, context),
+  };
+}
+
+function makeBackend(
+  stores: RowStoreFactory,
+  options: EmbeddedBackendFactoryOptions,
+  memories: SlotMemories,
+  context: StateBackendContext,
+): StateBackend {
+  const { operatorName, clock, random, slotIndex } = context;
+  const memory = memories.acquire(slotIndex);
+  return new EmbeddedBackend(context, {
+    checkKeyGroups: options.checkKeyGroups ?? false,
+    openStore: (states) =>
+      stores.open({ ...context, ...states, directory: `${options.directory}/${random.id()}`, memory }),
+    bufferRows: (store) => new BufferedRows({ operatorName, store, memory, clock }),
+    onClosed: () => memories.release(slotIndex),
+  });
+}
