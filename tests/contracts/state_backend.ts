@@ -1,5 +1,6 @@
 /** What every state backend promises: the suites below, and what holds for a snapshot. */
 import type { StateBackendFactory } from "../../core/backend.ts";
+import { keyedMapSuite } from "./keyed_maps.ts";
 import { keyedStateSuite } from "./keyed_state.ts";
 import { keyIterationSuite } from "./key_iteration.ts";
 import { rescalingSuite } from "./keyed_rescaling.ts";
@@ -21,6 +22,7 @@ export function stateBackendContract(
   options: StateBackendContractOptions,
 ): void {
   keyedStateSuite(name, factory);
+  keyedMapSuite(name, factory);
   keyIterationSuite(name, factory);
   keyedSnapshotSuite(name, factory);
   serializerSuite(name, factory);
