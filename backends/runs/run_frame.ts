@@ -40,7 +40,11 @@ export function readFrame(input: RunInput, expectedCrc: number): RunFrame {
   let offset = footer.indexOffset;
   const index = readSection(input, offset, footer.indexBytes, "index", (reader) => new RunIndex(reader, HEADER_BYTES));
   offset += footer.indexBytes;
-  const keyGroups = readSection(input, offset, footer.keyGroupsBytes, "key groups", readKeyGroups);
+  const keyGroups = readSection(input, offset, footer.keyGroupsBytes, "key groups", (reader) => {
+    const entries = readKeyGroups(reader);
+    index.useGroups(entries, reader);
+    return entries;
+  });
   offset += footer.keyGroupsBytes;
   const bloom = readSection(input, offset, footer.bloomBytes, "bloom filter", readBloom);
   offset += footer.bloomBytes;
@@ -57,9 +61,6 @@ export function readFrame(input: RunInput, expectedCrc: number): RunFrame {
   const largest = keyGroups.at(-1)?.keyGroup ?? 0;
   if (smallest !== footer.smallestKeyGroup || largest !== footer.largestKeyGroup) {
     corrupt(footer.indexOffset, `key groups are ${smallest}..${largest}, the footer says otherwise`);
-  }
-  for (const entry of keyGroups) {
-    if (entry.block >= index.blockCount) corrupt(footer.indexOffset, `block ${entry.block} does not exist`);
   }
   return { footer, index, bloom, states };
 }

@@ -10,6 +10,7 @@
  * @module
  */
 import { type ByteReader, compareBytes } from "../../core/bytes.ts";
+import type { KeyGroupEntry } from "./run_format.ts";
 
 /** Where each block is and up to which row key it goes. */
 export class RunIndex {
@@ -22,6 +23,9 @@ export class RunIndex {
   /** The last row keys of all blocks, one after the other; that of block `i` is `keys[keyEnds[i]..keyEnds[i + 1] - 1]`. */
   private readonly keys: Uint8Array;
   private readonly keyEnds: Uint32Array;
+  /** First block of each key group from the smallest on, then the number of blocks; empty: not known. */
+  private groupBlocks = new Uint32Array(0);
+  private smallestGroup = 0;
 
   /**
    * Reads an index section without its CRC.
@@ -68,7 +72,8 @@ export class RunIndex {
 
   /** Bytes that the index takes in memory. */
   get memoryBytes(): number {
-    return this.offsets.byteLength + this.keyEnds.byteLength + this.keys.length + this.firstKey.length;
+    return this.offsets.byteLength + this.keyEnds.byteLength + this.keys.length + this.firstKey.length +
+      this.groupBlocks.byteLength;
   }
 
   /** Offset of a block in the file; for `blockCount` the end of the last one. */
@@ -86,26 +91,69 @@ export class RunIndex {
     return this.keys.slice(this.keyEnds[block]!, this.keyEnds[block + 1]!);
   }
 
-  /** The first block that has rows at or above `row[0..rowBytes-1]`; `blockCount` if none has. */
+  /**
+   * Takes over the key-group table, unless it is long for what it says.
+   *
+   * @throws {StreamError} Of kind "corrupt" if it does not fit the last keys.
+   */
+  useGroups(entries: readonly KeyGroupEntry[], input: ByteReader): void {
+    const smallest = entries[0]?.keyGroup ?? 0;
+    const count = entries.length === 0 ? 0 : entries.at(-1)!.keyGroup - smallest + 1;
+    for (const { keyGroup, block } of entries) {
+      const fits = block < this.blockCount && this.groupOf(block) >= keyGroup &&
+        (block === 0 || this.groupOf(block - 1) < keyGroup);
+      if (!fits) input.fail(`key group ${keyGroup} does not begin in block ${block}`);
+    }
+    if (count > this.blockCount * 4 + 64) return;
+    this.smallestGroup = smallest;
+    this.groupBlocks = new Uint32Array(count + 1).fill(this.blockCount);
+    for (let i = entries.length - 1, group = count - 1; i >= 0; i--) {
+      const first = entries[i]!.keyGroup - smallest;
+      // Groups without rows, if any, begin where the next one does.
+      for (; group > first; group--) this.groupBlocks[group] = this.groupBlocks[group + 1]!;
+      this.groupBlocks[group--] = entries[i]!.block;
+    }
+  }
+
+  /** The first block that has rows at or above `row[0..rowBytes-1]`; `blockCount` if none has. Two bytes at least. */
   blockOf(row: Uint8Array, rowBytes: number): number {
     const keys = this.keys;
     const keyEnds = this.keyEnds;
     let low = 0;
     let high = this.blockCount;
+    /** First bytes that the wanted key shares with those left and right of where it must be. */
+    let lowShared = 0;
+    let highShared = 0;
+    const groups = this.groupBlocks;
+    if (groups.length > 0) {
+      const group = ((row[0]! << 8) | row[1]!) - this.smallestGroup;
+      if (group < 0) return 0;
+      if (group >= groups.length - 1) return this.blockCount;
+      low = groups[group]!;
+      high = groups[group + 1]!;
+      lowShared = highShared = 2;
+    }
     while (low < high) {
       const middle = (low + high) >>> 1;
-      let at = keyEnds[middle]!;
-      const end = keyEnds[middle + 1]!;
-      const common = Math.min(end - at, rowBytes);
-      let i = 0;
-      while (i < common && keys[at] === row[i]) {
-        at++;
-        i++;
+      const start = keyEnds[middle]!;
+      const size = keyEnds[middle + 1]! - start;
+      const common = size < rowBytes ? size : rowBytes;
+      let i = lowShared < highShared ? lowShared : highShared;
+      while (i < common && keys[start + i] === row[i]) i++;
+      if (i < common ? keys[start + i]! < row[i]! : size < rowBytes) {
+        low = middle + 1;
+        lowShared = i;
+      } else {
+        high = middle;
+        highShared = i;
       }
-      if (i < common ? keys[at]! < row[i]! : end - at < rowBytes - i) low = middle + 1;
-      else high = middle;
     }
     return low;
+  }
+
+  private groupOf(block: number): number {
+    const at = this.keyEnds[block]!;
+    return (this.keys[at]! << 8) | this.keys[at + 1]!;
   }
 
   private compare(block: number, key: Uint8Array, start: number, end: number): number {
