@@ -138,15 +138,15 @@ test("BlockCache keeps no block that could not be read or is damaged", () => {
 });
 
 test("SlotTable and RecencyList are a Map and an array", () => {
-  const step = fc.record({ does: fc.nat(3), slot: fc.nat(15), run: fc.nat(3), block: fc.nat(5) });
-  fc.assert(fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
-    const table = new SlotTable(16);
-    const recency = new RecencyList(16);
+  const step = fc.record({ does: fc.nat(4), slot: fc.nat(30), run: fc.nat(5), block: fc.nat(9) });
+  fc.assert(fc.property(fc.array(step, { minLength: 100, maxLength: 400, size: "max" }), (steps) => {
+    const table = new SlotTable(31);
+    const recency = new RecencyList(31);
     const slots = new Map<string, number>();
     let order: number[] = [];
     for (const { does, slot, run, block } of steps) {
       const name = `${run} ${block}`;
-      if (does === 0 && table.runOf(slot) < 0 && !slots.has(name)) {
+      if (does !== 1 && table.runOf(slot) < 0 && !slots.has(name)) {
         table.insert(slot, run, block);
         slots.set(name, slot);
       } else if (does === 1 && table.runOf(slot) >= 0) {
@@ -154,6 +154,10 @@ test("SlotTable and RecencyList are a Map and an array", () => {
         for (const [other, held] of slots) if (held === slot) slots.delete(other);
       }
       equal(table.find(run, block), slots.get(name) ?? -1);
+      for (const [other, held] of slots) {
+        const [heldRun, heldBlock] = other.split(" ").map(Number);
+        equal(table.find(heldRun!, heldBlock!), held);
+      }
       order = order.filter((one) => one !== slot);
       if (does === 1) recency.remove(slot);
       else if (does === 2) recency.retire(slot);
