@@ -11,6 +11,8 @@
  */
 import type { RowCursor } from "../embedded/row_store.ts";
 import { MergeCursor } from "../runs/merge_cursor.ts";
+import type { RunCursor } from "../runs/run_cursor.ts";
+import { PUT } from "../runs/run_format.ts";
 import type { LsmStatistics } from "./lsm_statistics.ts";
 import { runOf, type RunView, type Version } from "./version.ts";
 
@@ -32,16 +34,23 @@ export class LsmCursor implements RowCursor {
   value: Uint8Array = new Uint8Array(0);
   valueStart = 0;
   valueEnd = 0;
-  private readonly merge: MergeCursor;
+  private readonly views: readonly RunView[];
+  private readonly cursors: RunCursor[] = [];
+  /** Null where there is at most one run to look at: no other hides a row of it. */
+  private readonly merge: MergeCursor | null;
   private open = true;
 
   constructor(private readonly version: Version, range: ScanRange, private readonly statistics: LsmStatistics) {
     version.retain();
+    this.views = viewsOf(version, range);
+    for (let i = 0; i < this.views.length; i++) this.cursors.push(this.views[i]!.file.startScan());
+    this.merge = this.cursors.length < 2 ? null : new MergeCursor(this.cursors);
     const { prefix, prefixBytes, from } = range;
-    this.merge = new MergeCursor(viewsOf(version, range).map(({ file }) => file.run.scan()));
+    if (this.cursors.length === 0) return;
     try {
-      if (from === undefined) this.merge.seek(prefix, prefixBytes, prefixBytes);
-      else this.merge.seek(from, from.length, prefixBytes);
+      const rows = this.merge ?? this.cursors[0]!;
+      if (from === undefined) rows.seek(prefix, prefixBytes, prefixBytes);
+      else rows.seek(from, from.length, prefixBytes);
     } catch (error) {
       this.close();
       throw error;
@@ -49,24 +58,35 @@ export class LsmCursor implements RowCursor {
   }
 
   next(): boolean {
-    const merge = this.merge;
-    if (!this.open || !merge.next()) {
+    const { merge } = this;
+    const found = this.open && (merge === null ? this.nextPut(this.cursors[0]) : merge.next());
+    if (!found) {
       this.close();
       return false;
     }
-    this.key = merge.key;
-    this.keyBytes = merge.keyBytes;
-    this.value = merge.value;
-    this.valueStart = merge.valueStart;
-    this.valueEnd = merge.valueEnd;
-    this.statistics.iterBytesRead += merge.keyBytes + merge.valueEnd - merge.valueStart;
+    const row = merge ?? this.cursors[0]!;
+    this.key = row.key;
+    this.keyBytes = row.keyBytes;
+    this.value = row.value;
+    this.valueStart = row.valueStart;
+    this.valueEnd = row.valueEnd;
+    this.statistics.iterBytesRead += row.keyBytes + row.valueEnd - row.valueStart;
     return true;
+  }
+
+  private nextPut(rows: RunCursor | undefined): boolean {
+    if (rows === undefined) return false;
+    while (rows.next()) if (rows.code === PUT) return true;
+    return false;
   }
 
   close(): void {
     if (!this.open) return;
     this.open = false;
-    this.merge.close();
+    for (let i = 0; i < this.cursors.length; i++) {
+      this.cursors[i]!.close();
+      this.views[i]!.file.endScan(this.cursors[i]!);
+    }
     this.version.release();
   }
 }

@@ -14,7 +14,11 @@ import type { FileSystem } from "../../core/file_system.ts";
 import type { KeyGroupRange } from "../../core/key_groups.ts";
 import type { BlockCache } from "../runs/block_cache.ts";
 import { OpenRun } from "../runs/open_run.ts";
+import type { RunCursor } from "../runs/run_cursor.ts";
 import type { LsmStatistics } from "./lsm_statistics.ts";
+
+/** So many cursors of a file are kept. */
+const MAX_IDLE = 4;
 
 /** What run files share. */
 export interface RunFilePorts {
@@ -45,6 +49,8 @@ export class RunFile {
   readonly footerCrc32: number;
   private holders = 0;
   private gone = false;
+  /** Closed cursors of short scans, to be used again: making one costs more than such a scan. */
+  private readonly idle: RunCursor[] = [];
 
   private constructor(
     readonly path: string,
@@ -70,6 +76,16 @@ export class RunFile {
     const { rowCount, footerCrc32 } = facts;
     const run = OpenRun.openLocal(ports.fileSystem, path, { rowCount, footerCrc32, keyGroups: ALL }, ports.cache);
     return new RunFile(path, run, facts, ports);
+  }
+
+  /** A cursor for a short scan, through the cache; `seek` comes first, and `endScan` when it is closed. */
+  startScan(): RunCursor {
+    return this.idle.pop() ?? this.run.scan();
+  }
+
+  /** Takes back a closed cursor that `startScan` gave. */
+  endScan(cursor: RunCursor): void {
+    if (this.idle.length < MAX_IDLE) this.idle.push(cursor);
   }
 
   /** One more needs it. */
