@@ -243,6 +243,11 @@ export class BufferedRows implements Rows, BufferOwner {
     return this.queue.failure;
   }
 
+  /** Whether nothing waits for a flush and the store has no work that is due. */
+  get isIdle(): boolean {
+    return this.queue.frozen.length === 0 && this.queue.isIdle;
+  }
+
   /** Buffers that were flushed. */
   get flushCount(): number {
     return this.queue.flushCount;

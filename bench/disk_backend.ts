@@ -1,0 +1,161 @@
+/**
+ * What benches of state on disk need: backends in folders of their own, work in turns as the engine does it, and
+ * checkpoints in a folder.
+ *
+ * Called by: the benches of state on disk.
+ * Calls: backends/, checkpoint/.
+ *
+ * @module
+ */
+import { EmbeddedBackend } from "../backends/embedded/embedded_backend.ts";
+import { BufferedRows } from "../backends/embedded/buffered_rows.ts";
+import { SlotMemory } from "../backends/embedded/slot_memory.ts";
+import { heapBackendFactory } from "../backends/heap/heap_backend.ts";
+import { lmdbRowStoreFactory } from "../backends/lmdb/lmdb_store_factory.ts";
+import { lsmRowStoreFactory } from "../backends/lsm/lsm_store.ts";
+import { FilesystemStorage } from "../checkpoint/filesystem_storage.ts";
+import type { PendingSnapshot, StateBackend } from "../core/backend.ts";
+import { pause } from "../core/clock.ts";
+import type { KeyedStateHandle, SnapshotReader } from "../core/snapshot.ts";
+import { systemClock, systemRandom } from "../runtime/system_clock.ts";
+import { systemFileSystem } from "../runtime/system_file_system.ts";
+import { backendContext } from "./backend_context.ts";
+import { inFolder } from "./disk_baselines.ts";
+
+/** Milliseconds of records between two turns of the event loop, as in runtime/host.ts. */
+const TURN_MS = 12;
+/** Records between two looks at clock and memory, as in runtime/subtask.ts. */
+const LOOK_INTERVAL = 64;
+
+/** Backends whose state is on disk. */
+export type DiskBackend = "lsm" | "lmdb";
+
+/** Settings of {@link openBackend}. */
+export interface OpenOptions {
+  /** Memory of the slot. */
+  readonly capBytes: number;
+  /** Where the backend works. */
+  readonly folder: string;
+  readonly incremental?: boolean;
+  readonly restore?: {
+    readonly handle: KeyedStateHandle;
+    readonly reader: SnapshotReader;
+    /** Gives states other ids than they had, so that every row must be rewritten. */
+    readonly rewriting?: boolean;
+  };
+}
+
+/** A backend, and a way to wait for what it does in the background. */
+export interface BenchedBackend {
+  readonly backend: StateBackend;
+  /** Waits until everything is flushed and no compaction is due. */
+  settle(): Promise<void>;
+}
+
+/** Opens a backend that stands alone in its slot. */
+export async function openBackend(kind: DiskBackend | "heap", options: OpenOptions): Promise<BenchedBackend> {
+  const { capBytes, folder, incremental = false, restore } = options;
+  const context = backendContext({ incremental });
+  const handles = restore === undefined ? [] : [restore.handle];
+  const reader = restore?.reader ?? { open: () => Promise.reject(new Error("nothing is restored")) };
+  if (kind === "heap") {
+    const backend = heapBackendFactory.create(context);
+    await backend.open(handles, reader);
+    return { backend, settle: () => Promise.resolve() };
+  }
+  const stores = kind === "lsm" ? lsmRowStoreFactory() : lmdbRowStoreFactory();
+  const memory = new SlotMemory({ bytes: capBytes, writeBufferRatio: 0.5, highPriorityPoolRatio: 0.1 });
+  const shift = restore?.rewriting === true ? 1 : 0;
+  let rows!: BufferedRows;
+  const directory = `${folder}/${systemRandom.id()}`;
+  const backend = new EmbeddedBackend(context, {
+    openStore: ({ states, restoredStateId }) =>
+      stores.open({
+        ...context,
+        states: () => states().map((state) => ({ ...state, id: state.id + shift })),
+        restoredStateId: (state, path) => restoredStateId(state, path) + shift,
+        directory,
+        memory,
+      }),
+    bufferRows: (store) => rows = new BufferedRows({ operatorName: "bench", store, memory, clock: systemClock }),
+    onClosed: () => memory[Symbol.dispose](),
+  });
+  await backend.open(handles, reader);
+  return {
+    backend,
+    async settle() {
+      (await rows.frozen(rows.freeze())).release();
+      while (!rows.isIdle) await pause(systemClock);
+    },
+  };
+}
+
+/** Runs `use` over an empty backend in a folder that is gone afterwards. */
+export function withBackend<T>(
+  kind: DiskBackend,
+  capBytes: number,
+  use: (backend: StateBackend, settle: () => Promise<void>) => Promise<T>,
+): Promise<T> {
+  return inFolder(async (folder) => {
+    const { backend, settle } = await openBackend(kind, { capBytes, folder });
+    try {
+      return await use(backend, settle);
+    } finally {
+      await backend.close();
+    }
+  });
+}
+
+/** Calls `step` for 0..count-1 in turns, between which the backend works, and waits when the backend asks for it. */
+export async function inTurns(backend: StateBackend, count: number, step: (i: number) => void): Promise<void> {
+  for (let i = 0; i < count;) {
+    const endMs = performance.now() + TURN_MS;
+    while (i < count && performance.now() < endMs) {
+      for (const stop = Math.min(count, i + LOOK_INTERVAL); i < stop; i++) step(i);
+      const room = backend.backpressure?.();
+      if (room !== undefined) await room;
+    }
+    await pause(systemClock);
+  }
+}
+
+/** A snapshot, and the checkpoint that it is in. */
+export interface Taken {
+  readonly handle: KeyedStateHandle;
+  readonly path: string;
+}
+
+/** Checkpoints of one backend in a folder. */
+export class CheckpointFolder {
+  private readonly storage: FilesystemStorage;
+
+  constructor(folder: string) {
+    this.storage = new FilesystemStorage({
+      fileSystem: systemFileSystem,
+      random: systemRandom,
+      root: `${folder}/checkpoints`,
+      jobId: "bench",
+    });
+  }
+
+  /** Takes and confirms a checkpoint. */
+  async take(id: number, backend: StateBackend, { full = false }: { readonly full?: boolean } = {}): Promise<Taken> {
+    return await this.complete(id, backend.snapshot({ checkpointId: id, full }), backend);
+  }
+
+  /** Writes a snapshot whose synchronous part is done, and confirms it. */
+  async complete(id: number, pending: PendingSnapshot, backend: StateBackend): Promise<Taken> {
+    await this.storage.prepare();
+    const location = this.storage.begin(id);
+    const handle = await pending.write(location.store({ vertexId: "bench", subtaskIndex: 0 }));
+    if (handle === null) throw new Error(`Cannot complete checkpoint ${id}: there is no state`);
+    const path = await location.writeMetadata(new Uint8Array(0));
+    backend.confirm(id);
+    return { handle, path };
+  }
+
+  /** Opens the files of a checkpoint. */
+  reader({ path }: Taken): SnapshotReader {
+    return this.storage.reader(path);
+  }
+}
