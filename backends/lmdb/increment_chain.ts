@@ -22,8 +22,10 @@ import { writeFailure } from "../runs/file_failure.ts";
 import { LocalRunWriter } from "../runs/local_run_writer.ts";
 import type { RunState } from "../runs/run_format.ts";
 
-/** A chain this long is rebased by a full run. */
-const MAX_RUNS = 24;
+/** A chain of this many checkpoints is rebased by a full run. */
+const MAX_CHECKPOINTS = 16;
+/** And so is one of this many runs: there may be several ingests between two checkpoints. */
+const MAX_RUNS = 256;
 /** Runs that no checkpoint has may have this size whatever the size of the state. */
 const SMALL_BYTES = 64 * 1024 * 1024;
 /** After this many snapshots that nobody confirmed or aborted, the next one is full. */
@@ -49,6 +51,8 @@ export interface OpenRun {
 export interface IncrementPlan {
   readonly basis: readonly RunHandle[];
   readonly added: readonly KeptRun[];
+  /** Checkpoints in the chain, this one included. */
+  readonly length: number;
 }
 
 /** A snapshot that is or may become what others build on. */
@@ -56,6 +60,8 @@ interface Checkpoint {
   /** Number of the last ingest that it holds. */
   readonly ingest: number;
   readonly runs: readonly RunHandle[];
+  /** Checkpoints in its chain, itself included. */
+  readonly length: number;
 }
 
 /** The chain of one store. */
@@ -119,9 +125,11 @@ export class IncrementChain {
     const basis = this.basis;
     if (basis === undefined || basis.ingest > mark.ingest || this.unconfirmed.size >= MAX_UNCONFIRMED) return null;
     const added = this.kept.filter(({ ingest }) => ingest > basis.ingest && ingest <= mark.ingest);
-    if (isLong(basis.runs, added)) return null;
+    // What adds nothing makes no chain longer.
+    const length = added.length === 0 ? basis.length : basis.length + 1;
+    if (length > MAX_CHECKPOINTS || isLong(basis.runs, added)) return null;
     for (const { path } of added) this.pins.set(path, (this.pins.get(path) ?? 0) + 1);
-    return { basis: basis.runs, added };
+    return { basis: basis.runs, added, length };
   }
 
   /** An upload needs its runs no more. */
@@ -139,11 +147,16 @@ export class IncrementChain {
     if (this.frozen.delete(mark)) this.trim();
   }
 
-  /** A snapshot on which later ones may build was written. */
-  written(checkpointId: number, mark: { readonly ingest: number }, runs: readonly RunHandle[]): void {
+  /** A snapshot on which later ones may build was written; `plan` as `plan` gave it. */
+  written(
+    checkpointId: number,
+    mark: { readonly ingest: number },
+    plan: IncrementPlan | null,
+    runs: readonly RunHandle[],
+  ): void {
     // A freeze that was forgotten meanwhile has lost the runs after it.
     if (checkpointId <= this.confirmedId || !this.frozen.has(mark)) return;
-    this.unconfirmed.set(checkpointId, { ingest: mark.ingest, runs });
+    this.unconfirmed.set(checkpointId, { ingest: mark.ingest, runs, length: plan?.length ?? 1 });
   }
 
   /** The checkpoint is durable: later snapshots build on it. */

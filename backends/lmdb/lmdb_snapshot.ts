@@ -71,7 +71,7 @@ export class LmdbSnapshot implements FrozenStore {
       signal.throwIfAborted();
       const all = [...older, ...added];
       const runs = all.map((run, i) => ({ ...run, level: all.length - 1 - i }));
-      chain?.written(request.checkpointId, this.mark!, runs);
+      chain?.written(request.checkpointId, this.mark!, plan, runs);
       return { runs, incrementBytes: added.reduce((sum, { file }) => sum + file.sizeBytes, 0) };
     } catch (error) {
       await upload.discard(error);

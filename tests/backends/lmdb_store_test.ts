@@ -122,7 +122,7 @@ test("LmdbStore discards the files of an increment that fails, and the next one 
   deepEqual(everything(await rig.restored([await rig.snapshot(store, 3)])), everything(store));
 });
 
-test("LmdbStore starts a new chain before it has more runs than it may, and uploads a tenth of the state in the mean", async () => {
+test("LmdbStore starts a new chain after sixteen checkpoints, and uploads a tenth of the state in the mean", async () => {
   await using rig = new StoreRig(subject());
   const store = await rig.open();
   ingest(store, values(0, 4_000, "0"));
@@ -137,7 +137,7 @@ test("LmdbStore starts a new chain before it has more runs than it may, and uplo
     longest = Math.max(longest, last.runs.length);
   }
   const full = (await rig.snapshot(store, 101, { full: true })).fullBytes;
-  ok(longest > 10 && longest <= 24, `${longest} runs`);
+  ok(longest === 16, `${longest} runs`);
   ok(uploaded / 100 <= full / 10, `${uploaded / 100} bytes of ${full}`);
   deepEqual(everything(await rig.restored([last!])), everything(store));
 });
