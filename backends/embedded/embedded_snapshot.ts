@@ -17,7 +17,6 @@ import type { KeyedStateHandle, RunHandle, SnapshotStore } from "../../core/snap
 import type { RunState } from "../runs/run_format.ts";
 import { StoppableStore } from "../states/stoppable_store.ts";
 import type { FrozenAttached } from "./attached_rows.ts";
-import type { FrozenStore } from "./row_store.ts";
 import type { Rows } from "./rows.ts";
 
 /** Everything that the synchronous part has fixed. */
@@ -73,10 +72,7 @@ export class EmbeddedSnapshot implements PendingSnapshot {
   private async writeStore(store: StoppableStore): Promise<WrittenRuns> {
     const { checkpointId, full } = this.plan.request;
     const coming = this.plan.rows.frozen(this.plan.ticket);
-    const frozen = await store.orStop(coming).catch((error) => {
-      releaseLater(coming);
-      throw error;
-    });
+    const frozen = await store.orStop(coming, (late) => late.release());
     try {
       return await frozen.write({ checkpointId, full }, store, this.stopping.signal);
     } finally {
@@ -120,7 +116,8 @@ export class EmbeddedSnapshot implements PendingSnapshot {
     this.plan.attached?.assembly.cancel(reason);
     if (this.started) return;
     this.started = true;
-    releaseLater(this.plan.rows.frozen(this.plan.ticket));
+    // A flush that fails is told by the rows to whoever uses them next.
+    this.plan.rows.frozen(this.plan.ticket).then((frozen) => frozen.release(), () => {});
     this.end(undefined);
   }
 
@@ -130,10 +127,4 @@ export class EmbeddedSnapshot implements PendingSnapshot {
     for (const source of this.plan.attached?.sources ?? []) source.rows.release();
     this.plan.onEnd(this, attached?.runs);
   }
-}
-
-/** Releases a store that nobody waits for any more. */
-function releaseLater(coming: Promise<FrozenStore>): void {
-  // A flush that fails is told by the rows to whoever uses them next.
-  coming.then((frozen) => frozen.release(), () => {});
 }

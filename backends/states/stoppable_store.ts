@@ -6,7 +6,7 @@
  *
  * Invariants:
  * - once `signal` is aborted, whatever is awaited rejects with its reason, but for `discard`;
- * - a file that is there too late is discarded.
+ * - a file that is there, or is finished, too late is discarded.
  *
  * @module
  */
@@ -26,23 +26,28 @@ export class StoppableStore implements SnapshotStore {
     // Whoever waits sees the rejection; when nobody does, that is no failure.
     this.stopped.catch(() => {});
     if (store.adopt !== undefined) {
-      this.adopt = (path, sizeBytes, scope) => this.orStop(store.adopt!(path, sizeBytes, scope));
+      this.adopt = (path, sizeBytes, scope) =>
+        this.orStop(store.adopt!(path, sizeBytes, scope), (late) => this.discard(late));
     }
   }
 
-  /** What `work` gives, unless the snapshot is cancelled before. */
-  orStop<T>(work: Promise<T>): Promise<T> {
-    return Promise.race([work, this.stopped]);
+  /** What `work` gives, unless the snapshot is cancelled before: then `drop` gets what comes too late. */
+  async orStop<T>(work: Promise<T>, drop: (late: T) => unknown): Promise<T> {
+    try {
+      return await Promise.race([work, this.stopped]);
+    } catch (error) {
+      // If it was the work that failed, there is nothing to drop; nobody hears of a late failure.
+      work.then(drop).catch(() => {});
+      throw error;
+    }
   }
 
   async create(scope: FileScope): Promise<SnapshotFile> {
-    const creating = this.store.create(scope);
-    try {
-      return new StoppableFile(await this.orStop(creating), this);
-    } catch (error) {
-      creating.then((file) => file.discard(), () => {});
-      throw error;
-    }
+    return new StoppableFile(await this.orStop(this.store.create(scope), (late) => late.discard()), this);
+  }
+
+  async discard(file: FileRef): Promise<void> {
+    await this.store.discard?.(file);
   }
 }
 
@@ -50,11 +55,11 @@ class StoppableFile implements SnapshotFile {
   constructor(private readonly file: SnapshotFile, private readonly store: StoppableStore) {}
 
   write(chunk: Uint8Array): Promise<void> {
-    return this.store.orStop(this.file.write(chunk));
+    return this.store.orStop(this.file.write(chunk), () => {});
   }
 
   finish(): Promise<FileRef> {
-    return this.store.orStop(this.file.finish());
+    return this.store.orStop(this.file.finish(), (late) => this.store.discard(late));
   }
 
   discard(): Promise<void> {
