@@ -37,7 +37,9 @@ export function payloadOf(path: string, offset: number, stored: Uint8Array, comp
   const size = u32(packed, 0);
   let payload: Uint8Array;
   try {
-    payload = zstdDecompressSync(packed.subarray(4), { maxOutputLength: Math.max(1, size) });
+    const inflated = zstdDecompressSync(packed.subarray(4), { maxOutputLength: Math.max(1, size) });
+    // A Buffer's `slice` shares memory, and all else that reads blocks has met plain arrays only.
+    payload = new Uint8Array(inflated.buffer, inflated.byteOffset, inflated.length);
   } catch (error) {
     throw new SnapshotCorruptError(path, { reason: "a block cannot be decompressed", offset, cause: error });
   }
