@@ -17,6 +17,8 @@ export interface OpenOptions {
   readonly keyGroups?: KeyGroupRange;
   readonly maxParallelism?: number;
   readonly incremental?: boolean;
+  /** Another one than the rig's. */
+  readonly factory?: StateBackendFactory;
 }
 
 /** Makes backends, and closes them with itself; one rig per test. */
@@ -36,11 +38,12 @@ export class BackendRig implements AsyncDisposable {
   }
 
   /** A backend that its caller must open. */
-  create({ keyGroups = ALL, maxParallelism = MAX_PARALLELISM, incremental = false }: OpenOptions = {}): StateBackend {
+  create(options: OpenOptions = {}): StateBackend {
+    const { keyGroups = ALL, maxParallelism = MAX_PARALLELISM, incremental = false, factory = this.factory } = options;
     const { clock, fileSystem } = this;
     const random = { next: () => 0.5, id: () => `${this.nextName++}`.padStart(32, "0") };
     const context = backendContext({ keyGroups, maxParallelism, clock, random, fileSystem, incremental });
-    const backend = this.factory.create(context);
+    const backend = factory.create(context);
     this.made.push(backend);
     return backend;
   }
