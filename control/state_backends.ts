@@ -51,6 +51,8 @@ export async function createStateBackendFactory(
 
 async function loadStores(type: "lsm" | "lmdb", configuration: Configuration): Promise<RowStoreFactory> {
   if (type === "lmdb") {
+    const { loadLmdb } = await import("../backends/lmdb/lmdb_module.ts");
+    await loadLmdb();
     const { lmdbRowStoreFactory } = await import("../backends/lmdb/lmdb_store_factory.ts");
     return lmdbRowStoreFactory();
   }

@@ -138,6 +138,11 @@ function writeKeySlice({ bytes, start, end }: KeySlice, target: Uint8Array, at: 
 type Package = typeof import("lmdb");
 let loaded: Package | undefined;
 
+/** Loads the package now, so that what is wrong shows before anything depends on it. @throws {StreamError} If it cannot. */
+export async function loadLmdb(): Promise<void> {
+  await loadPackage();
+}
+
 async function loadPackage(): Promise<Package> {
   try {
     // Kept, because even a module that is there takes turns of the event loop.

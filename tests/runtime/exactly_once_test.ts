@@ -1,54 +1,13 @@
-import { deepEqual, equal, ok } from "node:assert/strict";
+import { equal, ok } from "node:assert/strict";
 import { test } from "node:test";
-import { collectSink, fixedDelay } from "../../mod.ts";
+import { fixedDelay } from "../../mod.ts";
 import { SeededRandom } from "../connectors/contexts.ts";
-import { type Outcome, type ProcessOptions, TestWorld } from "../support/job_harness.ts";
-import { ledger, type LedgerOptions, oracle, pagesIn } from "../support/ledger_pipeline.ts";
+import type { Outcome } from "../support/job_harness.ts";
+import { checkFinished, COUNT, LedgerRuns, parallel } from "../support/ledger_runs.ts";
 import { Saboteur } from "../support/saboteur.ts";
 import { scaled } from "../support/scale.ts";
 
-const COUNT = 300;
 const LATEST = ["--from", "latest"];
-
-/** One pipeline that several processes run one after another. */
-class LedgerRuns {
-  readonly world: TestWorld;
-  readonly #seen = collectSink<number>();
-  readonly #options: LedgerOptions;
-
-  constructor(config: Readonly<Record<string, string | number | boolean>> = {}, options: Partial<LedgerOptions> = {}) {
-    this.world = new TestWorld(config);
-    this.#options = { count: COUNT, seen: this.#seen, ...options };
-  }
-
-  async start(options: ProcessOptions = {}) {
-    return await this.world.start((env) => ledger(env, this.#options), options);
-  }
-
-  async run(options: ProcessOptions = {}): Promise<Outcome> {
-    const process = await this.start(options);
-    const outcome = await process.end();
-    // What was given up at the end closes its files when their operations return.
-    if (outcome.kind !== "killed") await process.forMs(50);
-    return outcome;
-  }
-
-  check(context: string): void {
-    const { pages, seen } = oracle(COUNT);
-    deepEqual(pagesIn(this.world.fileSystem), pages, context);
-    deepEqual([...this.#seen.values].sort((a, b) => a - b), seen, context);
-    equal(this.world.fileSystem.openCount, 0, context);
-  }
-}
-
-function parallel(parallelism: number): NonNullable<ProcessOptions["config"]> {
-  return { "parallelism.default": parallelism };
-}
-
-function checkFinished(outcome: Outcome, context: string): void {
-  if (outcome.kind === "failed") throw outcome.error;
-  equal(outcome.kind === "ended" ? outcome.result.state : outcome.kind, "finished", context);
-}
 
 for (const parallelism of [1, 2, 4]) {
   test(`keyed aggregation with timers comes out right after a failure midway, at any max parallelism and parallelism ${parallelism} [253]`, async () => {

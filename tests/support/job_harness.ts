@@ -6,12 +6,15 @@
  * Calls: control/stream_environment.ts.
  */
 import { StreamEnvironment } from "../../control/stream_environment.ts";
+// Loads at once what a job loads on demand: no time passes in here while a module is read.
+import "../../timers/embedded_timer_queue.ts";
 import type { JobLock } from "../../checkpoint/job_lock.ts";
 import { StreamError } from "../../core/errors.ts";
 import type { Job } from "../../runtime/job.ts";
 import type { JobResult } from "../../runtime/job_progress.ts";
 import type { RestartSettings } from "../../runtime/restart_strategy.ts";
 import { SeededRandom } from "../connectors/contexts.ts";
+import { DiskWithin } from "./disk_within.ts";
 import { ManualClock } from "./manual_clock.ts";
 import { MemoryFileSystem } from "./memory_file_system.ts";
 import { MortalFileSystem } from "./mortal_file_system.ts";
@@ -22,6 +25,8 @@ export const CHECKPOINTS = "/checkpoints";
 const LIMIT_MS = 3_600_000;
 /** Rounds without a move of time after which a job is taken to spin. */
 const ROUND_LIMIT = 200_000;
+/** Turns of the event loop in a row with nothing to do and nothing to wait for, after which a job is taken to hang. */
+const PATIENCE = 20;
 
 /** How one process runs the pipeline. */
 export interface ProcessOptions {
@@ -34,6 +39,8 @@ export interface ProcessOptions {
   readonly delayMs?: (operation: string, path: string) => number;
   /** Kill -9 after so many file operations of the job. */
   readonly dieAfter?: number;
+  /** A folder on the real disk, absolute; all other paths are in memory. */
+  readonly diskFolder?: string;
 }
 
 /** How a process has ended. */
@@ -56,6 +63,9 @@ function turn(): Promise<void> {
     port2.postMessage(null);
   });
 }
+
+/** Options by key, over those of the world; undefined takes an option away. */
+export type WorldConfig = Readonly<Record<string, string | number | boolean | undefined>>;
 
 /** What outlives processes: files, locks, time. */
 export class TestWorld {
@@ -95,8 +105,9 @@ export class TestWorld {
     // Each step of a slice takes a little time, so that slices end.
     this.clock = new ManualClock({ startMs: this.clock.nowMs(), tickMs: 0.01 });
     const { clock, random } = this;
-    const { delayMs, dieAfter, restart } = options;
-    const files = new MortalFileSystem({ below: this.fileSystem, clock });
+    const { delayMs, dieAfter, restart, diskFolder } = options;
+    const below = diskFolder === undefined ? this.fileSystem : new DiskWithin(this.fileSystem, diskFolder);
+    const files = new MortalFileSystem({ below, clock });
     const held: string[] = [];
     const env = StreamEnvironment.create({
       argv: options.argv ?? [],
@@ -168,6 +179,7 @@ export class TestProcess {
   /** Drives it until the condition holds; looked at whenever nothing can run at once. */
   async until(condition: () => boolean): Promise<void> {
     const limitMs = this.clock.nowMs() + LIMIT_MS;
+    let idleTurns = 0;
     for (let round = 0;; round++) {
       await turn();
       if (condition() || this.files.isDead) return;
@@ -176,7 +188,12 @@ export class TestProcess {
         continue;
       }
       const dueMs = this.clock.nextDueMs;
-      if (dueMs === undefined) throw new Error(`Cannot end the job: it waits for ever (${this.job.progress().state})`);
+      if (dueMs === undefined) {
+        // With native code loaded, promises may need more than a turn.
+        if (++idleTurns < PATIENCE) continue;
+        throw new Error(`Cannot end the job: it waits for ever (${this.job.progress().state})`);
+      }
+      idleTurns = 0;
       if (dueMs > limitMs) throw new Error(`Cannot end the job: it has not ended after ${LIMIT_MS} ms`);
       if (dueMs > this.clock.nowMs()) round = 0;
       this.clock.advance(Math.max(0, dueMs - this.clock.nowMs()));
