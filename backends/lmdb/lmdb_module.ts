@@ -10,6 +10,7 @@
  *
  * @module
  */
+import process from "node:process";
 import { messageOf, StreamError } from "../../core/errors.ts";
 
 /** Largest key that the package takes. */
@@ -86,10 +87,15 @@ export interface LmdbDatabase {
 
 /** How a database is opened. */
 export interface DatabaseOptions {
-  /** Address space to begin with, bytes. It grows by itself; absent: small. */
+  /** Address space to begin with, bytes. It grows by itself; absent: 4 GiB, on Windows small. */
   readonly mapBytes?: number;
 }
 
+/**
+ * Only addresses, no memory; but Windows makes the file as large. A map that has to grow stays where it is beside the new
+ * one until the database is closed, and its pages count twice.
+ */
+const DEFAULT_MAP_BYTES = process.platform === "win32" ? undefined : 4 * 1024 ** 3;
 /** Transactions of readers that can be open at once: scans and snapshots, each of another moment. */
 const MAX_READERS = 1024;
 
@@ -104,7 +110,7 @@ export async function openDatabase(
   receiver: EntryReceiver,
 ): Promise<LmdbDatabase> {
   const { open } = await loadPackage();
-  const { mapBytes } = options;
+  const mapBytes = options.mapBytes ?? DEFAULT_MAP_BYTES;
   try {
     const database: unknown = open({
       path,

@@ -17,7 +17,7 @@ import { RowTree } from "./row_tree.ts";
 export interface LmdbOptions {
   /**
    * Address space with which each database begins, bytes. It grows by itself when it is full, which takes a moment and
-   * more address space; absent: small.
+   * more address space; absent: 4 GiB, on Windows small.
    */
   readonly mapBytes?: number;
 }
