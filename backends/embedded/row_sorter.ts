@@ -30,9 +30,12 @@ export function compareRowWith(
   return compareBytes(bytes, end - (words[row + KEY]! >>> 3), end, key, 0, keyBytes);
 }
 
-/** Keeps its scratch memory: some 40 bytes a row of the largest sort. */
+/** Scratch memory for more rows than this is not kept. */
+const KEPT_ROWS = 16_384;
+
+/** Keeps its scratch memory: some 30 bytes a row, less than half a megabyte. */
 export class RowSorter {
-  private readonly sorter = new RowOrder();
+  private sorter = new RowOrder();
   private starts = new Int32Array(256);
   private ends = new Int32Array(256);
   private scratch = new Int32Array(256);
@@ -47,6 +50,21 @@ export class RowSorter {
       this.ends = new Int32Array(size);
       this.scratch = new Int32Array(size);
     }
+    this.order(bytes, words, entries, low, count, shift);
+    if (count > KEPT_ROWS) {
+      this.sorter = new RowOrder();
+      this.starts = this.ends = this.scratch = new Int32Array(0);
+    }
+  }
+
+  private order(
+    bytes: Uint8Array,
+    words: Int32Array,
+    entries: Int32Array,
+    low: number,
+    count: number,
+    shift: number,
+  ): void {
     const { starts, ends, scratch } = this;
     for (let i = 0; i < count; i++) {
       const entry = entries[low + i]!;

@@ -2,12 +2,17 @@
 import { deepEqual, equal, ok, rejects, throws } from "node:assert/strict";
 import { test } from "node:test";
 import { BufferedRows } from "../../backends/embedded/buffered_rows.ts";
+import { RowSorter } from "../../backends/embedded/row_sorter.ts";
 import { SlotMemories } from "../../backends/embedded/slot_memories.ts";
 import { SlotMemory } from "../../backends/embedded/slot_memory.ts";
+import { SortedBuffer } from "../../backends/embedded/sorted_buffer.ts";
+import { WriteBuffer } from "../../backends/embedded/write_buffer.ts";
+import { rowHash } from "../../backends/runs/row_hash.ts";
+import { PUT } from "../../backends/runs/run_format.ts";
 import { StreamError } from "../../core/errors.ts";
 import { rowsContract } from "../contracts/rows.ts";
 import { getRow, putRow, RowsRig, type RowsSubject, TINY_BYTES } from "../contracts/rows_rig.ts";
-import { rowOf, VALUES } from "../support/sample_rows.ts";
+import { bytesOf, rowOf, textOf, VALUES } from "../support/sample_rows.ts";
 
 const SUBJECT: RowsSubject = { open: (parts) => new BufferedRows({ operatorName: "totals", ...parts }) };
 
@@ -181,6 +186,50 @@ test("BufferedRows: work of the store that fails is a failure, too", async () =>
   rig.settle();
   ok(rows.failure !== undefined);
   throws(() => putRow(rows, value(3), "x"), /a block is gone/);
+});
+
+test("BufferedRows.close ends work of the store that is under way", async () => {
+  await using rig = new RowsRig(SUBJECT, 1 << 20);
+  const rows = await openIn(rig);
+  for (let i = 0; i < 5; i++) {
+    for (let j = 0; j < 300; j++) putRow(rows, value(j), `${i}`);
+    rows.freeze();
+  }
+  while (rows.flushCount < 5 || rig.store.stepsCount === 0) ok(rig.clock.runDeferred() > 0, "no work was started");
+  await rig.wait(rows.close());
+  equal(rig.store.stepsCount, 0);
+});
+
+test("SortedBuffer gives many rows in the order of their bytes, also those whose keys begin others", () => {
+  const memory = new SlotMemory({ bytes: 1 << 23, writeBufferRatio: 0.5, highPriorityPoolRatio: 0.1 });
+  const buffer = new WriteBuffer(memory, []);
+  const expected: string[] = [];
+  const add = (text: string, kind: "put" | "delete" | "clear") => {
+    const key = bytesOf(text);
+    const hash = rowHash(key, 0, key.length) >>> 2;
+    if (kind === "put") buffer.put(key, key.length, key.length, hash, hash, key, 0, key.length);
+    else if (kind === "delete") buffer.delete(key, key.length, key.length, hash, hash);
+    else buffer.clear(key, key.length, hash);
+    expected.push(`${text} ${kind}`);
+  };
+  for (let i = 0; i < 9_000; i++) add(`0123-common-${(i * 7_919) % 9_000}`, i % 5 === 0 ? "delete" : "put");
+  for (const text of ["0", "01", "0123-common-", "0123-common", "0123"]) add(text, "clear");
+  const rows = new SortedBuffer(buffer, new RowSorter());
+  let steps = 1;
+  while (!rows.sort()) steps++;
+  ok(steps > 5, `${steps} steps`);
+  const found: string[] = [];
+  while (rows.next()) {
+    const key = textOf(rows.bytes, rows.keyStart, rows.keyEnd);
+    equal(textOf(rows.bytes, rows.keyEnd, rows.valueEnd), rows.code === PUT ? key : "");
+    found.push(`${key} ${["put", "delete", "clear"][rows.code]}`);
+  }
+  equal(rows.rowCount, found.length);
+  const keyOf = (text: string) => text.slice(0, text.indexOf(" "));
+  deepEqual(found, expected.sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1)));
+  rows.release();
+  buffer.release();
+  equal(memory.usedBytes, 0);
 });
 
 test("BufferedRows: a flush at once that fails is thrown by the write that needed it", async () => {

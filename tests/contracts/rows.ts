@@ -159,6 +159,22 @@ function groupTests(name: string, subject: RowsSubject): void {
     });
   });
 
+  test(`${name}: rows that are written again after a clear go to the store with the rest`, async () => {
+    await using rig = new RowsRig(subject, PLENTY);
+    const rows = await rig.open();
+    for (let round = 0; round < 3; round++) {
+      for (let i = 0; i < 20; i++) putRow(rows, entry("m", i), `${round}`);
+      clearRows(rows, rowOf(3, MAPS, "m"));
+      for (let i = round; i < 20; i += 2) putRow(rows, entry("m", i), `again ${round}`);
+      for (let i = round; i < 20; i += 4) deleteRow(rows, entry("m", i));
+      const expected = groupOf(rows, entry("m", 0));
+      equal(expected.length, [5, 5, 4][round]);
+      rows.freeze();
+      rig.settle();
+      deepEqual(groupOf(rows, entry("m", 0)), expected);
+    }
+  });
+
   test(`${name}: a clear between two freezes hides the older rows only`, async () => {
     await using rig = new RowsRig(subject, PLENTY);
     const rows = await rig.open();
@@ -218,6 +234,9 @@ function scanTests(name: string, subject: RowsSubject): void {
       deepEqual(texts(scanOf(rows, 3, MAPS, 10, entry("m", 4).key)), ["newer", "n"]);
       deepEqual(texts(scanOf(rows, 3, MAPS, undefined, entry("m", 4).key)), ["newer", "n"]);
       deepEqual(texts(scanOf(rows, 3, MAPS)), ["new", "newer", "n"]);
+      rows.freeze();
+      clearRows(rows, rowOf(3, MAPS, "m"));
+      deepEqual(texts(scanOf(rows, 3, MAPS, 10, entry("m", 4).key)), ["n"]);
     });
   });
 }
@@ -310,7 +329,7 @@ function freezeTests(name: string, subject: RowsSubject): void {
     cursor.close();
     equal(rig.memory.usedBytes, 0);
     equal(rig.store.isClosed, true);
-    equal(rig.store.frozenCount, 0);
+    deepEqual([rig.store.frozenCount, rig.store.stepsCount], [0, 0]);
     equal(rows.backpressure(), undefined);
   });
 }

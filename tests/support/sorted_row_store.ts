@@ -69,6 +69,8 @@ export class SortedRowStore implements RowStore {
   ingestCount = 0;
   /** Freezes that are not released. */
   frozenCount = 0;
+  /** Ingests and work that are under way. */
+  stepsCount = 0;
   /** Cursors that are not closed. */
   cursorCount = 0;
   isClosed = false;
@@ -211,9 +213,11 @@ export class SortedRowStore implements RowStore {
 
   private steps(step: (end: () => void) => boolean, free: () => void): Steps {
     let over = false;
+    this.stepsCount++;
     const end = () => {
       if (over) return;
       over = true;
+      this.stepsCount--;
       free();
     };
     return {
