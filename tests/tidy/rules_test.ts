@@ -93,8 +93,9 @@ test("importsGoOneWay objects to an import against the current and to an unknown
 test("packagesAreListed objects to unlisted packages, bare built-ins, test packages in sources and missing extensions", () => {
   objects(LISTED, "core/a.ts", `import x from "lodash";`, 1, /package\.json/);
   objects(LISTED, "core/a.ts", `import x from "fs";`, 1, /node:/);
-  objects(LISTED, "core/a.ts", `import x from "fast-check";`, 1, /serve tests only/);
+  objects(LISTED, "core/a.ts", `import x from "fast-check";`, 1, /serve tests and benches only/);
   objects(LISTED, "core/a.ts", `import x from "./b";`, 1, /extension/);
+  accepts(LISTED, "bench/a_bench.ts", `import x from "fast-check";`);
   accepts(LISTED, "tests/a_test.ts", `import x from "fast-check"; import y from "@std/yaml"; import "node:fs";`);
 });
 
@@ -114,7 +115,7 @@ test("coreDoesNoIo objects to the file system and threads in core only", () => {
 test("lmdbHasOneDoor objects to a second file, and to any outside backends/lmdb", () => {
   const importing = (path: string) => sourceFile(path, `import { open } from "lmdb";`);
   const door = importing("backends/lmdb/native.ts");
-  deepEqual(lmdbHasOneDoor([door]), []);
+  deepEqual(lmdbHasOneDoor([door, importing("bench/a_bench.ts")]), []);
   for (const other of ["backends/lmdb/other.ts", "runtime/a.ts"]) {
     deepEqual(lmdbHasOneDoor([door, importing(other)]).map(({ path }) => path), [other]);
   }
