@@ -113,7 +113,7 @@ export class CompactionSteps implements Steps {
       const keyGroup = (key[0]! << 8) | key[1]!;
       if (keyGroup !== this.keyGroup) this.enterKeyGroup(keyGroup);
       bytes += keyBytes + valueEnd - valueStart;
-      this.builder!.addParts(merge.code, key, keyBytes, merge.value, valueStart, valueEnd);
+      this.builder!.writer.addRow(merge.code, key, keyBytes, merge.value, valueStart, valueEnd);
     }
     return false;
   }

@@ -189,7 +189,7 @@ class Rewrite {
     key[2] = stateId >>> 8;
     key[3] = stateId;
     this.builder ??= new RunBuilder(this.ports);
-    this.builder.addParts(PUT, key, keyBytes, row.value, row.valueStart, row.valueEnd);
+    this.builder.writer.addRow(PUT, key, keyBytes, row.value, row.valueStart, row.valueEnd);
   }
 
   /** Ends the run; undefined when it has no rows. */

@@ -12,12 +12,9 @@
 import type { Random } from "../../core/clock.ts";
 import { writeFailure } from "../runs/file_failure.ts";
 import { type LocalRun, LocalRunWriter } from "../runs/local_run_writer.ts";
-import type { RowCode, RunState } from "../runs/run_format.ts";
+import type { RunState } from "../runs/run_format.ts";
 import type { LsmSettings } from "./lsm_options.ts";
 import { RunFile, type RunFilePorts } from "./run_file.ts";
-
-/** Fewer bytes than this are copied one by one. */
-const SHORT_COPY = 64;
 
 /** What it takes to make run files. */
 export interface RunBuilderPorts extends RunFilePorts {
@@ -36,7 +33,6 @@ export class RunBuilder {
   private readonly path: string;
   private written: LocalRun | undefined;
   private ended = false;
-  private joined = new Uint8Array(1024);
 
   /** @throws {StreamError} If the file cannot be made. */
   constructor(private readonly ports: RunBuilderPorts) {
@@ -52,18 +48,6 @@ export class RunBuilder {
     } catch (error) {
       throw writeFailure(this.path, error);
     }
-  }
-
-  /** Adds a row whose key and value are in two places. */
-  addParts(code: RowCode, key: Uint8Array, keyBytes: number, value: Uint8Array, start: number, end: number): void {
-    const size = keyBytes + end - start;
-    if (size > this.joined.length) this.joined = new Uint8Array(size * 2);
-    const joined = this.joined;
-    let at = 0;
-    for (; at < keyBytes; at++) joined[at] = key[at]!;
-    if (end - start < SHORT_COPY) { for (let i = start; i < end; i++) joined[at++] = value[i]!; }
-    else joined.set(value.subarray(start, end), at);
-    this.writer.add((joined[0]! << 8) | joined[1]!, code, joined, 2, keyBytes, size);
   }
 
   /**
