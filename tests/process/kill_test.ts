@@ -2,7 +2,6 @@ import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { test } from "node:test";
 import { scaled } from "../support/scale.ts";
 import {
-  atWork,
   checkEnd,
   checkSoFar,
   completedIds,
@@ -11,9 +10,9 @@ import {
   type JobFolder,
   killAt,
   killAtOrFinish,
+  killAtRandom,
+  LATEST,
   names,
-  passed,
-  start,
   uncommitted,
   withDemo,
   withLateFlights,
@@ -23,32 +22,14 @@ import {
 import type { Operation, StopPoint } from "./stopping_file_system.ts";
 
 const TIMEOUT = { timeout: scaled(60_000, 900_000) };
-const LATEST = ["--from", "latest"];
 /** So that the 4,000 late flights last. */
 const SLOW = ["--rate", "1500"];
-/** Longest time that the example works before it is killed. */
-const LIFE_MS = 500;
-const FLIGHT_COUNT = 20_000;
 
-/** Kills the example again and again at random moments; the first within its first checkpoint interval. */
+/** Kills the example at random moments, then lets it end. */
 async function killDemo(seed: number, kills: number, ...args: readonly string[]): Promise<void> {
-  // So slow that the input lasts.
-  const rate = FLIGHT_COUNT / (kills * LIFE_MS / 1000);
   await withSeed(seed, (random) =>
     withDemo(args, async (job) => {
-      let landed = 0;
-      for (let kill = 0; kill < kills; kill++) {
-        const running = start(job, "--rate", String(rate), ...kill === 0 ? [] : LATEST);
-        await atWork(job, running);
-        await passed(random() * (kill === 0 ? 150 : LIFE_MS));
-        running.kill("SIGKILL");
-        // The last ones may come when the input has ended.
-        const exitCode = await running.exitCode;
-        ok(exitCode === null || exitCode === 0, running.printed.err);
-        if (exitCode === null) landed++;
-        checkSoFar(job);
-      }
-      ok(landed >= Math.max(1, 0.9 * kills - 1), `only ${landed} of ${kills} kills have come before the end`);
+      await killAtRandom(job, kills, random);
       await finish(job, ...LATEST);
       checkEnd(job);
     }));

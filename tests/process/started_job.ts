@@ -17,6 +17,8 @@ export interface JobFolder {
   readonly script: string;
   /** Given to each start. */
   readonly args: readonly string[];
+  /** Flags for Deno besides those that examples need. */
+  readonly permissions?: readonly string[];
   /** Where its output is, and what it must be: sorted lines. */
   readonly report: string;
   readonly expected: readonly string[];
@@ -112,12 +114,19 @@ function withFlights(
   });
 }
 
+/** Goes on where the job has stopped. */
+export const LATEST: readonly string[] = ["--from", "latest"];
+/** Longest time that the example works before it is killed. */
+const LIFE_MS = 500;
+const FLIGHT_COUNT = 20_000;
+
 /** What examples need, and no more. */
 const PERMISSIONS = ["--allow-read", "--allow-write", "--allow-env"];
 
 /** Starts the job. */
 export function start(job: JobFolder, ...args: readonly string[]): RunningScript {
-  return startScript(job.script, [...job.args, ...args], { cwd: job.folder, permissions: PERMISSIONS });
+  const permissions = [...PERMISSIONS, ...job.permissions ?? []];
+  return startScript(job.script, [...job.args, ...args], { cwd: job.folder, permissions });
 }
 
 /** Runs the job to its end, which must be a good one; what it has printed on standard error. */
@@ -125,6 +134,25 @@ export async function finish(job: JobFolder, ...args: readonly string[]): Promis
   const running = start(job, ...args);
   equal(await running.exitCode, 0, running.printed.err);
   return running.printed.err;
+}
+
+/** Kills the example again and again at random moments; the first within its first checkpoint interval. */
+export async function killAtRandom(job: JobFolder, kills: number, random: () => number): Promise<void> {
+  // So slow that the input lasts.
+  const rate = FLIGHT_COUNT / (kills * LIFE_MS / 1000);
+  let landed = 0;
+  for (let kill = 0; kill < kills; kill++) {
+    const running = start(job, "--rate", String(rate), ...kill === 0 ? [] : LATEST);
+    await atWork(job, running);
+    await passed(random() * (kill === 0 ? 150 : LIFE_MS));
+    running.kill("SIGKILL");
+    // The last ones may come when the input has ended.
+    const exitCode = await running.exitCode;
+    ok(exitCode === null || exitCode === 0, running.printed.err);
+    if (exitCode === null) landed++;
+    checkSoFar(job);
+  }
+  ok(landed >= Math.max(1, 0.9 * kills - 1), `only ${landed} of ${kills} kills have come before the end`);
 }
 
 /** Runs the job until it stands still at `point`, and kills it there. */
