@@ -78,8 +78,10 @@ export class Flush implements Steps {
   private copyRows(): boolean {
     const rows = this.rows;
     let bytes = 0;
+    let isEnd = false;
     for (let i = 0; i < STEP_ROWS && bytes < STEP_BYTES; i++) {
-      if (!rows.next()) return true;
+      isEnd = !rows.next();
+      if (isEnd) break;
       this.builder ??= new RunBuilder(this.ports);
       const { bytes: row, keyStart, keyEnd, valueEnd } = rows;
       const keyGroup = (row[keyStart]! << 8) | row[keyStart + 1]!;
@@ -87,6 +89,6 @@ export class Flush implements Steps {
       bytes += valueEnd - keyStart;
     }
     this.ports.statistics.bytesWritten += bytes;
-    return false;
+    return isEnd;
   }
 }
