@@ -154,15 +154,20 @@ function summarize(
     name,
     size,
     ops: subjects[0]?.run.ops ?? 0,
-    opsPerSecond: Math.round(opsPerSecond),
+    opsPerSecond: rounded(opsPerSecond),
     ...(baselines.length > 0 && {
       baseline: against,
-      baselineOpsPerSecond: Math.round(baselineOpsPerSecond),
+      baselineOpsPerSecond: rounded(baselineOpsPerSecond),
       ratio: Number((opsPerSecond / baselineOpsPerSecond).toFixed(3)),
     }),
     cpuSeconds: Number(median(subjects.map((one) => one.cpuSeconds)).toFixed(3)),
     ...(figures.length > 0 && { figures: Object.fromEntries(figures) }),
   };
+}
+
+/** Whole numbers, unless they would say too little. */
+function rounded(value: number): number {
+  return value < 100 ? Number(value.toPrecision(3)) : Math.round(value);
 }
 
 /** The middle value; the mean of the two in the middle of an even number; NaN of none. */
