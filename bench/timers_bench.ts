@@ -5,11 +5,16 @@
  *
  * @module
  */
+import type { StateBackend } from "../core/backend.ts";
+import { pause } from "../core/clock.ts";
 import { type Key, VOID_NAMESPACE } from "../core/key.ts";
 import type { KeyContext } from "../core/state.ts";
-import type { Timer, TimerTarget } from "../core/timer.ts";
+import type { Timer, TimerQueue, TimerTarget } from "../core/timer.ts";
+import { systemClock } from "../runtime/system_clock.ts";
+import { EmbeddedTimerQueue } from "../timers/embedded_timer_queue.ts";
 import { HeapTimerQueue } from "../timers/heap_timer_queue.ts";
 import { TimerService } from "../timers/timer_service.ts";
+import { inTurns, withBackend } from "./disk_backend.ts";
 import { bench, type BenchOptions, type SeededRandom } from "./harness.ts";
 
 interface TimerLoad {
@@ -20,6 +25,13 @@ interface TimerLoad {
 const START_MS = 1_700_000_000_000;
 const SPAN_MS = 600_000;
 const MAX_PARALLELISM = 128;
+/** Timers of each key group in memory, as by default. */
+const CACHE_SIZE = 128;
+/** Memory of the slot. */
+const CAP_BYTES = 64 * 1024 * 1024;
+/** Milliseconds of timers between two turns of the event loop, and timers between two looks at the clock. */
+const TURN_MS = 12;
+const LOOK_INTERVAL = 64;
 const never = () => false;
 
 interface Registrations {
@@ -70,25 +82,53 @@ class Target implements TimerTarget {
   }
 }
 
+function serviceOver(queue: (name: string) => TimerQueue, keys: KeyContext, target: TimerTarget): TimerService {
+  const clock = { nowMs: () => START_MS, schedule: () => () => {} };
+  const eventTime = queue("event");
+  const processingTime = queue("processing");
+  return new TimerService({ name: "bench", keys, eventTime, processingTime, clock, target });
+}
+
 function registerAndFire({ names, timestamps }: Registrations, tracking: boolean): string {
   const keys = new CurrentKey();
   const target = new Target();
   const queue = (name: string) => new HeapTimerQueue({ name, maxParallelism: MAX_PARALLELISM, tracking });
-  const clock = { nowMs: () => START_MS, schedule: () => () => {} };
-  const timers = new TimerService({
-    name: "bench",
-    keys,
-    eventTime: queue("event"),
-    processingTime: queue("processing"),
-    clock,
-    target,
-  });
+  const timers = serviceOver(queue, keys, target);
   for (let i = 0; i < names.length; i++) {
     keys.setCurrentKey(names[i]!);
     timers.registerEventTime(timestamps[i]!, VOID_NAMESPACE);
   }
   timers.advanceWatermark(START_MS + SPAN_MS, never);
   return target.checksum.toString();
+}
+
+/** As the engine does it: the store works between turns, and timers wait while it lags. */
+async function registerAndFireOnDisk({ names, timestamps }: Registrations, backend: StateBackend): Promise<string> {
+  const target = new Target();
+  const keys = new CurrentKey();
+  const queue = (name: string) =>
+    new EmbeddedTimerQueue({
+      name,
+      rows: backend.orderedRows!(name),
+      maxParallelism: MAX_PARALLELISM,
+      keyGroups: { start: 0, end: MAX_PARALLELISM - 1 },
+      cacheSize: CACHE_SIZE,
+    });
+  const timers = serviceOver(queue, keys, target);
+  await inTurns(backend, names.length, (i) => {
+    keys.setCurrentKey(names[i]!);
+    timers.registerEventTime(timestamps[i]!, VOID_NAMESPACE);
+  });
+  let fired = 0;
+  let endMs = 0;
+  const interrupted = () =>
+    ++fired % LOOK_INTERVAL === 0 && (performance.now() > endMs || backend.backpressure?.() !== undefined);
+  for (;;) {
+    endMs = performance.now() + TURN_MS;
+    if (timers.advanceWatermark(START_MS + SPAN_MS, interrupted)) return target.checksum.toString();
+    await backend.backpressure?.();
+    await pause(systemClock);
+  }
 }
 
 interface Entry {
@@ -171,3 +211,16 @@ function options(tracking: boolean): BenchOptions<TimerLoad> {
 
 bench<TimerLoad>("timers/register_fire/heap", options(false));
 bench<TimerLoad>("timers/register_fire/heap_tracking", options(true));
+for (const [name, kind] of [["embedded", "lsm"], ["embedded_lmdb", "lmdb"]] as const) {
+  bench<TimerLoad>(`timers/register_fire/${name}`, {
+    ...options(false),
+    rounds: 1,
+    run: (params, random) =>
+      withBackend(kind, CAP_BYTES, async (backend) => {
+        const load = registrations(params, random);
+        const start = performance.now();
+        const checksum = await registerAndFireOnDisk(load, backend);
+        return { ops: params.keys, checksum, elapsedMs: performance.now() - start };
+      }),
+  });
+}
