@@ -9,6 +9,7 @@
  */
 import { heapBackendFactory } from "../backends/heap/heap_backend.ts";
 import { LMDB_EMBEDDED_OPTIONS, LSM_EMBEDDED_OPTIONS, splitDirectories } from "../backends/embedded/options.ts";
+import type { EmbeddedBackendFactoryOptions } from "../backends/embedded/embedded_backend_factory.ts";
 import type { RowStoreFactory } from "../backends/embedded/row_store.ts";
 import type { StateBackendFactory } from "../core/backend.ts";
 import type { Configuration } from "../core/config.ts";
@@ -42,23 +43,30 @@ export async function createStateBackendFactory(
     import("../backends/embedded/local_directory.ts"),
     import("./working_directory.ts"),
   ]);
-  const stores = await loadStores(type, configuration);
+  const { stores, ...settings } = await loadStores(type, configuration);
   const parents = splitDirectories(configuration.get(options.localDirectories) ?? [temporaryDirectory()]);
   const parent = await firstUsableDirectory(parents, { ...ports, key: options.localDirectories.key });
   const folder = await openWorkingDirectory(parent, ports);
-  return { ...embeddedBackendFactory(stores, { memory, directory: folder.path }), close: () => folder.close() };
+  const factory = embeddedBackendFactory(stores, { ...settings, memory, directory: folder.path });
+  return { ...factory, close: () => folder.close() };
 }
 
-async function loadStores(type: "lsm" | "lmdb", configuration: Configuration): Promise<RowStoreFactory> {
+/** What a backend has of its own. */
+interface LoadedStores extends Pick<EmbeddedBackendFactoryOptions, "maxBufferBytes" | "metrics"> {
+  readonly stores: RowStoreFactory;
+}
+
+async function loadStores(type: "lsm" | "lmdb", configuration: Configuration): Promise<LoadedStores> {
   if (type === "lmdb") {
     const { loadLmdb } = await import("../backends/lmdb/lmdb_module.ts");
     await loadLmdb();
     const { lmdbRowStoreFactory } = await import("../backends/lmdb/lmdb_store_factory.ts");
-    return lmdbRowStoreFactory();
+    return { stores: lmdbRowStoreFactory() };
   }
   const [{ lsmRowStoreFactory }, { configuredLsm }] = await Promise.all([
     import("../backends/lsm/lsm_store.ts"),
     import("../backends/lsm/configured_lsm.ts"),
   ]);
-  return lsmRowStoreFactory(configuredLsm(configuration));
+  const { writeBufferBytes, ...options } = configuredLsm(configuration);
+  return { stores: lsmRowStoreFactory(options), maxBufferBytes: writeBufferBytes, metrics: options.metrics };
 }

@@ -39,6 +39,8 @@ export interface BufferedRowsOptions {
   readonly memory: SlotMemory;
   /** Turns of the event loop for flushes. */
   readonly clock: Clock;
+  /** A buffer of this size is flushed though the slot has memory left. Absent: none is. */
+  readonly maxBufferBytes?: number;
 }
 
 /** Hash of a row from those of its prefix and of what follows, 30 bits, so that it is a small integer everywhere. */
@@ -51,6 +53,8 @@ export class BufferedRows implements Rows, BufferOwner {
   readonly found: FoundValue = { bytes: new Uint8Array(0), start: 0, end: 0 };
   /** How often a write had to wait for a flush. */
   syncFlushCount = 0;
+  /** Milliseconds that writers have waited for memory, or for the store to catch up. */
+  stallMs = 0;
   private active: WriteBuffer;
   private readonly queue: FlushQueue;
   private readonly sorter = new RowSorter();
@@ -58,13 +62,17 @@ export class BufferedRows implements Rows, BufferOwner {
   private readonly memory: SlotMemory;
   /** Ids of the states that have been scanned: buffers keep their rows in order. */
   private readonly scanned = new Set<number>();
-  private waiting: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined;
+  private waiting:
+    | { readonly promise: Promise<void>; readonly resolve: () => void; readonly sinceMs: number }
+    | undefined;
+  private readonly maxBufferBytes: number;
   private closing: Promise<void> | undefined;
 
   constructor(private readonly options: BufferedRowsOptions) {
     const { operatorName, store, memory, clock } = options;
     this.store = store;
     this.memory = memory;
+    this.maxBufferBytes = options.maxBufferBytes ?? Number.POSITIVE_INFINITY;
     this.queue = new FlushQueue({
       operatorName,
       store,
@@ -105,7 +113,7 @@ export class BufferedRows implements Rows, BufferOwner {
     while (!this.active.put(row, rowBytes, prefixBytes, prefixHash, hash, value, start, end)) {
       this.makeRoom(rowBytes, end - start);
     }
-    if (this.memory.hasGrown) this.memory.balance();
+    if (this.memory.hasGrown) this.grown();
   }
 
   append(row: Uint8Array, rowBytes: number, prefixBytes: number, value: Uint8Array, start: number, end: number): void {
@@ -114,7 +122,7 @@ export class BufferedRows implements Rows, BufferOwner {
     while (!this.active.append(row, rowBytes, prefixBytes, prefixHash, value, start, end)) {
       this.makeRoom(rowBytes, end - start);
     }
-    if (this.memory.hasGrown) this.memory.balance();
+    if (this.memory.hasGrown) this.grown();
   }
 
   delete(row: Uint8Array, rowBytes: number, prefixBytes: number): void {
@@ -123,14 +131,20 @@ export class BufferedRows implements Rows, BufferOwner {
     const prefixHash = fullHash >>> 2;
     const hash = prefixBytes === rowBytes ? prefixHash : hashOf(fullHash, row, rowBytes, prefixBytes);
     while (!this.active.delete(row, rowBytes, prefixBytes, prefixHash, hash)) this.makeRoom(rowBytes, 0);
-    if (this.memory.hasGrown) this.memory.balance();
+    if (this.memory.hasGrown) this.grown();
   }
 
   clear(prefix: Uint8Array, prefixBytes: number): void {
     if (this.queue.failure !== undefined) throw this.queue.failure;
     const prefixHash = rowHash(prefix, 0, prefixBytes) >>> 2;
     while (!this.active.clear(prefix, prefixBytes, prefixHash)) this.makeRoom(prefixBytes, 0);
-    if (this.memory.hasGrown) this.memory.balance();
+    if (this.memory.hasGrown) this.grown();
+  }
+
+  /** The buffers of the slot have taken memory: some may be large enough for their flush. */
+  private grown(): void {
+    if (this.active.pages.usedBytes >= this.maxBufferBytes) this.freezeActive();
+    this.memory.balance();
   }
 
   /** Flushes a buffer of the slot at once. @throws {StreamError} If that cannot help. */
@@ -145,7 +159,10 @@ export class BufferedRows implements Rows, BufferOwner {
       this.refuse(size, "rows that are being read fill the memory of this slot");
     }
     this.syncFlushCount++;
-    if (memory.reclaim()) return;
+    const startMs = this.options.clock.monotonicMs();
+    const isDone = memory.reclaim();
+    this.stallMs += this.options.clock.monotonicMs() - startMs;
+    if (isDone) return;
     if (this.queue.failure !== undefined) throw this.queue.failure;
     memory.mayOvershoot = true;
   }
@@ -228,7 +245,7 @@ export class BufferedRows implements Rows, BufferOwner {
     if (this.waiting === undefined) {
       let resolve!: () => void;
       const promise = new Promise<void>((done) => resolve = done);
-      this.waiting = { promise, resolve };
+      this.waiting = { promise, resolve, sinceMs: this.options.clock.monotonicMs() };
       this.queue.wake();
     }
     return this.waiting.promise;
@@ -246,6 +263,16 @@ export class BufferedRows implements Rows, BufferOwner {
   /** Whether nothing waits for a flush and the store has no work that is due. */
   get isIdle(): boolean {
     return this.queue.frozen.length === 0 && this.queue.isIdle;
+  }
+
+  /** The buffer that is written to. */
+  get activeBuffer(): WriteBuffer {
+    return this.active;
+  }
+
+  /** Buffers that wait for their flush, oldest first. */
+  get frozenBuffers(): readonly WriteBuffer[] {
+    return this.queue.frozen;
   }
 
   /** Buffers that were flushed. */
@@ -277,8 +304,9 @@ export class BufferedRows implements Rows, BufferOwner {
     if (this.waiting === undefined) return;
     // A store that is behind and has no work will not catch up by waiting.
     if (this.mustWait() && !(this.queue.isIdle && this.store.isBehind)) return;
-    const { resolve } = this.waiting;
+    const { resolve, sinceMs } = this.waiting;
     this.waiting = undefined;
+    this.stallMs += this.options.clock.monotonicMs() - sinceMs;
     resolve();
   }
 

@@ -2,11 +2,12 @@
  * Makes backends that keep their state in a store of one kind, behind write buffers in the memory of their slot.
  *
  * Called by: whoever chooses the backend of a job; tests and benches of such stores.
- * Calls: embedded_backend.ts, buffered_rows.ts, slot_memories.ts.
+ * Calls: embedded_backend.ts, buffered_rows.ts, buffer_metrics.ts, slot_memories.ts.
  *
  * @module
  */
 import type { StateBackend, StateBackendContext, StateBackendFactory } from "../../core/backend.ts";
+import { reportBuffers } from "./buffer_metrics.ts";
 import { BufferedRows } from "./buffered_rows.ts";
 import { EmbeddedBackend } from "./embedded_backend.ts";
 import type { RowStoreFactory } from "./row_store.ts";
@@ -19,6 +20,10 @@ export interface EmbeddedBackendFactoryOptions {
   readonly memory: SlotMemoryOptions;
   /** Folder on a local disk; each backend works in a folder of its own in there, which it removes. */
   readonly directory: string;
+  /** Size from which a write buffer is flushed though the slot has memory left; see `BufferedRowsOptions`. */
+  readonly maxBufferBytes?: number;
+  /** Names of the native metrics to report; those that are not of write buffers are the store's. Default none. */
+  readonly metrics?: readonly string[];
   /** See `EmbeddedBackendOptions`. */
   readonly checkKeyGroups?: boolean;
 }
@@ -47,7 +52,17 @@ function makeBackend(
     checkKeyGroups: options.checkKeyGroups ?? false,
     openStore: (states) =>
       stores.open({ ...context, ...states, directory: `${options.directory}/${random.id()}`, memory }),
-    bufferRows: (store) => new BufferedRows({ operatorName, store, memory, clock }),
+    bufferRows: (store) => {
+      const rows = new BufferedRows({
+        operatorName,
+        store,
+        memory,
+        clock,
+        ...(options.maxBufferBytes === undefined ? {} : { maxBufferBytes: options.maxBufferBytes }),
+      });
+      reportBuffers(options.metrics ?? [], rows, context.metrics);
+      return rows;
+    },
     onClosed: () => memories.release(slotIndex),
   });
 }

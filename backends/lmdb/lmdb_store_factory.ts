@@ -47,7 +47,7 @@ async function openStore(context: StoreContext, options: LmdbOptions): Promise<R
     throw new StreamError(
       "unavailable",
       `Cannot make the working folder "${directory}" of "${operatorName}": ${errorCode(error) ?? messageOf(error)}; ` +
-        `set io.tmp.dirs to a folder that can be written to`,
+        `set state.backend.lmdb.localdir to a folder that can be written to`,
       { cause: error },
     );
   }

@@ -1,6 +1,7 @@
 /** Rows in write buffers over a store: the contract, memory, failures, freezes. */
 import { deepEqual, equal, ok, rejects, throws } from "node:assert/strict";
 import { test } from "node:test";
+import { BUFFER_METRIC_NAMES, reportBuffers } from "../../backends/embedded/buffer_metrics.ts";
 import { BufferedRows } from "../../backends/embedded/buffered_rows.ts";
 import { RowSorter } from "../../backends/embedded/row_sorter.ts";
 import { SlotMemories } from "../../backends/embedded/slot_memories.ts";
@@ -10,8 +11,9 @@ import { WriteBuffer } from "../../backends/embedded/write_buffer.ts";
 import { rowHash } from "../../backends/runs/row_hash.ts";
 import { PUT } from "../../backends/runs/run_format.ts";
 import { StreamError } from "../../core/errors.ts";
+import { MetricRegistry } from "../../runtime/metrics.ts";
 import { rowsContract } from "../contracts/rows.ts";
-import { getRow, putRow, RowsRig, type RowsSubject, TINY_BYTES } from "../contracts/rows_rig.ts";
+import { deleteRow, getRow, putRow, RowsRig, type RowsSubject, TINY_BYTES } from "../contracts/rows_rig.ts";
 import { bytesOf, rowOf, textOf, VALUES } from "../support/sample_rows.ts";
 
 const SUBJECT: RowsSubject = { open: (parts) => new BufferedRows({ operatorName: "totals", ...parts }) };
@@ -301,4 +303,50 @@ test("SlotMemories shares the memory of a slot among its users, and frees it wit
   deepEqual([disposed, slots.size], [1, 1]);
   equal(slots.acquire(0) === first, false);
   throws(() => slots.release(5), RangeError);
+});
+
+test("BufferedRows flushes a buffer of maxBufferBytes though the slot has memory left", async () => {
+  const open: RowsSubject["open"] = (parts) =>
+    new BufferedRows({ operatorName: "totals", maxBufferBytes: 10_000, ...parts });
+  await using rig = new RowsRig({ open }, 1 << 20);
+  const rows = await openIn(rig);
+  for (let i = 0; rows.frozenBuffers.length === 0; i++) {
+    ok(rows.activeBytes < 12_000 + rig.memory.pageBytes, `${rows.activeBytes} bytes are in a buffer`);
+    putRow(rows, value(i), "v".repeat(100));
+  }
+  ok(rows.frozenBytes >= 10_000, `${rows.frozenBytes} bytes wait for their flush`);
+  rig.settle();
+  equal(rows.flushCount, 1);
+});
+
+test("reportBuffers() tells entries, deletes, sizes and stalls of write buffers under the names of mem tables", async () => {
+  await using rig = new RowsRig(SUBJECT, 1 << 17);
+  const rows = await openIn(rig);
+  const gauges = new Map<string, () => number | string>();
+  const metrics = new MetricRegistry("test").operator("op", "op", 0);
+  reportBuffers([...BUFFER_METRIC_NAMES, "block-cache-usage"], rows, {
+    counter: (name) => metrics.counter(name),
+    histogram: (name) => metrics.histogram(name),
+    gauge: (name, read) => void gauges.set(name, read),
+  });
+  const read = (name: string) => gauges.get(`rocksdb.${name}`)!();
+  deepEqual([...gauges.keys()].sort(), BUFFER_METRIC_NAMES.map((name) => `rocksdb.${name}`).sort());
+  for (let i = 0; i < 10; i++) putRow(rows, value(i), "v");
+  for (const i of [3, 4, 50]) deleteRow(rows, value(i));
+  equal(read("num-entries-active-mem-table"), 11);
+  equal(read("num-deletes-active-mem-table"), 3);
+  equal(read("num-immutable-mem-table"), 0);
+  equal(read("mem-table-flush-pending"), 0);
+  equal(read("cur-size-active-mem-table"), rows.activeBytes);
+  rows.freezeActive();
+  putRow(rows, value(1), "w");
+  deepEqual(
+    ["num-entries-active-mem-table", "num-entries-imm-mem-tables", "num-deletes-imm-mem-tables"].map(read),
+    [1, 11, 3],
+  );
+  deepEqual(["num-immutable-mem-table", "mem-table-flush-pending"].map(read), [1, 1]);
+  equal(read("cur-size-all-mem-tables"), rows.activeBytes + rows.frozenBytes);
+  equal(read("stall-micros"), 0);
+  rows.stallMs += 1.5;
+  equal(read("stall-micros"), 1_500);
 });

@@ -3,19 +3,36 @@ import { test } from "node:test";
 import { firstUsableDirectory } from "../../backends/embedded/local_directory.ts";
 import { slotMemorySettings } from "../../backends/embedded/memory_settings.ts";
 import { LMDB_EMBEDDED_OPTIONS, LSM_EMBEDDED_OPTIONS, splitDirectories } from "../../backends/embedded/options.ts";
+import { BUFFER_METRIC_NAMES } from "../../backends/embedded/buffer_metrics.ts";
 import { configuredLsm } from "../../backends/lsm/configured_lsm.ts";
-import { LSM_PROFILE } from "../../backends/lsm/options.ts";
+import { LSM_METRIC_NAMES } from "../../backends/lsm/lsm_statistics.ts";
+import { LSM_PROFILE, NATIVE_METRICS } from "../../backends/lsm/options.ts";
 import { KNOWN_OPTIONS, REFUSED_KEYS } from "../../control/known_options.ts";
 import { openWorkingDirectory } from "../../control/working_directory.ts";
 import type { JobLock } from "../../checkpoint/job_lock.ts";
 import { Configuration } from "../../core/config.ts";
 import { StreamError } from "../../core/errors.ts";
-import { lmdbBackend, lsmBackend, StreamEnvironment } from "../../mod.ts";
+import {
+  collectSink,
+  fromIterable,
+  KeyedActor,
+  lmdbBackend,
+  lsmBackend,
+  StreamEnvironment,
+  valueState,
+} from "../../mod.ts";
 import { timerSettings } from "../../runtime/timer_settings.ts";
 import { SeededRandom } from "../connectors/contexts.ts";
 import { MemoryFileSystem } from "../support/memory_file_system.ts";
 
 const MIB = 1024 ** 2;
+
+class Keeper extends KeyedActor<number, number, number> {
+  readonly #last = this.state(valueState<number>("last"));
+  override onMessage(value: number): void {
+    this.#last.update(value);
+  }
+}
 
 function configured(entries: Readonly<Record<string, unknown>>): Configuration {
   const configuration = Configuration.of(entries);
@@ -125,6 +142,24 @@ test("an option that is set wins over the profile, that over the default; an unk
     deepEqual(configuredLsm(configured({ [LSM_PROFILE.key]: name })), configuredLsm(configured({})));
   }
   throws(() => configured({ [LSM_PROFILE.key]: "FAST" }), { kind: "invalid", message: /must be one of DEFAULT, / });
+});
+
+test("each native metric that has a switch is one of the store or of the write buffers", () => {
+  deepEqual(NATIVE_METRICS.map(({ name }) => name).sort(), [...LSM_METRIC_NAMES, ...BUFFER_METRIC_NAMES].sort());
+});
+
+test("native metrics are reported by their switches alone", async () => {
+  const namesOf = async (settings: Parameters<typeof lsmBackend>[0]) => {
+    const env = StreamEnvironment.create({ argv: [], stateBackend: lsmBackend(settings) });
+    env.fromSource("numbers", fromIterable([1, 2, 3])).keyBy((n) => n).actor("keeper", () => new Keeper())
+      .sinkTo("out", collectSink<number>());
+    const job = await env.executeAsync("native metrics");
+    await job.result;
+    return job.metrics.snapshot().map(({ name }) => name).filter((name) => name.startsWith("rocksdb.")).sort();
+  };
+  deepEqual(await namesOf({}), []);
+  const metrics = ["block-cache-usage", "num-entries-active-mem-table"];
+  deepEqual(await namesOf({ metrics }), metrics.map((name) => `rocksdb.${name}`));
 });
 
 test("every key of Flink's RocksDB is known or refused with a reason", () => {
