@@ -2,11 +2,11 @@
  * The backends that a job can have, as configuration: small memory, so that state goes to disk within few records.
  *
  * Called by: tests of whole jobs.
- * Calls: tests/support/temporary_folder.ts, for the backend that opens its files itself.
+ * Calls: tests/support/native_folder.ts, for the backend that opens its files itself.
  */
 import { loadLmdb } from "../../backends/lmdb/lmdb_module.ts";
 import type { ProcessOptions } from "./job_harness.ts";
-import { temporaryFolder } from "./temporary_folder.ts";
+import { nativeFolder } from "./native_folder.ts";
 
 /** A backend with its timers. */
 export interface BackendKind {
@@ -14,7 +14,7 @@ export interface BackendKind {
   readonly options: Pick<ProcessOptions, "config" | "diskFolder">;
 }
 
-const diskFolder = temporaryFolder("weir-jobs");
+const diskFolder = nativeFolder("jobs");
 // A job with virtual time cannot wait for it.
 await loadLmdb();
 

@@ -1,115 +1,83 @@
 /**
  * Files in memory, but for one folder of the real disk, for what opens its files itself. All of it blocks, so that no
- * real time passes that a test with virtual time would have to wait for. Nothing is made durable.
+ * real time passes that a test with virtual time would have to wait for. Nothing in the folder is made durable.
  *
  * Called by: tests/support/job_harness.ts.
- * Calls: node:fs, runtime/system_file_system.ts.
+ * Calls: tests/support/native_folder.ts.
  */
-import * as fs from "node:fs";
 import type { FileStatus, FileSystem, InputFile, OutputFile } from "../../core/file_system.ts";
-import { systemFileSystem } from "../../runtime/system_file_system.ts";
+import { blockingFileSystem } from "./native_folder.ts";
 
 /** See the module. */
 export class DiskWithin implements FileSystem {
   constructor(private readonly memory: FileSystem, private readonly folder: string) {}
 
-  #isReal(path: string): boolean {
-    return path === this.folder || path.startsWith(`${this.folder}/`);
+  #of(path: string): FileSystem {
+    return path === this.folder || path.startsWith(`${this.folder}/`) ? blockingFileSystem : this.memory;
   }
 
-  createSync(path: string, mode: "exclusive" | "truncate" | "append"): OutputFile {
-    if (!this.#isReal(path)) return this.memory.createSync(path, mode);
-    const file = systemFileSystem.createSync(path, mode);
-    return {
-      path,
-      get sizeBytes() {
-        return file.sizeBytes;
-      },
-      write: (bytes) => Promise.try(() => file.writeSync(bytes)),
-      writeSync: (bytes) => file.writeSync(bytes),
-      sync: () => Promise.resolve(),
-      close: () => Promise.try(() => file.closeSync()),
-      closeSync: () => file.closeSync(),
-    };
-  }
-
-  async create(path: string, mode: "exclusive" | "truncate" | "append"): Promise<OutputFile> {
-    return this.#isReal(path) ? this.createSync(path, mode) : await this.memory.create(path, mode);
-  }
-
-  openSync(path: string): InputFile {
-    if (!this.#isReal(path)) return this.memory.openSync(path);
-    const file = systemFileSystem.openSync(path);
-    return {
-      path,
-      sizeBytes: file.sizeBytes,
-      identity: file.identity,
-      readSync: (target, offset) => file.readSync(target, offset),
-      read: (target, offset) => Promise.try(() => file.readSync(target, offset)),
-      close: () => file.close(),
-    };
-  }
-
-  async open(path: string): Promise<InputFile> {
-    return this.#isReal(path) ? this.openSync(path) : await this.memory.open(path);
-  }
-
-  async readFile(path: string): Promise<Uint8Array> {
-    return this.#isReal(path) ? new Uint8Array(fs.readFileSync(path)) : await this.memory.readFile(path);
-  }
-
-  async makeDirectory(path: string): Promise<void> {
-    if (this.#isReal(path)) fs.mkdirSync(path, { recursive: true });
-    else await this.memory.makeDirectory(path);
-  }
-
-  async list(path: string): Promise<string[]> {
-    return this.#isReal(path) ? fs.readdirSync(path).sort() : await this.memory.list(path);
-  }
-
-  async status(path: string): Promise<FileStatus | null> {
-    if (!this.#isReal(path)) return await this.memory.status(path);
-    const found = fs.statSync(path, { throwIfNoEntry: false });
-    if (found === undefined) return null;
-    const kind = found.isFile() ? "file" : found.isDirectory() ? "directory" : "other";
-    return { kind, sizeBytes: found.size, modifiedMs: found.mtimeMs, identity: `${found.dev} ${found.ino}` };
-  }
-
-  async rename(from: string, to: string): Promise<void> {
-    if (this.#isBoth("rename", from, to)) fs.renameSync(from, to);
-    else await this.memory.rename(from, to);
-  }
-
-  async link(from: string, to: string): Promise<void> {
-    if (this.#isBoth("link", from, to)) fs.linkSync(from, to);
-    else await this.memory.link(from, to);
-  }
-
-  #isBoth(operation: string, from: string, to: string): boolean {
-    if (this.#isReal(from) === this.#isReal(to)) return this.#isReal(from);
+  #ofBoth(operation: string, from: string, to: string): FileSystem {
+    if (this.#of(from) === this.#of(to)) return this.#of(from);
     throw Object.assign(new Error(`EXDEV: cross-device ${operation}, "${from}" -> "${to}"`), { code: "EXDEV" });
   }
 
+  create(path: string, mode: "exclusive" | "truncate" | "append"): Promise<OutputFile> {
+    return this.#of(path).create(path, mode);
+  }
+
+  createSync(path: string, mode: "exclusive" | "truncate" | "append"): OutputFile {
+    return this.#of(path).createSync(path, mode);
+  }
+
+  open(path: string): Promise<InputFile> {
+    return this.#of(path).open(path);
+  }
+
+  openSync(path: string): InputFile {
+    return this.#of(path).openSync(path);
+  }
+
+  readFile(path: string): Promise<Uint8Array> {
+    return this.#of(path).readFile(path);
+  }
+
+  makeDirectory(path: string): Promise<void> {
+    return this.#of(path).makeDirectory(path);
+  }
+
+  list(path: string): Promise<string[]> {
+    return this.#of(path).list(path);
+  }
+
+  status(path: string): Promise<FileStatus | null> {
+    return this.#of(path).status(path);
+  }
+
+  async rename(from: string, to: string): Promise<void> {
+    await this.#ofBoth("rename", from, to).rename(from, to);
+  }
+
+  async link(from: string, to: string): Promise<void> {
+    await this.#ofBoth("link", from, to).link(from, to);
+  }
+
+  remove(path: string): Promise<void> {
+    return this.#of(path).remove(path);
+  }
+
   removeSync(path: string): void {
-    if (this.#isReal(path)) fs.rmSync(path, { force: true });
-    else this.memory.removeSync(path);
+    this.#of(path).removeSync(path);
   }
 
-  async remove(path: string): Promise<void> {
-    if (this.#isReal(path)) this.removeSync(path);
-    else await this.memory.remove(path);
+  removeDirectory(path: string): Promise<void> {
+    return this.#of(path).removeDirectory(path);
   }
 
-  async removeDirectory(path: string): Promise<void> {
-    if (this.#isReal(path)) fs.rmSync(path, { recursive: true, force: true });
-    else await this.memory.removeDirectory(path);
+  syncFile(path: string): Promise<void> {
+    return this.#of(path).syncFile(path);
   }
 
-  async syncFile(path: string): Promise<void> {
-    if (!this.#isReal(path)) await this.memory.syncFile(path);
-  }
-
-  async syncDirectory(path: string): Promise<void> {
-    if (!this.#isReal(path)) await this.memory.syncDirectory(path);
+  syncDirectory(path: string): Promise<void> {
+    return this.#of(path).syncDirectory(path);
   }
 }

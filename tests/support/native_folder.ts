@@ -2,7 +2,17 @@
  * What native stores need in tests: real folders, which are gone when the process ends, and a file system that never
  * waits for the event loop, so that a test's clock can drive all that waits.
  */
-import { linkSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
+import {
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -12,10 +22,13 @@ import { lmdbRowStoreFactory } from "../../backends/lmdb/lmdb_store_factory.ts";
 import { errorCode, type FileSystem, type InputFile, type OutputFile } from "../../core/file_system.ts";
 import { systemFileSystem } from "../../runtime/system_file_system.ts";
 
-/** A new empty folder. */
+/** A new empty folder; its path has no links. */
 export function nativeFolder(name: string): string {
-  const folder = mkdtempSync(join(tmpdir(), `weir-${name}-`));
-  process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
+  const folder = realpathSync(mkdtempSync(join(tmpdir(), `weir-${name}-`)));
+  const remove = () => rmSync(folder, { recursive: true, force: true });
+  // `deno test` tells a module of its end by the one, Bun by the other.
+  globalThis.addEventListener?.("unload", remove);
+  process.on("exit", remove);
   return folder;
 }
 
