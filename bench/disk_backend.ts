@@ -9,10 +9,11 @@
  */
 import { EmbeddedBackend } from "../backends/embedded/embedded_backend.ts";
 import { BufferedRows } from "../backends/embedded/buffered_rows.ts";
+import type { RowStore } from "../backends/embedded/row_store.ts";
 import { SlotMemory } from "../backends/embedded/slot_memory.ts";
 import { heapBackendFactory } from "../backends/heap/heap_backend.ts";
 import { lmdbRowStoreFactory } from "../backends/lmdb/lmdb_store_factory.ts";
-import { lsmRowStoreFactory } from "../backends/lsm/lsm_store.ts";
+import { lsmRowStoreFactory, LsmStore } from "../backends/lsm/lsm_store.ts";
 import { FilesystemStorage } from "../checkpoint/filesystem_storage.ts";
 import type { PendingSnapshot, StateBackend } from "../core/backend.ts";
 import { pause } from "../core/clock.ts";
@@ -50,6 +51,8 @@ export interface BenchedBackend {
   readonly backend: StateBackend;
   /** Waits until everything is flushed and no compaction is due. */
   settle(): Promise<void>;
+  /** Of an LSM store: rows that were asked for one by one, and runs that were read for them. */
+  reads(): { readonly points: number; readonly runs: number };
 }
 
 /** Opens a backend that stands alone in its slot. */
@@ -61,12 +64,13 @@ export async function openBackend(kind: DiskBackend | "heap", options: OpenOptio
   if (kind === "heap") {
     const backend = heapBackendFactory.create(context);
     await backend.open(handles, reader);
-    return { backend, settle: () => Promise.resolve() };
+    return { backend, settle: () => Promise.resolve(), reads: () => ({ points: 0, runs: 0 }) };
   }
   const stores = kind === "lsm" ? lsmRowStoreFactory() : lmdbRowStoreFactory();
   const memory = new SlotMemory({ bytes: capBytes, writeBufferRatio: 0.5, highPriorityPoolRatio: 0.1 });
   const shift = restore?.rewriting === true ? 1 : 0;
   let rows!: BufferedRows;
+  let store: RowStore | undefined;
   const directory = `${folder}/${systemRandom.id()}`;
   const backend = new EmbeddedBackend(context, {
     openStore: ({ states, restoredStateId }) =>
@@ -77,7 +81,10 @@ export async function openBackend(kind: DiskBackend | "heap", options: OpenOptio
         directory,
         memory,
       }),
-    bufferRows: (store) => rows = new BufferedRows({ operatorName: "bench", store, memory, clock: systemClock }),
+    bufferRows: (opened) => {
+      store = opened;
+      return rows = new BufferedRows({ operatorName: "bench", store, memory, clock: systemClock });
+    },
     onClosed: () => memory[Symbol.dispose](),
   });
   await backend.open(handles, reader);
@@ -86,6 +93,10 @@ export async function openBackend(kind: DiskBackend | "heap", options: OpenOptio
     async settle() {
       (await rows.frozen(rows.freeze())).release();
       while (!rows.isIdle) await pause(systemClock);
+    },
+    reads() {
+      if (!(store instanceof LsmStore)) return { points: 0, runs: 0 };
+      return { points: store.statistics.pointReads, runs: store.statistics.bloomFullPositive };
     },
   };
 }

@@ -5,7 +5,8 @@
  * Run: deno task bench checkpoint/sync_part, deno task bench checkpoint/incremental_bytes, deno task bench restore/
  *
  * Figures: `medianSyncMs` of 20 synchronous parts; `meanShare`, bytes that a checkpoint has written of the full size, mean
- * over all; `restoreOverFresh`, time to restore the last of them over that for a fresh full one; `ownOverMerged`, how many
+ * over all; `runsPerPointRead`, how many runs of an LSM store are read to find a value, in the mean over all rounds;
+ * `restoreOverFresh`, time to restore the last of them over that for a fresh full one; `ownOverMerged`, how many
  * times faster an LSM store links its own files than it merges rows.
  *
  * @module
@@ -43,6 +44,16 @@ async function write(
   await inTurns(backend, count, (i) => {
     backend.setCurrentKey(nameOf(keyOf(i)));
     state.update(Uint8Array.from({ length: VALUE_BYTES }, () => random() * 256));
+  });
+}
+
+/** Reads the values of `count` of the keys. */
+async function read(backend: StateBackend, count: number, random: SeededRandom, keys: number): Promise<void> {
+  const state = backend.state(VALUE);
+  await inTurns(backend, count, () => {
+    const key = nameOf(Math.floor(random() * keys));
+    backend.setCurrentKey(key);
+    if (state.value()?.length !== VALUE_BYTES) throw new Error(`Cannot find the value of "${key}"`);
   });
 }
 
@@ -112,7 +123,7 @@ for (const kind of ["lsm", "lmdb", "heap"] as const) {
       inFolder(async (folder) => {
         const startMs = performance.now();
         const storage = new CheckpointFolder(folder);
-        const { backend } = await openBackend(kind, { capBytes: CAP_BYTES, folder, incremental: true });
+        const { backend, reads } = await openBackend(kind, { capBytes: CAP_BYTES, folder, incremental: true });
         await write(backend, keys, random, (i) => i);
         let last = await storage.take(1, backend);
         const shares: number[] = [];
@@ -120,7 +131,9 @@ for (const kind of ["lsm", "lmdb", "heap"] as const) {
           await write(backend, keys / 100, random, () => Math.floor(random() * keys));
           last = await storage.take(id, backend);
           shares.push(last.handle.incrementBytes / last.handle.fullBytes);
+          await read(backend, keys / 100, random, keys);
         }
+        const { points, runs } = reads();
         const fresh = await storage.take(rounds + 2, backend, { full: true });
         await backend.close();
         const chainMs = await restoreMs(kind, storage, last);
@@ -131,6 +144,7 @@ for (const kind of ["lsm", "lmdb", "heap"] as const) {
           figures: {
             meanShare: shares.reduce((sum, share) => sum + share, 0) / shares.length,
             runs: last.handle.runs.length,
+            ...(kind === "lsm" && { runsPerPointRead: runs / points }),
             restoreMs: chainMs,
             restoreOverFresh: chainMs / freshMs,
           },
