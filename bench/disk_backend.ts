@@ -83,7 +83,7 @@ export async function openBackend(kind: DiskBackend | "heap", options: OpenOptio
       }),
     bufferRows: (opened) => {
       store = opened;
-      return rows = new BufferedRows({ operatorName: "bench", store, memory, clock: systemClock });
+      return rows = new BufferedRows({ operatorName: "bench", backendName: kind, store, memory, clock: systemClock });
     },
     onClosed: () => memory[Symbol.dispose](),
   });

@@ -89,7 +89,13 @@ bench("write_buffer/rmw/memory/uniform", {
   against: "a Map of numbers to bytes, changed in place",
   async run(params: Accesses, random) {
     const drawn = draw(params, random);
-    const rows = new BufferedRows({ operatorName: "bench", store: EMPTY, memory: memory(), clock: STILL });
+    const rows = new BufferedRows({
+      operatorName: "bench",
+      backendName: "lsm",
+      store: EMPTY,
+      memory: memory(),
+      clock: STILL,
+    });
     const row = new Uint8Array(64);
     const value = new Uint8Array(256);
     for (let i = 0; i < params.keys; i++) {
@@ -162,7 +168,13 @@ bench("write_buffer/refill/memory/timers", {
   smoke: { timers: 5_000, refills: 20 },
   full: { timers: 500_000, refills: 2_000 },
   async run({ timers, refills }: Timers) {
-    const rows = new BufferedRows({ operatorName: "bench", store: EMPTY, memory: memory(), clock: STILL });
+    const rows = new BufferedRows({
+      operatorName: "bench",
+      backendName: "lsm",
+      store: EMPTY,
+      memory: memory(),
+      clock: STILL,
+    });
     const row = new Uint8Array(64);
     writeRow(row, 0, 1);
     rows.scan(row, 1).close(); // As the queues do when they open.

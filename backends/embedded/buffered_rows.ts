@@ -33,6 +33,8 @@ import { FOUND, UNKNOWN, WriteBuffer } from "./write_buffer.ts";
 export interface BufferedRowsOptions {
   /** Names the operator in errors. */
   readonly operatorName: string;
+  /** As in `state.backend.type`; names the options to raise. */
+  readonly backendName: string;
   /** Restored already, or empty; closed with the rows. */
   readonly store: RowStore;
   /** The slot's memory. */
@@ -168,10 +170,11 @@ export class BufferedRows implements Rows, BufferOwner {
   }
 
   private refuse(size: number, reason: string): never {
+    const prefix = `state.backend.${this.options.backendName}.memory.`;
     throw new StreamError(
       "invalid",
       `Cannot keep a row of ${size} bytes of "${this.options.operatorName}": ${reason}; raise ` +
-        `state.backend.lsm.memory.fixed-per-slot or state.backend.lsm.memory.write-buffer-ratio`,
+        `${prefix}fixed-per-slot or ${prefix}write-buffer-ratio`,
     );
   }
 

@@ -55,6 +55,7 @@ function makeBackend(
     bufferRows: (store) => {
       const rows = new BufferedRows({
         operatorName,
+        backendName: stores.name,
         store,
         memory,
         clock,

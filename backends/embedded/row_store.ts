@@ -86,7 +86,8 @@ export interface StoreSnapshot {
 /** What a store held at a moment. */
 export interface FrozenStore {
   /**
-   * Uploads what no confirmed checkpoint holds yet; called at most once. Works in slices. `signal` ends it early.
+   * Uploads what no confirmed checkpoint holds yet; called at most once. Works in slices. `signal` ends it early,
+   * and so do all waits of `target`: see ../states/stoppable_store.ts.
    *
    * @throws {StreamError} If a file cannot be read or written; nothing is left open.
    */

@@ -3,7 +3,7 @@
  * one, or as one run of all rows.
  *
  * Called by: lmdb_store.ts (makes it).
- * Calls: increment_chain.ts, row_walk.ts, snapshot_upload.ts.
+ * Calls: increment_chain.ts, row_walk.ts, row_upload.ts, ../states/file_upload.ts.
  *
  * @module
  */
@@ -11,11 +11,12 @@ import { StreamError } from "../../core/errors.ts";
 import type { RunHandle, SnapshotStore } from "../../core/snapshot.ts";
 import type { FrozenStore, StoreContext, StoreSnapshot, StoreSnapshotRequest } from "../embedded/row_store.ts";
 import type { RunState } from "../runs/run_format.ts";
+import { FileUpload } from "../states/file_upload.ts";
 import type { IncrementChain, IncrementPlan } from "./increment_chain.ts";
 import type { Moment } from "./moment.ts";
 import type { RowTree } from "./row_tree.ts";
+import { uploadRows } from "./row_upload.ts";
 import { RowWalk } from "./row_walk.ts";
-import { SnapshotUpload } from "./snapshot_upload.ts";
 
 /** What a snapshot needs of its store. */
 export interface SnapshotSource {
@@ -57,7 +58,7 @@ export class LmdbSnapshot implements FrozenStore {
     }
     this.started = true;
     const chain = request.full ? null : this.source.chain;
-    const upload = new SnapshotUpload({
+    const upload = new FileUpload({
       store: target,
       scope: chain === null ? "exclusive" : "shared",
       signal,
@@ -72,7 +73,7 @@ export class LmdbSnapshot implements FrozenStore {
       const all = [...older, ...added];
       const runs = all.map((run, i) => ({ ...run, level: all.length - 1 - i }));
       chain?.written(request.checkpointId, this.mark!, plan, runs);
-      return { runs, incrementBytes: added.reduce((sum, { file }) => sum + file.sizeBytes, 0) };
+      return { runs, incrementBytes: upload.sizeBytes };
     } catch (error) {
       await upload.discard(error);
       throw error;
@@ -92,11 +93,11 @@ export class LmdbSnapshot implements FrozenStore {
     onRelease?.(this);
   }
 
-  private async all(upload: SnapshotUpload): Promise<RunHandle[]> {
+  private async all(upload: FileUpload): Promise<RunHandle[]> {
     const { tree, context: { keyGroups } } = this.source;
     this.walk = new RowWalk(tree, { prefix: NOTHING, prefixBytes: 0 }, this.moment!.transaction);
     try {
-      const run = await upload.rows(this.walk, this.states);
+      const run = await uploadRows(this.walk, this.states, upload);
       // The walk ended early then.
       if (this.moment === null) throw released(this.source.context.operatorName);
       return run === null ? [] : [{ ...run, level: 0, keyGroups }];
@@ -105,7 +106,7 @@ export class LmdbSnapshot implements FrozenStore {
     }
   }
 
-  private async since(plan: IncrementPlan, upload: SnapshotUpload): Promise<RunHandle[]> {
+  private async since(plan: IncrementPlan, upload: FileUpload): Promise<RunHandle[]> {
     // Its pages may be used again: the runs say all.
     this.moment?.release();
     this.moment = null;

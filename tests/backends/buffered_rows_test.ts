@@ -16,7 +16,9 @@ import { rowsContract } from "../contracts/rows.ts";
 import { deleteRow, getRow, putRow, RowsRig, type RowsSubject, TINY_BYTES } from "../contracts/rows_rig.ts";
 import { bytesOf, rowOf, textOf, VALUES } from "../support/sample_rows.ts";
 
-const SUBJECT: RowsSubject = { open: (parts) => new BufferedRows({ operatorName: "totals", ...parts }) };
+const SUBJECT: RowsSubject = {
+  open: (parts) => new BufferedRows({ operatorName: "totals", backendName: "lmdb", ...parts }),
+};
 
 rowsContract("BufferedRows", SUBJECT);
 
@@ -83,7 +85,9 @@ test("BufferedRows takes rows as large as the write buffers, and refuses larger 
     () => putRow(rows, value(4), "x".repeat(rig.memory.maxRowBytes)),
     (error) =>
       error instanceof StreamError && error.kind === "invalid" &&
-      /"totals".*fixed-per-slot.*write-buffer-ratio/.test(error.message),
+      /"totals".*state\.backend\.lmdb\.memory\.fixed-per-slot or state\.backend\.lmdb\.memory\.write-buffer-ratio/.test(
+        error.message,
+      ),
   );
   equal(getRow(rows, value(4)), null);
   putRow(rows, value(4), "fits");
@@ -307,7 +311,7 @@ test("SlotMemories shares the memory of a slot among its users, and frees it wit
 
 test("BufferedRows flushes a buffer of maxBufferBytes though the slot has memory left", async () => {
   const open: RowsSubject["open"] = (parts) =>
-    new BufferedRows({ operatorName: "totals", maxBufferBytes: 10_000, ...parts });
+    new BufferedRows({ operatorName: "totals", backendName: "lmdb", maxBufferBytes: 10_000, ...parts });
   await using rig = new RowsRig({ open }, 1 << 20);
   const rows = await openIn(rig);
   for (let i = 0; rows.frozenBuffers.length === 0; i++) {

@@ -6,6 +6,7 @@ import { mapState, valueState } from "../../core/descriptors.ts";
 import type { FrozenStore, RowStore } from "../../backends/embedded/row_store.ts";
 import { lsmRowStoreFactory } from "../../backends/lsm/lsm_store.ts";
 import { UploadedRuns } from "../../backends/lsm/uploaded_runs.ts";
+import { StoppableStore } from "../../backends/states/stoppable_store.ts";
 import { FilesystemStorage } from "../../checkpoint/filesystem_storage.ts";
 import type { FileRef, KeyedStateHandle, SnapshotReader, SnapshotStore } from "../../core/snapshot.ts";
 import { ALL, everything, ingest, read, rows, StoreRig, work } from "../contracts/store_rig.ts";
@@ -174,7 +175,8 @@ test("LsmStore: a cancelled upload rejects at once and leaves nothing, also when
     },
   };
   const frozen = store.freeze();
-  const writing = frozen.write({ checkpointId: 1, full: false }, hanging, controller.signal);
+  const stoppable = new StoppableStore(hanging, controller.signal);
+  const writing = frozen.write({ checkpointId: 1, full: false }, stoppable, controller.signal);
   const reason = new Error("aborted");
   const outcome = rejects(one.rig.wait(writing), reason);
   for (let turn = 0; turn < 50; turn++) await Promise.resolve();
