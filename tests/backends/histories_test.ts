@@ -301,7 +301,10 @@ const act: fc.Arbitrary<Act> = fc.record({
 });
 
 const step: fc.Arbitrary<Step> = fc.oneof(
-  { weight: 6, arbitrary: fc.record({ step: fc.constant("acts" as const), acts: fc.array(act, { maxLength: 120, size: "max" }) }) },
+  {
+    weight: 6,
+    arbitrary: fc.record({ step: fc.constant("acts" as const), acts: fc.array(act, { maxLength: 120, size: "max" }) }),
+  },
   { weight: 2, arbitrary: fc.record({ step: fc.constant("fire" as const), count: fc.nat(6) }) },
   { weight: 2, arbitrary: fc.record({ step: fc.constant("work" as const) }) },
   { weight: 1, arbitrary: fc.record({ step: fc.constant("walk" as const) }) },

@@ -202,7 +202,10 @@ test("LmdbStore names the folder and the remedy when it cannot be opened", async
     equal(error.kind, "unavailable");
     return error;
   };
-  match((await failure("file/below")).message, /^Cannot make the working folder ".*below" of "op": .*io\.tmp\.dirs/);
+  match(
+    (await failure("file/below")).message,
+    /^Cannot make the working folder ".*below" of "op": .*state\.backend\.lmdb\.localdir/,
+  );
   match((await failure("taken")).message, /^Cannot open the LMDB database ".*rows\.mdb": .*; make sure that/);
 });
 
