@@ -4,7 +4,7 @@
  * Multi-byte numbers are big endian. A varint is unsigned LEB128: seven bits a byte, low bits first, top bit = more.
  *
  * Called by: the codecs in core/, the snapshot files, the backends.
- * Calls: core/errors.ts, node:zlib (crc32, a pure function).
+ * Calls: core/byte_pool.ts, core/errors.ts, node:zlib (crc32, a pure function).
  *
  * Invariants:
  * - ByteWriter.buffer holds the written bytes at 0..length-1; growing replaces the buffer and leaves older views stale;
@@ -14,6 +14,7 @@
  */
 
 import { crc32 as zlibCrc32 } from "node:zlib";
+import { BytePool } from "./byte_pool.ts";
 import { StreamError } from "./errors.ts";
 
 /** Below this many bytes a copying loop beats a call of `set`. */
@@ -153,6 +154,8 @@ export class ByteReader {
   position: number;
   /** Index in `buffer` after the last byte that may be read. */
   end: number;
+  /** Where `pooledBytes` takes memory from; undefined: each of its arrays has a buffer of its own. */
+  private pool: BytePool | undefined = undefined;
   /** Same memory as `buffer`; made when the first number is read, since most readers read none. */
   private numbers: DataView | undefined = undefined;
 
@@ -161,6 +164,13 @@ export class ByteReader {
     this.buffer = buffer;
     this.position = position;
     this.end = end;
+  }
+
+  /** A reader with a pool, for `open`: what its {@link ByteReader.pooledBytes} returns may be part of a larger buffer. */
+  static pooled(): ByteReader {
+    const reader = new ByteReader(new Uint8Array(0));
+    reader.pool = new BytePool();
+    return reader;
   }
 
   /** Points this reader at other bytes; allocates nothing when `buffer` is the one it reads already. */
@@ -253,6 +263,16 @@ export class ByteReader {
     } else {
       copy.set(this.buffer.subarray(this.position, this.position + size));
     }
+    this.position += size;
+    return copy;
+  }
+
+  /** As `bytes`; but of a reader that has a pool, the array's `buffer` may be larger than the array. */
+  pooledBytes(size: number): Uint8Array<ArrayBuffer> {
+    const pool = this.pool;
+    if (pool === undefined) return this.bytes(size);
+    this.need(size);
+    const copy = pool.copy(this.buffer, this.position, size);
     this.position += size;
     return copy;
   }

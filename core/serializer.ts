@@ -177,7 +177,7 @@ class StrSerializer implements Serializer<string> {
   }
 }
 
-/** Bytes: themselves, to the end. Copied on the way in and out. */
+/** Bytes: themselves, to the end. Copied on the way in and out; a reader with a pool gives parts of larger buffers. */
 class BytesSerializer implements Serializer<Uint8Array> {
   readonly id = "bytes";
   readonly version = 1;
@@ -189,7 +189,7 @@ class BytesSerializer implements Serializer<Uint8Array> {
   }
 
   read(input: ByteReader): Uint8Array {
-    return input.bytes(input.end - input.position);
+    return input.pooledBytes(input.end - input.position);
   }
 
   compatibilityWith(previous: SerializerSnapshot): Compatibility {
@@ -259,7 +259,13 @@ class BigintSerializer implements Serializer<bigint> {
 export const f64: Serializer<number> = new F64Serializer();
 /** Serializer of strings; lossless for lone surrogates too. */
 export const str: Serializer<string> = new StrSerializer();
-/** Serializer of byte arrays; copies in and out. */
+/**
+ * Serializer of byte arrays; copies in and out.
+ *
+ * What is read back is yours to change. State on disk gives arrays of up to 1 KiB that are parts of a larger `buffer`, as
+ * Node's `Buffer` does: lay other arrays over one with its `byteOffset`, which is a multiple of eight, and `byteLength`;
+ * never transfer its `buffer`; `slice()` what you keep for long, since a part keeps all 16 KiB.
+ */
 export const bytes: Serializer<Uint8Array> = new BytesSerializer();
 /** Serializer of booleans, one byte each. */
 export const bool: Serializer<boolean> = new BoolSerializer();

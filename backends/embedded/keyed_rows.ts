@@ -30,7 +30,7 @@ export class KeyedRows {
   nextListNumber = 0;
   private keyGroup = 0;
   private keyGroupVersion = -1;
-  private readonly input = new ByteReader(new Uint8Array(0));
+  private readonly input = ByteReader.pooled();
   private out = new ByteWriter();
 
   /** @param maxParallelism Number of key groups of the operator. */
