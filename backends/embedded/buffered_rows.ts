@@ -181,16 +181,19 @@ export class BufferedRows implements Rows, BufferOwner {
   group(prefix: Uint8Array, prefixBytes: number): RowCursor {
     const fullHash = rowHash(prefix, 0, prefixBytes);
     const { bytes, words } = this.active.pages;
-    const merge = new RowMerge(bytes, words, Number.POSITIVE_INFINITY);
+    let merge: RowMerge | undefined;
     const frozen = this.queue.frozen;
     for (let i = frozen.length; i >= 0; i--) {
       const buffer = i === frozen.length ? this.active : frozen[i]!;
       const group = buffer.findGroup(prefix, prefixBytes, fullHash >>> 2);
       if (group === 0) continue;
       const rows = groupRows(buffer, group, this.sorter);
+      merge ??= new RowMerge(bytes, words, Number.POSITIVE_INFINITY);
       if (rows.length > 0) merge.add(buffer, rows, 0, rows.length, true);
       if ((words[group + KEY]! & KIND_MASK) === DELETE_PREFIX) return merge;
     }
+    // Most lists and maps are not in memory: there is nothing to merge then.
+    if (merge === undefined) return this.store.scan(prefix, prefixBytes, fullHash);
     this.addStore(merge, prefix, prefixBytes, fullHash);
     return merge;
   }

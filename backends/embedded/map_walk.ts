@@ -12,6 +12,8 @@ import { type Key, readKey } from "../../core/key.ts";
 import type { FoundValue, RowCursor } from "./row_store.ts";
 import type { StateSlot } from "./state_slot.ts";
 
+const NO_BYTES = new Uint8Array(0);
+
 /** An iterator over a map; it begins with the first `next()`, with the key that is current then. */
 export class MapWalk<T> implements IterableIterator<T> {
   private cursor: RowCursor | undefined;
@@ -21,7 +23,7 @@ export class MapWalk<T> implements IterableIterator<T> {
   private changes = 0;
   /** Where the value of an entry is that may have changed; undefined: in the cursor. */
   private found: FoundValue | undefined;
-  private readonly input = new ByteReader(new Uint8Array(0));
+  private readonly input = new ByteReader(NO_BYTES);
 
   /** @param pick Makes what is given for each entry out of `key()` and `value()`. */
   constructor(private readonly slot: StateSlot, private readonly pick: (walk: MapWalk<T>) => T) {}

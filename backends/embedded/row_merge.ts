@@ -21,6 +21,8 @@ import type { WriteBuffer } from "./write_buffer.ts";
 /** What rows of a merge say when their kind was noted at its start: the row shifted left by this, then the kind. */
 export const NOTED_SHIFT = 2;
 
+const NO_BYTES = new Uint8Array(0);
+
 /** Rows of one buffer in order. */
 interface Source {
   readonly buffer: WriteBuffer;
@@ -36,7 +38,7 @@ interface Source {
 
 /** A cursor over buffers and store. */
 export class RowMerge implements RowCursor {
-  key: Uint8Array = new Uint8Array(64);
+  key: Uint8Array = NO_BYTES;
   keyBytes = 0;
   value: Uint8Array;
   valueStart = 0;
@@ -50,7 +52,7 @@ export class RowMerge implements RowCursor {
   private hiddenBy = 0;
   private isClosed = false;
   /** Holds the keys of rows of buffers; `key` is the store's after a row of the store. */
-  private ownKey: Uint8Array = this.key;
+  private ownKey: Uint8Array = NO_BYTES;
 
   /**
    * @param bytes The arena; `words` is the same memory.

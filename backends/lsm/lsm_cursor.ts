@@ -16,6 +16,8 @@ import { PUT } from "../runs/run_format.ts";
 import type { LsmStatistics } from "./lsm_statistics.ts";
 import { runOf, type RunView, type Version } from "./version.ts";
 
+const NO_BYTES = new Uint8Array(0);
+
 /** Which rows a cursor gives. */
 export interface ScanRange {
   /** They start with `prefix[0..prefixBytes-1]`, which has at least a key group. */
@@ -29,9 +31,9 @@ export interface ScanRange {
 
 /** Rows that are alive, ascending. */
 export class LsmCursor implements RowCursor {
-  key: Uint8Array = new Uint8Array(0);
+  key: Uint8Array = NO_BYTES;
   keyBytes = 0;
-  value: Uint8Array = new Uint8Array(0);
+  value: Uint8Array = NO_BYTES;
   valueStart = 0;
   valueEnd = 0;
   private readonly views: readonly RunView[];
