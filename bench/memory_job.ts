@@ -9,51 +9,18 @@
  *
  * @module
  */
-import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
-import { join } from "node:path";
 import process from "node:process";
 import { callbackSink, generator, KeyedActor, StreamEnvironment, valueState } from "../mod.ts";
 import { bytes } from "../core/serializer.ts";
 import { seededRandom } from "./harness.ts";
+import { MemoryWatch, nameOf } from "./held_memory.ts";
 
 const [kind, keyText, changeText, folder] = process.argv.slice(2) as [string, string, string, string]; // memory_bench.ts gives four
 const keys = Number(keyText);
 const random = seededRandom(7);
+const watch = new MemoryWatch(folder);
 /** Records between two looks at the memory. */
 const LOOK_INTERVAL = 2_000;
-
-/** The texts of 0..9999, four digits each. */
-const QUADS = Array.from({ length: 10_000 }, (_, i) => String(i).padStart(4, "0"));
-
-/** Not by `String(key)`: V8 keeps the last texts of numbers, the more of them the more numbers there are. */
-function nameOf(key: number): string {
-  return `key-${QUADS[Math.floor(key / 10_000)]}${QUADS[key % 10_000]}`;
-}
-
-let peakAnonymousBytes = 0;
-let diskBytes = 0;
-
-/** A figure of this process; where there is no /proc, all that it holds. */
-function statusBytes(name: string): number {
-  if (!existsSync("/proc/self/status")) return process.memoryUsage().rss;
-  const line = new RegExp(`^${name}:\\s+(\\d+) kB$`, "m").exec(readFileSync("/proc/self/status", "utf8"));
-  return Number(line?.[1] ?? 0) * 1024;
-}
-
-/** What the files take on disk: an LMDB file may have holes. */
-function bytesIn(path: string): number {
-  let sum = 0;
-  for (const entry of readdirSync(path, { withFileTypes: true })) {
-    const child = join(path, entry.name);
-    // A file may be removed meanwhile.
-    sum += entry.isDirectory() ? bytesIn(child) : (statSync(child, { throwIfNoEntry: false })?.blocks ?? 0) * 512;
-  }
-  return sum;
-}
-
-function look(): void {
-  peakAnonymousBytes = Math.max(peakAnonymousBytes, statusBytes("RssAnon"));
-}
 
 class Keeper extends KeyedActor<string, string, never> {
   readonly #value = this.state(valueState<Uint8Array>("value", { serializer: bytes }));
@@ -64,8 +31,8 @@ class Keeper extends KeyedActor<string, string, never> {
     const value = this.#value.value() ?? this.#fill();
     value[0]!++;
     this.#value.update(value);
-    if (++this.#seen % LOOK_INTERVAL === 0) look();
-    if (this.#seen === keys) diskBytes = bytesIn(folder);
+    if (++this.#seen % LOOK_INTERVAL === 0) watch.look();
+    if (this.#seen === keys) watch.lookAtDisk();
   }
 
   /** Random bytes in an array that is used again: what is written is copied, and the bench's garbage is not measured. */
@@ -95,6 +62,4 @@ env.fromSource(
   .actor("keeper", () => new Keeper())
   .sinkTo("nowhere", callbackSink(() => {}));
 await env.execute("memory");
-look();
-const peakBytes = statusBytes("VmHWM");
-process.stdout.write(`${JSON.stringify({ peakBytes, peakAnonymousBytes, diskBytes })}\n`);
+watch.print();
