@@ -14,7 +14,17 @@ import { scaled } from "../support/scale.ts";
 const COUNT = 300;
 /** Operations that change nothing need no state of their own. */
 const CHANGES = new Set(["create", "write", "sync", "rename", "link", "remove", "removeDirectory", "makeDirectory"]);
-const CONFIG = { "execution.checkpointing.interval": 5, "execution.checkpointing.incremental": true };
+type Config = Readonly<Record<string, string | number | boolean>>;
+const HEAP: Config = { "execution.checkpointing.interval": 5, "execution.checkpointing.incremental": true };
+/** Where state on disk works. */
+const WORK = "/work";
+/** So little memory that most checkpoints have several new files, and that files are merged. */
+const LSM: Config = {
+  ...HEAP,
+  "state.backend.type": "lsm",
+  "state.backend.lsm.memory.fixed-per-slot": "8 kb",
+  "state.backend.lsm.localdir": WORK,
+};
 
 /** What the disk holds before one operation. */
 interface CrashState {
@@ -26,7 +36,7 @@ interface CrashState {
 }
 
 /** Runs the job to its end, or to its tenth checkpoint, and keeps what the disk holds before each change of it. */
-async function record(config: Readonly<Record<string, string | number | boolean>>): Promise<CrashState[]> {
+async function record(config: Config): Promise<CrashState[]> {
   const world = new TestWorld(config);
   const process = await world.start((env) => ledger(env, { count: COUNT }));
   const states: CrashState[] = [];
@@ -79,31 +89,54 @@ function reachability(files: MemoryFileSystem): { readonly missing: string[]; re
   };
 }
 
-test("whatever a kill or power cut leaves of ten incremental checkpoints restarts into the newest or the one before", async () => {
-  const states = await record(CONFIG);
-  ok(states.at(-1)!.completedId >= 10, `only ${states.at(-1)!.completedId} checkpoints`);
-  const { pages } = oracle(COUNT);
-  for (let i = 0; i < states.length; i += scaled(7, 1)) {
-    for (const [cut, strike] of CUTS) {
-      const { what, files, completedId } = states[i]!;
-      const left = files.fork();
-      strike(left, i);
-      const context = `${cut} at ${what}`;
-      deepEqual(reachability(left).missing, [], context);
-      const world = new TestWorld(CONFIG, 2 + i, left);
-      const process = await world.start((env) => ledger(env, { count: COUNT }), { argv: ["--from", "latest"] });
-      await process.until(() => process.job.progress().state !== "starting");
-      const restored = process.job.checkpoints?.restored?.checkpointId ?? 0;
-      ok(
-        restored >= completedId && restored <= completedId + 1,
-        `${context}: ${restored}, completed was ${completedId}`,
-      );
-      const { unreachable } = reachability(left);
-      ok(unreachable.length === 0, `${context}: ${unreachable.join(" ")}`);
-      const outcome = await process.end();
-      if (outcome.kind === "failed") throw new Error(context, { cause: outcome.error });
-      deepEqual(pagesIn(left), pages, context);
-      deepEqual(left.files(PAGES).filter((path) => /\/\./.test(path)), [], context);
+/** Working folders of processes, dead and alive. */
+async function foldersIn(files: MemoryFileSystem): Promise<string[]> {
+  return files.has(WORK) ? await files.list(WORK) : [];
+}
+
+/** Starts the job on what is left, and looks at what it makes of that. */
+async function restart(config: Config, state: CrashState, left: MemoryFileSystem, context: string): Promise<void> {
+  const { index, completedId } = state;
+  deepEqual(reachability(left).missing, [], context);
+  const dead = await foldersIn(left);
+  const world = new TestWorld(config, 2 + index, left);
+  const process = await world.start((env) => ledger(env, { count: COUNT }), { argv: ["--from", "latest"] });
+  await process.until(() => process.job.progress().state !== "starting");
+  const restored = process.job.checkpoints?.restored?.checkpointId ?? 0;
+  ok(restored >= completedId && restored <= completedId + 1, `${context}: ${restored}, completed was ${completedId}`);
+  const { unreachable } = reachability(left);
+  ok(unreachable.length === 0, `${context}: ${unreachable.join(" ")}`);
+  const working = await foldersIn(left);
+  deepEqual(dead.filter((folder) => working.includes(folder)), [], `${context}: folders of the dead process`);
+  const outcome = await process.end();
+  if (outcome.kind === "failed") throw new Error(context, { cause: outcome.error });
+  deepEqual(pagesIn(left), oracle(COUNT).pages, context);
+  deepEqual(left.files(PAGES).filter((path) => /\/\./.test(path)), [], context);
+  deepEqual(await foldersIn(left), [], context);
+}
+
+/** Backend, its configuration, and of how many states one is tried in a short run. */
+const JOBS: readonly (readonly [name: string, config: Config, every: number])[] = [
+  ["heap", HEAP, 11],
+  ["lsm", LSM, 83],
+  ["lsm that copies its files", { ...LSM, "state.backend.checkpoint-transfer": "copy" }, 167],
+];
+
+for (const [name, config, every] of JOBS) {
+  const what = `ten incremental checkpoints of ${name} restarts into the newest or the one before`;
+  test(`whatever a kill or power cut leaves of ${what}`, { timeout: scaled(60_000, 900_000) }, async () => {
+    const states = await record(config);
+    if (config !== HEAP) {
+      const files = states.filter(({ what }) => new RegExp(`before create ${WORK}/.*/.*/`).test(what)).length;
+      ok(files >= 30, `the job has written no more than ${files} files of state`);
     }
-  }
-});
+    ok(states.at(-1)!.completedId >= 10, `only ${states.at(-1)!.completedId} checkpoints`);
+    for (let i = 0; i < states.length; i += scaled(every, 1)) {
+      for (const [cut, strike] of CUTS) {
+        const left = states[i]!.files.fork();
+        strike(left, i);
+        await restart(config, states[i]!, left, `${cut} at ${states[i]!.what}`);
+      }
+    }
+  });
+}
