@@ -35,7 +35,7 @@ import type {
   ReducingState,
   ValueState,
 } from "../../core/state.ts";
-import { checkOwnKey, closedReason, refuseCurrentKey, refuseSnapshot } from "../states/access_checks.ts";
+import { checkOwnKey, closedReason, refuseClosed, refuseCurrentKey, refuseSnapshot } from "../states/access_checks.ts";
 import { AggregatingHandle, ReducingHandle } from "../states/folding_handles.ts";
 import { AttachedRows } from "./attached_rows.ts";
 import { EmbeddedSnapshot } from "./embedded_snapshot.ts";
@@ -108,9 +108,10 @@ export class EmbeddedBackend implements StateBackend {
     this.keyed = keyed;
   }
 
-  /** What it stands on. @throws {StreamError} If it is not open. */
+  /** What it stands on. @throws {StreamError} If it is not open, or has been closed. */
   private opened(): KeyedRows {
-    if (this.keyed !== undefined) return this.keyed;
+    if (this.keyed !== undefined && !this.closed) return this.keyed;
+    if (this.closed) refuseClosed(this.context.operatorName);
     throw new StreamError(
       "invalid",
       `Cannot use the state of operator "${this.context.operatorName}": its backend is not open; await open() first`,

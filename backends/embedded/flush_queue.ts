@@ -187,11 +187,12 @@ export class FlushQueue {
   private startFlush(): Flush | undefined {
     const { store, sorter } = this.options;
     for (;;) {
-      const entry = this.entries.shift();
+      const entry = this.entries[0];
       if (entry === undefined) return undefined;
-      if ("ticket" in entry) {
-        this.take(entry.ticket);
-      } else {
+      // A ticket that cannot be taken is still in the queue then, and hears of the failure.
+      if ("ticket" in entry) this.take(entry.ticket);
+      this.entries.shift();
+      if ("buffer" in entry) {
         const rows = new SortedBuffer(entry.buffer, sorter);
         return { steps: store.ingest(rows), rows, buffer: entry.buffer };
       }
@@ -227,9 +228,11 @@ export class FlushQueue {
   }
 
   /** Ends everything; the store is closed by its owner afterwards. */
-  close(reason: Error): void {
+  close(reason: StreamError): void {
     if (this.closed !== undefined) return;
     this.closed = reason;
+    // The pages of its buffers are another's from now on: whatever comes late must not write to them.
+    this.failure ??= reason;
     this.end(reason);
     for (const { taken } of this.tickets.values()) taken?.release();
     this.tickets.clear();

@@ -40,6 +40,11 @@ export function refuseNoKey(where: string): never {
   );
 }
 
+/** Says that a closed backend was used. */
+export function refuseClosed(operatorName: string): never {
+  throw new StreamError("unavailable", `Cannot use the state of operator "${operatorName}": its backend is closed`);
+}
+
 /** Says that a closed backend was asked for a snapshot. */
 export function refuseSnapshot(operatorName: string): never {
   throw new StreamError("invalid", `Cannot snapshot operator "${operatorName}": its backend is closed`);

@@ -354,3 +354,17 @@ test("reportBuffers() tells entries, deletes, sizes and stalls of write buffers 
   rows.stallMs += 1.5;
   equal(read("stall-micros"), 1_500);
 });
+
+test("BufferedRows: a freeze that the store refuses fails with the cause, and does not wait for ever", async () => {
+  await using rig = new RowsRig(SUBJECT, 1 << 17);
+  const rows = await openIn(rig);
+  putRow(rows, value(1), "v");
+  const { store } = rig;
+  store.freeze = () => {
+    throw new Error("no place for readers");
+  };
+  const frozen = rows.frozen(rows.freeze());
+  rig.settle();
+  await rejects(frozen, /no place for readers/);
+  throws(() => putRow(rows, value(2), "w"), /no place for readers/);
+});
