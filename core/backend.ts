@@ -114,6 +114,9 @@ export interface StateBackend extends KeyContext, AsyncDisposable {
   /** Whether `prefetch` is worth the trouble now: there is more state than the processor's caches hold. Asked per record. */
   readonly looksAhead?: boolean;
 
+  /** From here on there is no current key: state that is used before the next `setCurrentKey` is refused. */
+  leaveKey?(): void;
+
   /**
    * A hint: the first `count` of `keys` are the next current keys, in this order. May bring nearer what they hold;
    * changes nothing that can be seen.

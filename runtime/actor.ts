@@ -178,7 +178,8 @@ export abstract class KeyedActor<K extends Key, I, O = never> {
   }
 
   /**
-   * Sends a value downstream with the timestamp of the message or timer in hand; only in `onMessage` and `onTimer`.
+   * Sends a value downstream with the timestamp of the message or timer in hand; only in `onMessage` and `onTimer`, not
+   * in a callback that runs after they have returned: the job fails then.
    *
    * @throws {StreamError} If called in `onOpen`, `onClose` or while the actor is made.
    */

@@ -309,6 +309,8 @@ export class Job {
 
   /** Everything has been read: makes it durable and visible. */
   async #finish(attempt: Attempt): Promise<void> {
+    // What a user's function did at the very end may have failed the attempt after its last record.
+    await Promise.race([attempt.failure, Promise.resolve()]);
     if (this.#coordinator === null) return await attempt.commitSinks(1);
     await this.#takeLast(attempt, { isFinal: true });
   }

@@ -150,6 +150,12 @@ export abstract class Operator<I, O> implements Output<I> {
   /** Called once every operator of the job is open: timers that are due may fire. */
   start(): void {}
 
+  /** A slice of the subtask begins: records and timers may come. */
+  beginSlice(): void {}
+
+  /** A slice has ended, and the event loop turns: what a user's function does until the next one belongs to no record. */
+  endSlice(): void {}
+
   /** The synchronous part of a snapshot: O(1), never O(state). */
   snapshot(_barrier: Barrier): OperatorSnapshotParts {
     return NOTHING;

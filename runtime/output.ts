@@ -36,20 +36,30 @@ export const nowhere: Output<unknown> = {
   idle(): void {},
 };
 
-/** Refuses records: what an actor emits to while it has no record and no timer in hand. */
+/**
+ * Refuses records: what an operator emits to while it has no record and no timer in hand.
+ *
+ * `refuse` is told instead of whoever emits: in a callback of the event loop nobody would catch the error.
+ */
 export class RefusingOutput implements Output<unknown> {
-  constructor(private readonly operatorName: string) {}
+  constructor(private readonly operatorName: string, private readonly refuse: (error: StreamError) => void = rethrow) {}
 
-  collect(): never {
-    throw new StreamError(
-      "invalid",
-      `Cannot emit from "${this.operatorName}" here: no message and no timer is in hand, so the value has no time and ` +
-        `would be lost or sent twice after a restart; emit in onMessage() or onTimer()`,
+  collect(): void {
+    this.refuse(
+      new StreamError(
+        "invalid",
+        `Cannot emit from "${this.operatorName}" here: no message and no timer is in hand, so the value has no time and ` +
+          `would be lost or sent twice after a restart; emit in onMessage() or onTimer(), before they return`,
+      ),
     );
   }
 
   watermark(): void {}
   idle(): void {}
+}
+
+function rethrow(error: StreamError): never {
+  throw error;
 }
 
 /** Gives every record to each of several outputs, in order. */

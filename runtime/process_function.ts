@@ -21,7 +21,7 @@ import type { AggregatingState, ListState, MapState, ReducingState, ValueState }
 import type { ActorTimers, TimeDomain } from "./actor.ts";
 import type { OutputTag } from "./side_output.ts";
 
-/** What a step can do besides looking at its value. Valid during the call only. */
+/** What a step can do besides looking at its value. Valid during the call only: a job that emits later fails. */
 export interface ProcessContext<O> {
   /** Event time of the record or timer in hand; -Infinity when it has none. */
   readonly timestampMs: number;

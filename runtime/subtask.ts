@@ -118,11 +118,13 @@ export class Subtask implements TaskControl, ExchangeOwner {
     this.times.beginBusy(startMs);
     let isBusy = false;
     try {
+      for (let i = 0; i < this.operators.length; i++) this.operators[i]!.beginSlice();
       isBusy = this.#runUntilPause();
       for (const exchange of this.exchanges) exchange.flush();
     } catch (error) {
       this.fail(error);
     }
+    for (let i = 0; i < this.operators.length; i++) this.operators[i]!.endSlice();
     const nowMs = this.clock.monotonicMs();
     if (this.#isHeldBack()) this.times.beginBackPressured(nowMs);
     else if (!isBusy) this.times.beginIdle(nowMs);

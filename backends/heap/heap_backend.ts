@@ -113,6 +113,11 @@ export class HeapStateBackend implements StateBackend {
     ledger.version++;
   }
 
+  leaveKey(): void {
+    this.ledger.key = undefined;
+    this.ledger.version++;
+  }
+
   get looksAhead(): boolean {
     return this.ledger.entryCount >= this.lookAheadRows;
   }

@@ -48,6 +48,10 @@ export abstract class KeyedOperator<K extends Key, I, O> extends Operator<I, O> 
   /** Watermark that has gone downstream. */
   #passedMs = MIN_WATERMARK;
   #isFiring = false;
+  /** What an actor emits to between two slices; null before `start`, and once it is closed. */
+  #between: RefusingOutput | null = null;
+  readonly #sideOutput = (tagId: string) => this.side(tagId);
+  readonly #noSideOutput = () => this.#between!;
   /** Number of the record whose key is looked at again. */
   private nextCheck: number;
 
@@ -105,8 +109,8 @@ export abstract class KeyedOperator<K extends Key, I, O> extends Operator<I, O> 
   }
 
   override start(): void {
-    this.scope.out = this.out;
-    this.scope.sideOutput = (tagId) => this.side(tagId);
+    this.#between = new RefusingOutput(this.name, (error) => this.context.task.fail(this.failureOutsideRecords(error)));
+    this.beginSlice();
     this.timers.start();
     if (this.watermarkMs > MIN_WATERMARK) this.#fire();
   }
@@ -192,6 +196,21 @@ export abstract class KeyedOperator<K extends Key, I, O> extends Operator<I, O> 
     );
   }
 
+  override beginSlice(): void {
+    if (this.#between === null) return;
+    this.scope.out = this.out;
+    this.scope.sideOutput = this.#sideOutput;
+  }
+
+  override endSlice(): void {
+    const between = this.#between;
+    if (between === null) return;
+    this.scope.out = between;
+    this.scope.sideOutput = this.#noSideOutput;
+    this.scope.timestampMs = NO_TIMESTAMP;
+    this.backend.leaveKey?.();
+  }
+
   override watermarkAfter(): number {
     return this.#passedMs;
   }
@@ -270,6 +289,7 @@ export abstract class KeyedOperator<K extends Key, I, O> extends Operator<I, O> 
 
   /** From here on nothing can be emitted. */
   protected refuseOutput(): void {
+    this.#between = null;
     if (this.scope === undefined) return;
     const refusing = new RefusingOutput(this.name);
     this.scope.out = refusing;
@@ -277,6 +297,7 @@ export abstract class KeyedOperator<K extends Key, I, O> extends Operator<I, O> 
   }
 
   override async close(): Promise<void> {
+    this.refuseOutput(); // The job may have ended: whoever emits now has to hear of it.
     this.timers?.close();
     await this.backend?.close();
   }

@@ -9,12 +9,19 @@
 import { NO_TIMESTAMP } from "../../core/element.ts";
 import type { MetricGroup } from "../../core/metrics.ts";
 import { Operator, type OperatorContext } from "../operator.ts";
+import { RefusingOutput } from "../output.ts";
 import type { ProcessContext, ProcessFunction } from "../process_function.ts";
 import type { OutputTag } from "../side_output.ts";
 
 /** One call of the user's function per record; it is its own context, so that no record makes an object. */
 export class ProcessOperator<I, O> extends Operator<I, O> implements ProcessContext<O> {
   timestampMs: number = NO_TIMESTAMP;
+  /** Where `emit` sends to between two slices. */
+  #between = new RefusingOutput(
+    this.name,
+    (error) => this.context.task.fail(this.failureOutsideRecords(error)),
+  );
+  private isBetween = false;
 
   constructor(context: OperatorContext, private readonly step: ProcessFunction<I, O>) {
     super(context);
@@ -36,10 +43,26 @@ export class ProcessOperator<I, O> extends Operator<I, O> implements ProcessCont
   }
 
   emit(value: O): void {
+    if (this.isBetween) return this.#between.collect();
     this.out.collect(value, this.timestampMs);
   }
 
   emitTo<T>(tag: OutputTag<T>, value: T): void {
+    if (this.isBetween) return this.#between.collect();
     this.side(tag.id).collect(value, this.timestampMs);
+  }
+
+  override beginSlice(): void {
+    this.isBetween = false;
+  }
+
+  override endSlice(): void {
+    this.isBetween = true;
+    this.timestampMs = NO_TIMESTAMP;
+  }
+
+  override close(): void {
+    this.#between = new RefusingOutput(this.name); // The job may have ended: whoever emits now has to hear of it.
+    this.isBetween = true;
   }
 }

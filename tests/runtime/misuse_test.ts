@@ -2,7 +2,17 @@ import { deepEqual, match, ok, rejects, strictEqual as equal } from "node:assert
 import { test } from "node:test";
 import { configure, type LogRecord, reset } from "@logtape/logtape";
 import { showLog } from "../../control/log_display.ts";
-import { callbackSink, collectSink, fileSink, fromIterable, KeyedActor, outputTag, StreamError } from "../../mod.ts";
+import {
+  callbackSink,
+  collectSink,
+  fileSink,
+  fromAsyncIterable,
+  fromIterable,
+  KeyedActor,
+  outputTag,
+  StreamError,
+  valueState,
+} from "../../mod.ts";
 import { fixedDelay } from "../../runtime/restart_strategy.ts";
 import { failJob, ON_DEMAND, runJob } from "./engine_harness.ts";
 
@@ -39,7 +49,7 @@ class Misplaced extends KeyedActor<string, string, string> {
 }
 
 const REFUSAL =
-  /Cannot emit from "actor" here: no message and no timer is in hand, .*; emit in onMessage\(\) or onTimer\(\)/;
+  /Cannot emit from "actor" here: no message and no timer is in hand, .*; emit in onMessage\(\) or onTimer\(\), before/;
 
 for (const toSide of [false, true]) {
   test(`${toSide ? "emitTo" : "emit"}() is refused in a constructor, onOpen and onClose, where a value would be lost or doubled`, async () => {
@@ -60,6 +70,99 @@ for (const toSide of [false, true]) {
     deepEqual(out.values, ["a", "b"]);
   });
 }
+
+/** Does what it is told once the message that asked for it has been dealt with, and the event loop has turned. */
+class Belated extends KeyedActor<string, string, string> {
+  readonly #last = this.state(valueState<string>("last", { default: "" }));
+  constructor(private readonly act: (actor: Belated) => void) {
+    super();
+  }
+  override onMessage(value: string): void {
+    this.#last.update(value);
+    this.emit(value);
+    if (value === "a") void Promise.resolve().then(() => this.act(this));
+  }
+  send(): void {
+    this.emit("late");
+  }
+  sendAside(): void {
+    this.emitTo(side, "late");
+  }
+  read(): string {
+    return this.#last.value();
+  }
+  write(): void {
+    this.#last.update("late");
+  }
+  setTimer(): void {
+    this.timers.registerEventTime(1);
+  }
+}
+
+/** "a", and "b" once the loop has turned. */
+const aThenB = () =>
+  fromAsyncIterable(async function* () {
+    yield "a";
+    for (let turn = 0; turn < 10; turn++) await Promise.resolve();
+    yield "b";
+  }, { replayable: true });
+
+for (const act of ["send", "sendAside"] as const) {
+  test(`a job fails whose actor emits after onMessage() has returned (${act})`, async () => {
+    const out = collectSink<string>();
+    const error = await failJob((env) => {
+      const stream = env.fromSource("s", aThenB()).keyBy((value) => value)
+        .actor("actor", () => new Belated((actor) => actor[act]()));
+      stream.sinkTo("out", out);
+      stream.sideOutput(side).sinkTo("aside", out);
+    });
+    match(error.message, REFUSAL);
+    ok(error instanceof StreamError && error.kind === "invalid");
+    ok(!out.values.includes("late"));
+  });
+}
+
+test("a job fails whose step without a key emits after it has returned", async () => {
+  for (const toSide of [false, true]) {
+    const out = collectSink<string>();
+    const error = await failJob((env) => {
+      const stream = env.fromSource("s", aThenB()).process<string>("step", (value, context) => {
+        void Promise.resolve().then(() => toSide ? context.emitTo(side, value) : context.emit(value));
+      });
+      stream.sinkTo("out", out);
+      stream.sideOutput(side).sinkTo("aside", out);
+    });
+    match(error.message, /Cannot emit from "step" here: no message and no timer is in hand/);
+    deepEqual(out.values, []);
+  }
+});
+
+test("state, timers and the key are refused after onMessage() has returned: they would be those of another key", async () => {
+  const refused: string[] = [];
+  const attempts: readonly ((actor: Belated) => unknown)[] = [
+    (actor) => actor.read(),
+    (actor) => actor.write(),
+    (actor) => actor.setTimer(),
+    (actor) => actor.key,
+  ];
+  const act = (actor: Belated) => {
+    for (const attempt of attempts) {
+      try {
+        refused.push(`done: ${String(attempt(actor))}`);
+      } catch (error) {
+        refused.push(String(error));
+      }
+    }
+  };
+  const out = collectSink<string>();
+  await runJob((env) =>
+    env.fromSource("s", aThenB()).keyBy((value) => value).actor("actor", () => new Belated(act)).sinkTo("out", out)
+  );
+  equal(refused.length, 4);
+  for (const text of refused.slice(0, 2)) match(text, /no key is set, it must be used while a record or timer is/);
+  for (const text of refused.slice(2)) match(text, /Cannot tell the current key of operator "actor": none is set/);
+  deepEqual(out.values, ["a", "b"]);
+});
 
 test("a reduce function that changes its argument does not change the records of the source", async () => {
   const records = [{ key: "a", n: 1 }, { key: "a", n: 2 }, { key: "b", n: 5 }];
