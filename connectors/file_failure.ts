@@ -9,6 +9,9 @@
 import { StreamError } from "../core/errors.ts";
 import { errorCode } from "../core/file_system.ts";
 
+/** Ends the remedy of what is wrong with a disk: a job without checkpoints can only begin anew. */
+export const START_AGAIN = "start again, with --from latest where checkpoints are on";
+
 /** What is wrong, and the remedy, by POSIX name. */
 const EXPLANATIONS: Readonly<Record<string, readonly [kind: "invalid" | "unavailable", text: string]>> = {
   ENOENT: ["invalid", "there is no such file or folder; check the path"],
@@ -17,9 +20,9 @@ const EXPLANATIONS: Readonly<Record<string, readonly [kind: "invalid" | "unavail
   EACCES: ["invalid", "access is denied; change its permissions or the user"],
   EPERM: ["invalid", "the operation is not permitted; change its permissions or the user"],
   EROFS: ["invalid", "the file system is read-only; choose another folder"],
-  ENOSPC: ["unavailable", "the disk is full (ENOSPC); free space and start again with --from latest"],
-  EDQUOT: ["unavailable", "the disk quota is used up (EDQUOT); free space and start again with --from latest"],
-  EIO: ["unavailable", "the device failed (EIO); check the disk and start again with --from latest"],
+  ENOSPC: ["unavailable", `the disk is full (ENOSPC); free space and ${START_AGAIN}`],
+  EDQUOT: ["unavailable", `the disk quota is used up (EDQUOT); free space and ${START_AGAIN}`],
+  EIO: ["unavailable", `the device failed (EIO); check the disk and ${START_AGAIN}`],
   EMFILE: ["unavailable", "too many files are open (EMFILE); raise the limit (ulimit -n) or lower the parallelism"],
 };
 
@@ -32,7 +35,7 @@ export function fileFailure(action: string, path: string, error: unknown): Strea
   if (error instanceof StreamError) return error;
   const code = errorCode(error);
   const [kind, text] = EXPLANATIONS[code ?? ""] ??
-    ["unavailable" as const, `${code ?? String(error)}; check the file system and start again with --from latest`];
+    ["unavailable" as const, `${code ?? String(error)}; check the file system and ${START_AGAIN}`];
   return new StreamError(kind, `Cannot ${action} "${path}": ${text}`, { cause: error });
 }
 

@@ -232,24 +232,26 @@ export class FileSplit<T> {
     try {
       value = this.#decoder.decode(this.#scanner.text());
     } catch (error) {
-      this.#reject(error, output);
-      return true;
+      return this.#reject(error, output);
     }
     if (value === NO_RECORD) return true;
     this.#reading.limiter?.spend();
     return output.collect(value, NO_TIMESTAMP);
   }
 
-  #reject(error: unknown, output: SourceOutput<T>): void {
+  /** Does with what is no record what was asked for; false when the output takes no more now. */
+  #reject(error: unknown, output: SourceOutput<T>): boolean {
     if (!(error instanceof InvalidTextError || error instanceof MalformedRecordError)) throw error;
     const text = error instanceof InvalidTextError ? error.text : this.#scanner.text();
     const line = this.#scanner.line - text.split("\n").length + 1;
     const { message: reason, at } = error;
     const fatal = error instanceof MalformedRecordError && error.fatal;
     const cause = error.cause ?? error;
-    handleMistake(this.#reading.onMalformed, { path: this.path, line, text, at, reason, fatal, cause }, output);
+    const mistake = { path: this.path, line, text, at, reason, fatal, cause };
+    const hasRoom = handleMistake(this.#reading.onMalformed, mistake, output);
     this.#malformed++;
     this.#reading.malformed.inc();
+    return hasRoom;
   }
 
   #atEnd(output: SourceOutput<T>): SplitProgress {

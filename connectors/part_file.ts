@@ -12,7 +12,7 @@
  */
 import { StreamError } from "../core/errors.ts";
 import type { FileSystem, OutputFile } from "../core/file_system.ts";
-import { explained, fileFailure } from "./file_failure.ts";
+import { explained, fileFailure, START_AGAIN } from "./file_failure.ts";
 
 /** Text in memory from which on it is written to the file, characters. */
 const FLUSH_CHARACTERS = 64 * 1024;
@@ -169,7 +169,7 @@ export class PartFile {
 function damagedFile(path: string): StreamError {
   return new StreamError(
     "unavailable",
-    `Cannot write "${path}": an earlier write to it failed, it must be written anew first; start again with --from latest`,
+    `Cannot write "${path}": an earlier write to it failed, it must be written anew first; ${START_AGAIN}`,
   );
 }
 
@@ -177,6 +177,6 @@ function shorterThanWritten(path: string, present: number, written: number): Str
   return new StreamError(
     "unavailable",
     `Cannot write "${path}" anew: it has ${present} bytes, ${written} were written to it; ` +
-      "check the disk and start again with --from latest",
+      `check the disk and ${START_AGAIN}`,
   );
 }

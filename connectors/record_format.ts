@@ -90,17 +90,21 @@ function placeOf({ line, text, at }: Mistake): { readonly line: number; readonly
   return { line: line + before.split("\n").length - 1, column: at - lastEnd };
 }
 
-/** Does what the policy says. @throws {StreamError} "invalid" under `fail`, and when the mistake is fatal. */
-export function handleMistake(policy: MalformedPolicy, mistake: Mistake, output: SourceOutput<never>): void {
-  if (policy === "skip" && !mistake.fatal) return;
+/**
+ * Does what the policy says.
+ *
+ * @returns False when the output takes no more now.
+ * @throws {StreamError} "invalid" under `fail`, and when the mistake is fatal.
+ */
+export function handleMistake(policy: MalformedPolicy, mistake: Mistake, output: SourceOutput<never>): boolean {
+  if (policy === "skip" && !mistake.fatal) return true;
   const { line, column } = placeOf(mistake);
   if (policy === "side-output" && !mistake.fatal) {
-    output.collectMalformed({
+    return output.collectMalformed({
       location: `${mistake.path}:${line}:${column}`,
       text: mistake.text.slice(0, MAX_TEXT),
       reason: mistake.reason,
     });
-    return;
   }
   throw new StreamError(
     "invalid",

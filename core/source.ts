@@ -29,8 +29,8 @@ export interface SourceOutput<T> {
    * @returns False when the reader must return from `read` now: its slice is over or the job has no room. The record was taken.
    */
   collect(value: T, timestampMs: number): boolean;
-  /** Puts a malformed input where `onMalformed: "side-output"` sends it. */
-  collectMalformed(malformed: MalformedInput): void;
+  /** Puts a malformed input where `onMalformed: "side-output"` sends it. @returns As `collect`. */
+  collectMalformed(malformed: MalformedInput): boolean;
 }
 
 /** An input that could not be read as a record. */

@@ -90,7 +90,7 @@ class DelayReport extends KeyedActor<string, Flight, DayReport> {
 }
 
 const env = StreamEnvironment.create({
-  args: { rate: { type: "number", description: "Flights read per second; all at once when absent" } },
+  args: { rate: { type: "number", min: 1, description: "Flights read per second; all at once when absent" } },
   config: {
     "execution.checkpointing.interval": "200 ms",
     "execution.checkpointing.dir": "out/checkpoints",

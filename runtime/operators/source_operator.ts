@@ -172,8 +172,9 @@ export class SourceOperator<T> extends Operator<never, T> implements SourceOutpu
     this.generator.onEvent(value, timestampMs, this);
   }
 
-  collectMalformed(malformed: MalformedInput): void {
+  collectMalformed(malformed: MalformedInput): boolean {
     this.side(malformedInputs.id).collect(malformed, MIN_WATERMARK);
+    return !this.context.task.shouldPause();
   }
 
   /** Called by the watermark generator. */

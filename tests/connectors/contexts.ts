@@ -88,7 +88,7 @@ export class TestOutput<T> implements SourceOutput<T> {
   readonly values: T[] = [];
   readonly timestamps: number[] = [];
   readonly malformed: MalformedInput[] = [];
-  /** Records that are taken before `collect` returns false. */
+  /** Records, malformed ones included, that are taken before `collect` returns false. */
   room = Infinity;
 
   collect(value: T, timestampMs: number): boolean {
@@ -96,8 +96,9 @@ export class TestOutput<T> implements SourceOutput<T> {
     this.timestamps.push(timestampMs);
     return --this.room > 0;
   }
-  collectMalformed(malformed: MalformedInput): void {
+  collectMalformed(malformed: MalformedInput): boolean {
     this.malformed.push(malformed);
+    return --this.room > 0;
   }
 }
 

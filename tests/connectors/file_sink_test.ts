@@ -167,7 +167,12 @@ test("fileSink() fails a checkpoint when the disk is full, keeps its records, an
       files.fail({ operation, code, tornBytes: 3, times: operation === "create" ? 2 : 1 });
       await rejects(
         writer.prepareCommit(2)(),
-        failsWith("unavailable", new RegExp(`^Cannot [a-z ]+ "out.*\\(${code}\\); .*start again with --from latest`)),
+        failsWith(
+          "unavailable",
+          new RegExp(
+            `^Cannot [a-z ]+ "out.*\\(${code}\\); .*start again, with --from latest where checkpoints are on$`,
+          ),
+        ),
       );
       deepEqual(names(files).filter((name) => !name.startsWith(".")), ["part-1-0-0.jsonl"]);
       writer.write(4, 0);

@@ -108,6 +108,18 @@ test("jsonLines() puts malformed lines aside with place, text and reason", async
   ]);
 });
 
+test("jsonLines() stops at a malformed line when there is room for no more of them", async () => {
+  const context = sourceContext({ fileSystem: filesWith({ "a.jsonl": "x\n".repeat(10) }) });
+  const reader = await jsonLines("a.jsonl", { onMalformed: "side-output" }).open(context);
+  const output = new TestOutput();
+  await readRecords(reader, output, context.clock, 3);
+  equal(output.malformed.length, 3);
+  await readRecords(reader, output, context.clock);
+  deepEqual(output.malformed.map(({ location }) => location), output.malformed.map((_, i) => `a.jsonl:${i + 1}:1`));
+  equal(output.malformed.length, 10);
+  await reader.close();
+});
+
 test("jsonLines() takes what `parse` refuses as malformed, and what it returns as the record", async () => {
   const parse = (value: unknown): number => {
     if (typeof value !== "number") throw new Error("not a number");
