@@ -85,6 +85,32 @@ export class SnapshotCorruptError extends StreamError {
   }
 }
 
+/**
+ * A local file that running state works on is damaged: a restart goes on from a checkpoint, which is verified first since
+ * it may share the file.
+ */
+export class WorkingFileError extends StreamError {
+  /** Name of the class, as printed before the message. */
+  override readonly name = "WorkingFileError";
+  /** The damaged file. */
+  readonly path: string;
+
+  /** Makes an error of what was noticed when the file was read. */
+  constructor(damage: SnapshotCorruptError) {
+    const at = damage.offset === undefined ? "" : ` at byte ${damage.offset}`;
+    super("unavailable", `Cannot read "${damage.path}"${at}: ${damage.reason}; start again from a checkpoint`, {
+      cause: damage,
+    });
+    this.path = damage.path;
+  }
+
+  /** The error of this class that led to `error`; undefined when there is none. */
+  static in(error: unknown): WorkingFileError | undefined {
+    for (let at = error; at instanceof Error; at = at.cause) if (at instanceof WorkingFileError) return at;
+    return undefined;
+  }
+}
+
 /** Text of whatever was thrown. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

@@ -11,7 +11,7 @@ import { getLogger } from "@logtape/logtape";
 import type { JobStart } from "../checkpoint/completed_checkpoint.ts";
 import type { CheckpointCoordinator } from "../checkpoint/coordinator.ts";
 import type { CheckpointStorage } from "../checkpoint/storage.ts";
-import { StreamError } from "../core/errors.ts";
+import { StreamError, WorkingFileError } from "../core/errors.ts";
 import type { JobGraph } from "./job_graph.ts";
 import { logRecoveryEvent } from "./job_log.ts";
 import type { JobSettings } from "./job_settings.ts";
@@ -62,10 +62,14 @@ export class AttemptStarts {
     return former.start.kind === "restore" ? former : startWithout(this.graph, "restart");
   }
 
-  /** Whether an attempt failed because its checkpoint is damaged, and there is an older one of this job to start from. */
+  /**
+   * Whether an attempt failed because its checkpoint is damaged, and there is an older one of this job to start from.
+   * A file that state works on may be one with a file of the checkpoint.
+   */
   async fallBack(error: unknown): Promise<boolean> {
     const { storage, coordinator } = this.checkpoints;
-    const isDamage = error instanceof StreamError && error.kind === "corrupt";
+    const isDamage = (error instanceof StreamError && error.kind === "corrupt") ||
+      WorkingFileError.in(error) !== undefined;
     if (!isDamage || !this.#isOnDisk) return false;
     const damaged = coordinator!.latest();
     // The checkpoint at the path that the user has named: nothing else may take its place.

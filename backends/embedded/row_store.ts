@@ -141,7 +141,7 @@ export interface RowStore {
    * The value of a row. `row[0..prefixBytes-1]` names the value, list or map that it belongs to (the whole row unless
    * it is a list element or map entry), and `prefixHash` is the `rowHash` of that.
    *
-   * @throws {SnapshotCorruptError} If a block that is read is damaged; never returns a wrong value.
+   * @throws {WorkingFileError} If a block that is read is damaged; never returns a wrong value.
    */
   get(row: Uint8Array, rowBytes: number, prefixBytes: number, prefixHash: number, found: FoundValue): boolean;
 

@@ -18,7 +18,7 @@ export interface Rows {
   /** Where `get` has found a value; valid until the next call of any method. */
   readonly found: FoundValue;
 
-  /** Looks for a row; its value is in `found`. @throws {SnapshotCorruptError} If a block on disk is damaged. */
+  /** Looks for a row; its value is in `found`. @throws {WorkingFileError} If a block on disk is damaged. */
   get(row: Uint8Array, rowBytes: number, prefixBytes: number): boolean;
 
   /**

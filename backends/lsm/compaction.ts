@@ -13,6 +13,7 @@
  */
 import { StreamError } from "../../core/errors.ts";
 import type { Steps } from "../embedded/row_store.ts";
+import { ofWorkingFile } from "../runs/file_failure.ts";
 import { MergeCursor } from "../runs/merge_cursor.ts";
 import type { Compaction } from "./compaction_picker.ts";
 import { RunBuilder, type RunBuilderPorts } from "./run_builder.ts";
@@ -66,7 +67,7 @@ export class CompactionSteps implements Steps {
     } catch (error) {
       this.ports.statistics.backgroundErrors++;
       this.cancel();
-      throw error;
+      throw ofWorkingFile(error);
     }
   }
 

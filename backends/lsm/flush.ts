@@ -12,6 +12,7 @@
  */
 import { StreamError } from "../../core/errors.ts";
 import type { SortedRows, Steps } from "../embedded/row_store.ts";
+import { ofWorkingFile } from "../runs/file_failure.ts";
 import { RunBuilder, type RunBuilderPorts } from "./run_builder.ts";
 import type { RunFile } from "./run_file.ts";
 
@@ -45,7 +46,7 @@ export class Flush implements Steps {
     } catch (error) {
       this.ports.statistics.backgroundErrors++;
       this.cancel();
-      throw error;
+      throw ofWorkingFile(error);
     }
   }
 

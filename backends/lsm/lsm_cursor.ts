@@ -10,6 +10,7 @@
  * @module
  */
 import type { RowCursor } from "../embedded/row_store.ts";
+import { ofWorkingFile } from "../runs/file_failure.ts";
 import { MergeCursor } from "../runs/merge_cursor.ts";
 import type { RunCursor } from "../runs/run_cursor.ts";
 import { PUT } from "../runs/run_format.ts";
@@ -55,14 +56,13 @@ export class LsmCursor implements RowCursor {
       else rows.seek(from, from.length, prefixBytes);
     } catch (error) {
       this.close();
-      throw error;
+      throw ofWorkingFile(error);
     }
   }
 
   next(): boolean {
     const { merge } = this;
-    const found = this.open && (merge === null ? this.nextPut(this.cursors[0]) : merge.next());
-    if (!found) {
+    if (!this.find()) {
       this.close();
       return false;
     }
@@ -74,6 +74,15 @@ export class LsmCursor implements RowCursor {
     this.valueEnd = row.valueEnd;
     this.statistics.iterBytesRead += row.keyBytes + row.valueEnd - row.valueStart;
     return true;
+  }
+
+  private find(): boolean {
+    if (!this.open) return false;
+    try {
+      return this.merge === null ? this.nextPut(this.cursors[0]) : this.merge.next();
+    } catch (error) {
+      throw ofWorkingFile(error);
+    }
   }
 
   private nextPut(rows: RunCursor | undefined): boolean {

@@ -25,6 +25,7 @@ import type {
   StoreContext,
 } from "../embedded/row_store.ts";
 import type { BlockCache } from "../runs/block_cache.ts";
+import { ofWorkingFile } from "../runs/file_failure.ts";
 import { FOUND, type Lookup, type OpenRun, UNKNOWN } from "../runs/open_run.ts";
 import { type CompactionResult, CompactionSteps } from "./compaction.ts";
 import { isBehind, pendingBytes, pickCompaction, totalBytes } from "./compaction_picker.ts";
@@ -125,7 +126,12 @@ export class LsmStore implements RowStore, LsmGauges {
   ): Lookup {
     const { blocks, statistics } = this;
     const blocksBefore = blocks.hitCount + blocks.missCount;
-    const answer = run.get(row, rowBytes, prefixBytes, prefixHash, found);
+    let answer: Lookup;
+    try {
+      answer = run.get(row, rowBytes, prefixBytes, prefixHash, found);
+    } catch (error) {
+      throw ofWorkingFile(error);
+    }
     if (blocks.hitCount + blocks.missCount === blocksBefore) {
       statistics.bloomUseful++;
     } else {

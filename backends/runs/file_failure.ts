@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { messageOf, StreamError } from "../../core/errors.ts";
+import { messageOf, SnapshotCorruptError, StreamError, WorkingFileError } from "../../core/errors.ts";
 import { errorCode } from "../../core/file_system.ts";
 
 /** Of an error that came from writing or creating a file. */
@@ -26,4 +26,9 @@ function failure(verb: string, path: string, error: unknown, known: string | und
   return new StreamError("unavailable", `Cannot ${verb} "${path}": ${why} and start again from a checkpoint`, {
     cause: error,
   });
+}
+
+/** Of an error that came from reading a file that is not a checkpoint's alone: damage of it is told as such. */
+export function ofWorkingFile(error: unknown): unknown {
+  return error instanceof SnapshotCorruptError ? new WorkingFileError(error) : error;
 }

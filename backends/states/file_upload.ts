@@ -10,7 +10,7 @@
  * @module
  */
 import type { Clock } from "../../core/clock.ts";
-import { messageOf, StreamError } from "../../core/errors.ts";
+import { messageOf, SnapshotCorruptError, WorkingFileError } from "../../core/errors.ts";
 import type { FileSystem, InputFile } from "../../core/file_system.ts";
 import type { FileRef, FileScope, SnapshotFile, SnapshotStore } from "../../core/snapshot.ts";
 import { readFailure } from "../runs/file_failure.ts";
@@ -107,11 +107,8 @@ export class FileUpload {
         throw readFailure(input.path, error);
       });
       if (read === 0) {
-        throw new StreamError(
-          "corrupt",
-          `Cannot copy "${input.path}" into a checkpoint: it ends at byte ${offset}, it must have ${sizeBytes}; ` +
-            `restore from the last checkpoint`,
-        );
+        const reason = `it ends there, it must have ${sizeBytes} bytes`;
+        throw new WorkingFileError(new SnapshotCorruptError(input.path, { reason, offset }));
       }
       await output.write(chunk.subarray(0, read));
       offset += read;

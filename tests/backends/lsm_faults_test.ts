@@ -2,7 +2,7 @@ import { deepEqual, equal, ok, rejects, throws } from "node:assert/strict";
 import { test } from "node:test";
 import { lsmRowStoreFactory } from "../../backends/lsm/lsm_store.ts";
 import type { RowStore } from "../../backends/embedded/row_store.ts";
-import { SnapshotCorruptError, StreamError } from "../../core/errors.ts";
+import { StreamError, WorkingFileError } from "../../core/errors.ts";
 import { drive, everything, ingest, read, StoreRig, work } from "../contracts/store_rig.ts";
 import { MemoryFileSystem } from "../support/memory_file_system.ts";
 import { gone, put, type RowName, rowOf, type SampleRow, SampleRows, VALUES } from "../support/sample_rows.ts";
@@ -121,7 +121,7 @@ test("LsmStore: a flipped byte in a live run is a typed error that names the fil
       try {
         equal(read(store, name(i)), i < 120 ? `a-${i}` : null);
       } catch (error) {
-        if (!(error instanceof SnapshotCorruptError)) throw error;
+        if (!(error instanceof WorkingFileError)) throw error;
         noticed++;
         ok(error.path.includes(path!.split("/").at(-1)!), error.path);
       }
