@@ -67,7 +67,7 @@ test("SubtaskSnapshots tells the time of the synchronous and of the asynchronous
   });
 });
 
-test("SubtaskSnapshots ends the asynchronous part of an aborted checkpoint, and no other", async () => {
+test("SubtaskSnapshots ends the asynchronous part of an aborted checkpoint, and no other [185]", async () => {
   const bench = new Bench();
   bench.snapshots.take(ARRIVAL);
   await bench.clock.settle();
@@ -77,4 +77,16 @@ test("SubtaskSnapshots ends the asynchronous part of an aborted checkpoint, and 
   bench.snapshots.abort(7);
   await bench.clock.settle();
   deepEqual(bench.log.slice(3), ["aborted 7", "declined 7: checkpoint 7 was aborted"]);
+});
+
+test("SubtaskSnapshots tells operators of an abort that comes after the asynchronous part, and ends nothing [185]", async () => {
+  const bench = new Bench();
+  bench.snapshots.take(ARRIVAL);
+  await bench.clock.settle();
+  bench.finish("written");
+  await bench.clock.settle();
+  bench.finish = () => bench.log.push("cancelled");
+  bench.snapshots.abort(7);
+  await bench.clock.settle();
+  deepEqual(bench.log.slice(2), ["acknowledged 7", "aborted 7"]);
 });
