@@ -41,6 +41,8 @@ export class CompactionSteps implements Steps {
   private full: RunBuilder | undefined;
   private isCopied = false;
   private keyGroup = -1;
+  /** What is charged to the cache for the inputs. */
+  private chargedBytes = 0;
   private over = false;
 
   /**
@@ -100,6 +102,7 @@ export class CompactionSteps implements Steps {
   private close(): void {
     this.over = true;
     this.merge?.close();
+    this.ports.cache.charge(-this.chargedBytes);
     this.version.release();
     this.onEnd();
   }
@@ -116,12 +119,15 @@ export class CompactionSteps implements Steps {
       bytes += keyBytes + valueEnd - valueStart;
       this.builder!.writer.addRow(merge.code, key, keyBytes, merge.value, valueStart, valueEnd);
     }
+    this.builder?.noteMemory();
     return false;
   }
 
   private openMerge(): MergeCursor {
     const { inputs, dropsDeletes } = this.pick;
     const oldestFirst = inputs.toReversed().map(({ file, keyGroups }) => file.run.rows(keyGroups));
+    this.chargedBytes = inputs.length * this.ports.cache.stretchBytes;
+    this.ports.cache.charge(this.chargedBytes);
     return new MergeCursor(oldestFirst, dropsDeletes ? "alive" : "all");
   }
 

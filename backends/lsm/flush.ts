@@ -89,6 +89,7 @@ export class Flush implements Steps {
       this.builder.writer.add(keyGroup, rows.code, row, keyStart + 2, keyEnd, valueEnd);
       bytes += valueEnd - keyStart;
     }
+    this.builder?.noteMemory();
     this.ports.statistics.bytesWritten += bytes;
     return isEnd;
   }

@@ -33,6 +33,8 @@ export class RunBuilder {
   private readonly path: string;
   private written: LocalRun | undefined;
   private ended = false;
+  /** What is charged to the cache for the writer. */
+  private chargedBytes = 0;
 
   /** @throws {StreamError} If the file cannot be made. */
   constructor(private readonly ports: RunBuilderPorts) {
@@ -44,10 +46,22 @@ export class RunBuilder {
         bloomBitsPerKey: settings.bloomBitsPerKey,
         compression: settings.compression,
         states: ports.states(),
+        chunkBytes: ports.cache.stretchBytes,
       });
     } catch (error) {
       throw writeFailure(this.path, error);
     }
+  }
+
+  /** Charges what the writer holds now; called now and then. */
+  noteMemory(): void {
+    this.charge(this.writer.memoryBytes);
+  }
+
+  private charge(bytes: number): void {
+    const { chargedBytes } = this;
+    this.chargedBytes = bytes;
+    this.ports.cache.charge(bytes - chargedBytes);
   }
 
   /**
@@ -58,9 +72,12 @@ export class RunBuilder {
   finish(): RunFile | undefined {
     try {
       if (this.written === undefined) {
-        if (this.writer.prepare()) this.written = this.writer.finish();
+        const isPrepared = this.writer.prepare();
+        this.noteMemory();
+        if (isPrepared) this.written = this.writer.finish();
         return undefined;
       }
+      this.charge(0);
       const file = RunFile.open(this.path, this.written, this.ports);
       this.ended = true;
       return file;
@@ -74,6 +91,7 @@ export class RunBuilder {
   discard(): void {
     if (this.ended) return;
     this.ended = true;
+    this.charge(0);
     try {
       this.writer.abandon();
       this.ports.fileSystem.removeSync(this.path);

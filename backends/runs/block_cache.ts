@@ -32,6 +32,9 @@ export interface BlockCacheOptions {
 
 /** Memory is taken, and given back, in pieces of about this size. */
 const SEGMENT_BYTES = 1_048_576;
+/** What is read or written at once past the cache is of this size, or this part of the cache if that is less. */
+export const STRETCH_BYTES = 131_072;
+const STRETCH_SHARE = 1 / 64;
 /** Large blocks may take this part of the cache. */
 const LARGE_SHARE = 1 / 8;
 /** Large blocks of a run are told apart by run · this + block. */
@@ -60,11 +63,15 @@ export class BlockCache implements BlockPlace {
   readBytes = 0;
   /** Bytes of indexes and filters. */
   chargedBytes = 0;
+  /** Bytes of what flushes and compactions hold while they read and write runs. */
+  private scratchBytes = 0;
   /** Bytes of blocks, those in slots counted as whole slots. */
   private usedSlots = 0;
   private pinnedSlots = 0;
   private largeBytes = 0;
   private nextRun = 0;
+  /** How much should be read, or held back by a writer, at once past the cache. */
+  readonly stretchBytes: number;
   private readonly slotBytes: number;
   private readonly segmentSlots: number;
   private readonly segments: (Uint8Array | undefined)[];
@@ -81,6 +88,7 @@ export class BlockCache implements BlockPlace {
 
   constructor(private readonly options: BlockCacheOptions) {
     const { cacheBytes, blockBytes } = options;
+    this.stretchBytes = Math.max(blockBytes, Math.min(STRETCH_BYTES, Math.floor(cacheBytes * STRETCH_SHARE)));
     this.slotBytes = blockBytes + (blockBytes >> 3) + 64;
     const perSegment = Math.min(SEGMENT_BYTES, cacheBytes / 16) / this.slotBytes;
     this.segmentSlots = Math.max(1, Math.floor(perSegment));
@@ -111,9 +119,16 @@ export class BlockCache implements BlockPlace {
     return this.options.cacheBytes;
   }
 
-  /** Bytes of memory that it holds now: its slab, large blocks, indexes and filters. */
+  /** Bytes of memory that it holds now: its slab, large blocks, indexes and filters, and what was charged to it. */
   get heldBytes(): number {
-    return this.segmentCount * this.segmentSlots * this.slotBytes + this.largeBytes + this.chargedBytes;
+    const slab = this.segmentCount * this.segmentSlots * this.slotBytes;
+    return slab + this.largeBytes + this.chargedBytes + this.scratchBytes;
+  }
+
+  /** Counts memory that writers and readers of runs hold for a while; negative when it is freed. Blocks give way to it. */
+  charge(bytes: number): void {
+    this.scratchBytes += bytes;
+    if (bytes > 0) this.shrink();
   }
 
   /** A number for a run that is being opened, whose index and filter take `memoryBytes`. */
@@ -252,7 +267,8 @@ export class BlockCache implements BlockPlace {
   }
 
   private allowedSegments(): number {
-    const kept = Math.max(this.chargedBytes, this.options.highPriorityBytes) + this.largeBytes;
+    const charged = this.chargedBytes + this.scratchBytes;
+    const kept = Math.max(charged, this.options.highPriorityBytes) + this.largeBytes;
     const segmentBytes = this.segmentSlots * this.slotBytes;
     const allowed = Math.floor((this.slabBytes - kept) / segmentBytes);
     return Math.max(1, Math.min(this.segments.length, allowed));

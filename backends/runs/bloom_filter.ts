@@ -20,10 +20,15 @@ const TWO_TO_32 = 0x1_0000_0000;
 /** The golden ratio, as 32 bits. */
 const STEP = 0x9e3779b1;
 
+/** Hashes are collected in pieces of this many: no piece is ever copied to a larger one. */
+const PIECE_HASHES = 16_384;
+
 /** Collects the hashes of a run until it is known how many there are. */
 export class BloomBuilder {
-  private hashes = new Uint32Array(1024);
-  private count = 0;
+  private readonly full: Uint32Array[] = [];
+  /** Grows up to the size of a piece, so that a small run takes little. */
+  private piece = new Uint32Array(256);
+  private pieceCount = 0;
   private filter: Uint8Array | undefined;
   /** Hashes that are in the filter. */
   private placed = 0;
@@ -33,12 +38,29 @@ export class BloomBuilder {
 
   /** Adds the `rowHash` of a prefix. */
   add(hash: number): void {
-    if (this.count === this.hashes.length) {
-      const grown = new Uint32Array(this.count * 2);
-      grown.set(this.hashes);
-      this.hashes = grown;
+    if (this.pieceCount === this.piece.length) this.enlarge();
+    this.piece[this.pieceCount++] = hash;
+  }
+
+  private enlarge(): void {
+    const { piece } = this;
+    if (piece.length === PIECE_HASHES) {
+      this.full.push(piece);
+      this.piece = new Uint32Array(PIECE_HASHES);
+      this.pieceCount = 0;
+    } else {
+      this.piece = new Uint32Array(piece.length * 4);
+      this.piece.set(piece);
     }
-    this.hashes[this.count++] = hash;
+  }
+
+  private get count(): number {
+    return this.full.length * PIECE_HASHES + this.pieceCount;
+  }
+
+  /** Bytes that it holds. */
+  get memoryBytes(): number {
+    return this.full.length * PIECE_HASHES * 4 + this.piece.byteLength + (this.filter?.length ?? 0);
   }
 
   /** Number of probes of the filter. */
@@ -53,7 +75,7 @@ export class BloomBuilder {
     const probes = this.probes;
     const end = Math.min(this.count, this.placed + limit);
     for (let i = this.placed; i < end; i++) {
-      const hash = this.hashes[i]!;
+      const hash = (this.full[Math.floor(i / PIECE_HASHES)] ?? this.piece)[i % PIECE_HASHES]!;
       const line = lineOf(hash, lines);
       let mixed = mix(hash);
       for (let probe = 0; probe < probes; probe++) {

@@ -16,13 +16,15 @@ import { writeFailure } from "./file_failure.ts";
 import { RunEncoder, type RunOptions } from "./run_encoder.ts";
 import type { RowCode, RunState } from "./run_format.ts";
 
-/** The file is written in pieces of this size or a block larger. */
+/** The file is written in pieces of this size or a block larger, unless told otherwise. */
 const CHUNK_BYTES = 131_072;
 
 /** How a local run is written: with a state table, which is fixed. */
 export interface LocalRunOptions extends RunOptions {
   /** Goes into the run; its kinds say where prefixes end. */
   readonly states: readonly RunState[];
+  /** The file is written in pieces of this size or a block larger. Default 128 KiB. */
+  readonly chunkBytes?: number;
 }
 
 /** A finished run, as a snapshot's handle must describe it. */
@@ -38,13 +40,15 @@ export interface LocalRun {
 /** Writes rows in ascending order. */
 export class LocalRunWriter {
   private readonly encoder: RunEncoder;
+  private readonly chunkBytes: number;
   private readonly states: readonly RunState[];
   private open = true;
 
   /** @param file New and empty; closed, never removed, by this class. */
   constructor(private readonly file: OutputFile, options: LocalRunOptions) {
     this.states = options.states;
-    this.encoder = new RunEncoder(options, CHUNK_BYTES + CHUNK_BYTES / 2);
+    this.chunkBytes = options.chunkBytes ?? CHUNK_BYTES;
+    this.encoder = new RunEncoder(options, this.chunkBytes + (this.chunkBytes >> 1));
   }
 
   /** Rows so far. */
@@ -57,6 +61,11 @@ export class LocalRunWriter {
     return this.encoder.sizeBytes;
   }
 
+  /** About how many bytes of memory it holds. */
+  get memoryBytes(): number {
+    return this.encoder.memoryBytes;
+  }
+
   /**
    * Adds a row whose key is the key group followed by `bytes[keyStart..keyEnd-1]` and whose value is
    * `bytes[keyEnd..valueEnd-1]`.
@@ -66,7 +75,7 @@ export class LocalRunWriter {
   add(keyGroup: number, code: RowCode, bytes: Uint8Array, keyStart: number, keyEnd: number, valueEnd: number): void {
     const encoder = this.encoder;
     encoder.add(keyGroup, code, bytes, keyStart, keyEnd, valueEnd);
-    if (encoder.closedBytes >= CHUNK_BYTES) this.writeClosed();
+    if (encoder.closedBytes >= this.chunkBytes) this.writeClosed();
   }
 
   /** Adds a row with the whole row key `key[0..keyBytes-1]` and the value `value[valueStart..valueEnd-1]`; as `add`. */
@@ -80,7 +89,7 @@ export class LocalRunWriter {
   ): void {
     const encoder = this.encoder;
     encoder.addRow(code, key, keyBytes, value, valueStart, valueEnd);
-    if (encoder.closedBytes >= CHUNK_BYTES) this.writeClosed();
+    if (encoder.closedBytes >= this.chunkBytes) this.writeClosed();
   }
 
   /** Does a part of the work of `finish`, about a millisecond; true when little is left. No row may be added any more. */

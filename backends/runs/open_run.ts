@@ -15,7 +15,7 @@ import type { FileSystem } from "../../core/file_system.ts";
 import { intersect, type KeyGroupRange } from "../../core/key_groups.ts";
 import type { RunHandle, SnapshotReader } from "../../core/snapshot.ts";
 import type { FoundValue } from "../embedded/row_store.ts";
-import type { BlockCache } from "./block_cache.ts";
+import { type BlockCache, STRETCH_BYTES } from "./block_cache.ts";
 import { BlockSearch } from "./block_search.ts";
 import { bloomMayHold } from "./bloom_filter.ts";
 import { rowHash } from "./row_hash.ts";
@@ -75,6 +75,8 @@ export class OpenRun {
   readonly isCompressed: boolean;
   /** Whether it may hold delete-prefix rows. */
   readonly hidesGroups: boolean;
+  /** How much a walk past the cache reads at once, and holds, unless a block is larger. */
+  readonly stretchBytes: number;
   /** What it takes in memory; charged to the cache until it is closed. */
   readonly memoryBytes: number;
   private readonly hidesStates: boolean;
@@ -101,6 +103,7 @@ export class OpenRun {
     this.hidesGroups = (footer.flags & RUN_HIDES_NO_GROUPS) === 0;
     this.hidesStates = (footer.flags & RUN_HIDES_STATES) !== 0;
     this.memoryBytes = OBJECT_BYTES + index.memoryBytes + (bloom === null ? 0 : bloom.lines.length);
+    this.stretchBytes = cache?.stretchBytes ?? STRETCH_BYTES;
     this.id = cache === null ? 0 : cache.register(this.memoryBytes);
   }
 

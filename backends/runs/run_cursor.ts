@@ -20,8 +20,6 @@ import { ROUTE_BYTES } from "./row_prefix.ts";
 import { checkBlock, payloadOf, restartCountOf } from "./run_block.ts";
 import { DELETE_PREFIX, PUT, type RowCode } from "./run_format.ts";
 
-/** How much is read at once past the cache, unless a block is larger. */
-const STRETCH_BYTES = 131_072;
 const NO_BYTES = new Uint8Array(0);
 
 /** A row at a time; the fields speak of the row that `next()` has moved to, and are reused by the one after. */
@@ -291,10 +289,10 @@ export class RunCursor implements BlockPlace, MergeInput {
   }
 
   private readStretch(block: number): void {
-    const { index, input } = this.run;
+    const { index, input, stretchBytes } = this.run;
     const start = index.offsetOf(block);
     let last = block + 1;
-    while (last < this.endBlock && index.offsetOf(last + 1) - start <= STRETCH_BYTES) last++;
+    while (last < this.endBlock && index.offsetOf(last + 1) - start <= stretchBytes) last++;
     const size = index.offsetOf(last) - start;
     if (this.stretch.length < size) this.stretch = new Uint8Array(size);
     this.stretchStart = this.stretchEnd = 0;

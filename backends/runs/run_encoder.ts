@@ -101,6 +101,11 @@ export class RunEncoder {
     return this.takenBytes + this.out.length;
   }
 
+  /** About how many bytes it holds. */
+  get memoryBytes(): number {
+    return this.out.buffer.length + this.index.buffer.length + (this.bloom?.memoryBytes ?? 0);
+  }
+
   /**
    * Adds a row whose key is the key group followed by `bytes[keyStart..keyEnd-1]` and whose value is
    * `bytes[keyEnd..valueEnd-1]`.
