@@ -297,7 +297,7 @@ export class BufferedRows implements Rows, BufferOwner {
   freezeActive(): void {
     const buffer = this.active;
     if (buffer.pages.rowBytes === 0) return;
-    this.active = new WriteBuffer(this.memory, this.scanned);
+    this.active = new WriteBuffer(this.memory, this.scanned, buffer.entries);
     if (buffer.rowCount > 0) this.queue.addBuffer(buffer);
     else buffer.release();
   }

@@ -69,24 +69,32 @@ export class WriteBuffer {
   readonly ordered: OrderedStates;
   private readonly words: Int32Array;
   private readonly bytes: Uint8Array;
-  private buckets = new Int32Array(FIRST_BUCKETS);
+  private buckets: Int32Array<ArrayBuffer>;
   /** Buckets below `split` are addressed by one bit more than `mask` has. */
-  private mask = FIRST_BUCKETS - 1;
+  private mask: number;
   private split = 0;
-  private entries = 0;
+  /** Rows that can be looked up, groups included; never fewer. */
+  entries = 0;
   /** The row before the one that `find` has found, in its bucket. */
   private before = 0;
   /** Whether any list or map was cleared here. */
   hasClears = false;
   private isReleased = false;
 
-  /** @param states Ids of the states that are scanned. */
-  constructor(memory: SlotMemory, states: Iterable<number>) {
+  /**
+   * @param states Ids of the states that are scanned.
+   * @param expectedEntries About how many there will be, so that the table need not grow to it.
+   */
+  constructor(memory: SlotMemory, states: Iterable<number>, expectedEntries = 0) {
     this.pages = new BufferPages(memory);
     this.words = this.pages.words;
     this.bytes = this.pages.bytes;
     this.ordered = new OrderedStates(this.pages, states);
-    this.pages.charge(FIRST_BUCKETS * 4);
+    let count = FIRST_BUCKETS;
+    while (count * 2 <= expectedEntries) count *= 2;
+    this.buckets = new Int32Array(count);
+    this.mask = count - 1;
+    this.pages.charge(count * 4);
   }
 
   /** About how many bytes the keys and values have. */

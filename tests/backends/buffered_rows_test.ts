@@ -368,3 +368,25 @@ test("BufferedRows: a freeze that the store refuses fails with the cause, and do
   await rejects(frozen, /no place for readers/);
   throws(() => putRow(rows, value(2), "w"), /no place for readers/);
 });
+
+test("WriteBuffer finds its rows whatever the number that it was made for, and gives the table's memory back", () => {
+  for (const expected of [0, 127, 128, 1_000]) {
+    const memory = new SlotMemory({ bytes: 1 << 20, writeBufferRatio: 0.5, highPriorityPoolRatio: 0.1 });
+    const buffer = new WriteBuffer(memory, [], expected);
+    for (let i = 0; i < 700; i++) {
+      const key = bytesOf(`0123-${i}`);
+      const hash = rowHash(key, 0, key.length) >>> 2;
+      equal(buffer.lookup(key, key.length, key.length, hash, hash), 0);
+      ok(buffer.put(key, key.length, key.length, hash, hash, key, 0, key.length));
+    }
+    equal(buffer.entries, 700);
+    for (let i = 0; i < 700; i++) {
+      const key = bytesOf(`0123-${i}`);
+      const hash = rowHash(key, 0, key.length) >>> 2;
+      equal(buffer.lookup(key, key.length, key.length, hash, hash), 1);
+      equal(textOf(buffer.pages.bytes, buffer.valueStart, buffer.valueEnd), `0123-${i}`);
+    }
+    buffer.release();
+    equal(memory.usedBytes, 0);
+  }
+});
