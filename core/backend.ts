@@ -151,8 +151,8 @@ export interface StateBackend extends KeyContext, AsyncDisposable {
   /** Calls back for each key that has this state, with the current key set to it; restores the former current key. */
   applyToAllKeys(descriptor: StateDescriptor, namespace: Namespace, callback: (key: Key) => void): void;
   /**
-   * Number of (key, namespace, state) triples that hold something; map entries and list elements are not counted one by
-   * one. May walk all of the state.
+   * Number of (key, namespace, state) triples of declared states that hold something; map entries and list elements are
+   * not counted one by one. May walk all of the state.
    */
   readonly entryCount: number;
 

@@ -14,7 +14,7 @@ import { intersect, type KeyGroupRange } from "../../core/key_groups.ts";
 import type { KeyedStateHandle, SnapshotReader } from "../../core/snapshot.ts";
 import { MergeCursor } from "../runs/merge_cursor.ts";
 import { OpenRun } from "../runs/open_run.ts";
-import { checkFlags } from "../states/state_checks.ts";
+import { checkFlags, checkSameIds } from "../states/state_checks.ts";
 import type { RestoredPart } from "./restored_state.ts";
 import type { StateRegistry } from "./state_registry.ts";
 
@@ -66,19 +66,4 @@ function partsOf(run: OpenRun, registry: StateRegistry): Map<number, RestoredPar
     parts.set(state.id, registry.restored(state).partFor(state, run.path));
   }
   return parts;
-}
-
-/** Runs of one handle are merged by row key, so a state must have the same id in all of them. */
-function checkSameIds(runs: readonly OpenRun[]): void {
-  const names = new Map<number, string>();
-  for (const run of runs) {
-    for (const { id, name } of run.states) {
-      const known = names.get(id);
-      if (known !== undefined && known !== name) {
-        const reason = `state ${id} is "${name}" here and "${known}" in an older run of the same snapshot`;
-        throw new SnapshotCorruptError(run.path, { reason });
-      }
-      names.set(id, name);
-    }
-  }
 }

@@ -13,9 +13,6 @@
 import process from "node:process";
 import { messageOf, StreamError } from "../../core/errors.ts";
 
-/** Largest key that the package takes. */
-export const MAX_KEY_BYTES = 1978;
-
 /** A key that is handed to the package: `bytes[start..end-1]`. */
 export interface KeySlice {
   bytes: Uint8Array;

@@ -16,7 +16,7 @@ import type { StoreContext } from "../embedded/row_store.ts";
 import { MergeCursor } from "../runs/merge_cursor.ts";
 import { OpenRun } from "../runs/open_run.ts";
 import { Slices } from "../states/slices.ts";
-import { checkFlags } from "../states/state_checks.ts";
+import { checkFlags, checkSameIds } from "../states/state_checks.ts";
 import type { RowTree } from "./row_tree.ts";
 
 /** Rows of one transaction. */
@@ -116,19 +116,4 @@ function idsOf(run: OpenRun, context: StoreContext): Map<number, number> {
     ids.set(state.id, context.restoredStateId(state, run.path));
   }
   return ids;
-}
-
-/** Runs of one handle are merged by row key, so a state must have the same id in all of them. */
-function checkSameIds(runs: readonly OpenRun[]): void {
-  const names = new Map<number, string>();
-  for (const run of runs) {
-    for (const { id, name } of run.states) {
-      const known = names.get(id);
-      if (known !== undefined && known !== name) {
-        const reason = `state ${id} is "${name}" here and "${known}" in an older run of the same snapshot`;
-        throw new SnapshotCorruptError(run.path, { reason });
-      }
-      names.set(id, name);
-    }
-  }
 }

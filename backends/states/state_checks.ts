@@ -103,3 +103,23 @@ export function checkFlags(state: RunState, path: string): void {
 export function sameFormat(left: RunState, right: RunState): boolean {
   return left.serializerId === right.serializerId && left.serializerVersion === right.serializerVersion;
 }
+
+/**
+ * Runs of one handle are merged by row key, so a state must have the same id in all of them.
+ *
+ * @param runs Oldest first.
+ * @throws {SnapshotCorruptError} If it has not.
+ */
+export function checkSameIds(runs: readonly { readonly path: string; readonly states: readonly RunState[] }[]): void {
+  const names = new Map<number, string>();
+  for (const run of runs) {
+    for (const { id, name } of run.states) {
+      const known = names.get(id);
+      if (known !== undefined && known !== name) {
+        const reason = `state ${id} is "${name}" here and "${known}" in an older run of the same snapshot`;
+        throw new SnapshotCorruptError(run.path, { reason });
+      }
+      names.set(id, name);
+    }
+  }
+}

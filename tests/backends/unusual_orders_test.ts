@@ -151,6 +151,35 @@ for (const stores of STORES) {
     equal(map.size, 3000);
   });
 
+  test(`${name}: lists larger than the memory are merged into another namespace, which has some elements already [30]`, async () => {
+    await using rig = new BackendRig(factory(stores));
+    const backend = await rig.open();
+    const list = backend.state(listState<string>("l"));
+    backend.setCurrentKey("a");
+    const textOf = (namespace: string, i: number) => `${namespace} ${i} `.padEnd(60, ".");
+    const expected: string[] = [];
+    for (const namespace of ["x", "target", "y"]) {
+      list.setNamespace(namespace);
+      for (let i = 0; i < 1500; i++) {
+        list.add(textOf(namespace, i));
+        expected.push(textOf(namespace, i));
+      }
+    }
+    list.mergeNamespaces("target", ["x", "y", "target", "empty", "x"]);
+    list.setNamespace("target");
+    deepEqual(list.get().sort(), expected.sort());
+    for (const namespace of ["x", "y", "empty"]) {
+      list.setNamespace(namespace);
+      deepEqual(list.get(), []);
+    }
+    equal(backend.entryCount, 1);
+    const restored = await rig.open([await rig.snapshot(backend)]);
+    restored.setCurrentKey("a");
+    const again = restored.state(listState<string>("l"));
+    again.setNamespace("target");
+    deepEqual(again.get().sort(), expected);
+  });
+
   test(`${name}: a key group alone is a backend: restored from many, written, cut out again [58] [63]`, async () => {
     await using rig = new BackendRig(factory(stores));
     const descriptor = valueState<number>("v");
