@@ -16,20 +16,20 @@
 import type { Cancel } from "../core/clock.ts";
 import type { Barrier } from "../core/element.ts";
 import { messageOf, StreamError } from "../core/errors.ts";
-import { errorCode } from "../core/file_system.ts";
 import type { FileRef, SnapshotFigures, SnapshotStore, SubtaskSnapshot } from "../core/snapshot.ts";
 import { type CheckpointPlan, planCheckpoint } from "./checkpoint_plan.ts";
 import { type CheckpointProperties, commits, isForced, isRetained, PERIODIC } from "./checkpoint_properties.ts";
 import type { CompletedCheckpoint } from "./completed_checkpoint.ts";
 import { CompletedCheckpoints } from "./completed_checkpoints.ts";
 import type { CheckpointEvent, CoordinatorOptions } from "./coordinator_ports.ts";
-import { CheckpointFailedError, type CheckpointFailureReason } from "./failure.ts";
+import { CheckpointFailedError, type CheckpointFailureReason, isMissing } from "./failure.ts";
 import { FailureCounter } from "./failure_counter.ts";
 import { encodeMetadata } from "./metadata.ts";
 import { PendingCheckpoint } from "./pending_checkpoint.ts";
 import { type JobEnd, staysAfter } from "./retention.ts";
 import { type CheckpointsStatistics, StatisticsLog } from "./statistics.ts";
-import type { CheckpointLocation, Lineage, SubtaskRef } from "./storage.ts";
+import type { CheckpointLocation, SubtaskRef } from "./storage.ts";
+import { StoragePreparation } from "./storage_preparation.ts";
 import { StorageWork } from "./storage_work.ts";
 import { TriggerSchedule, type WaitingRequest } from "./trigger_schedule.ts";
 
@@ -68,18 +68,16 @@ export class CheckpointCoordinator {
   readonly #options: CoordinatorOptions;
   readonly #schedule: TriggerSchedule;
   readonly #work: StorageWork;
+  readonly #preparation: StoragePreparation;
   readonly #underWay = new Map<number, UnderWay>();
   readonly #completed: CompletedCheckpoints;
   readonly #failures: FailureCounter;
   readonly #statistics = new StatisticsLog();
-  #isPrepared = false;
   #nextId = 1;
   /** Until a checkpoint has completed, none may refer to files that are somebody else's. */
   #mustBeFull = false;
   /** Files that the backends would build on are gone: until the next attempt, every checkpoint stands alone. */
   #isBasisLost = false;
-  /** To be begun, when the job comes from a checkpoint that is not its own. */
-  #lineage: Lineage | null = null;
 
   /** Takes nothing before `start()`. */
   constructor(options: CoordinatorOptions) {
@@ -88,11 +86,12 @@ export class CheckpointCoordinator {
     this.#completed = new CompletedCheckpoints(settings.retained);
     this.#failures = new FailureCounter(settings.tolerableFailures);
     this.#work = new StorageWork(storage, (event) => this.#tell(event));
+    this.#preparation = new StoragePreparation(storage, this.#work);
     this.#schedule = new TriggerSchedule({
       clock,
       settings,
       load: () => ({ pendingCount: this.#underWay.size, cleaningCount: this.#work.cleaningCount }),
-      begin: (request) => this.#isPrepared ? this.#begin(request) : this.#prepare(request),
+      begin: (request) => this.#preparation.isDone ? this.#begin(request) : this.#prepare(request),
     });
   }
 
@@ -102,8 +101,8 @@ export class CheckpointCoordinator {
     this.#completed.restore(retained);
     this.reserveIds(Math.max(highestId, checkpointId));
     this.#mustBeFull = !retained.includes(restored);
-    this.#lineage = this.#mustBeFull ? { above: this.#nextId - 1, origin: restored.externalPath } : null;
-    if (this.#lineage !== null) this.#isPrepared = false;
+    const lineage = { above: this.#nextId - 1, origin: restored.externalPath };
+    this.#preparation.goOnFrom(this.#mustBeFull ? lineage : null);
     this.#statistics.restored(checkpointId, restored.externalPath, this.#options.clock.nowMs());
   }
 
@@ -113,19 +112,8 @@ export class CheckpointCoordinator {
    *
    * @throws {StreamError} If it cannot be written down; nothing has been changed then.
    */
-  async beginLineage(): Promise<void> {
-    if (this.#lineage === null) return;
-    try {
-      await this.#prepareStorage();
-    } catch (cause) {
-      const path = this.#options.storage.path;
-      throw new StreamError(
-        "unavailable",
-        `Cannot note in "${path}" which checkpoint the job goes on from: ${messageOf(cause)}; ` +
-          "make the folder writable and start again",
-        { cause },
-      );
-    }
+  beginLineage(): Promise<void> {
+    return this.#preparation.beginLineage();
   }
 
   /** No checkpoint gets an id up to this one. */
@@ -236,26 +224,14 @@ export class CheckpointCoordinator {
 
   /** Before the first checkpoint, and again if that failed. */
   async #prepare(request: WaitingRequest): Promise<void> {
-    const { storage } = this.#options;
     try {
-      await this.#prepareStorage();
+      await this.#preparation.prepare();
     } catch (cause) {
-      const detail = `"${storage.path}" cannot be prepared: ${messageOf(cause)}`;
+      const detail = `"${this.#options.storage.path}" cannot be prepared: ${messageOf(cause)}`;
       this.#refuse(request, { reason: "io-error", detail, cause });
       return;
     }
     this.#begin(request);
-  }
-
-  #prepareStorage(): Promise<void> {
-    const { storage } = this.#options;
-    return this.#work.run(async () => {
-      if (this.#isPrepared) return;
-      await storage.prepare();
-      if (this.#lineage !== null) await storage.beginLineage(this.#lineage);
-      this.#lineage = null;
-      this.#isPrepared = true;
-    });
   }
 
   #begin(request: WaitingRequest): void {
@@ -295,11 +271,7 @@ export class CheckpointCoordinator {
       baseId: this.latest()?.metadata.checkpointId ?? 0,
       startedMs: clock.monotonicMs(),
       cancelTimeout: clock.schedule(settings.timeoutMs, () => {
-        const missing = pending.waitingFor().map((subtask) => pending.nameOf(subtask));
-        const detail =
-          `${missing.length} of ${pending.total} subtasks have not answered within ${settings.timeoutMs} ms ` +
-          `(${missing.slice(0, 3).join(", ")}${missing.length > 3 ? ", …" : ""})`;
-        this.#abort(one, { reason: "expired", detail });
+        this.#abort(one, { reason: "expired", detail: pending.describeExpiry(settings.timeoutMs) });
       }),
       isStoring: false,
     };
@@ -377,7 +349,7 @@ export class CheckpointCoordinator {
     one.cancelTimeout();
     if ((failure.reason === "async-failure" || failure.reason === "finalize-failed") && isMissing(failure.cause)) {
       // Somebody has removed folders: they are made again, and this attempt builds on nothing that was in them.
-      this.#isPrepared = false;
+      this.#preparation.invalidate();
       this.#isBasisLost = true;
     }
     this.#work.clean({ checkpointIds: [], shared: [] }, () => one.location.discard()).then(() => this.#schedule.pump());
@@ -417,12 +389,6 @@ export class CheckpointCoordinator {
   #tell(event: CheckpointEvent): void {
     this.#options.listener?.(event);
   }
-}
-
-/** Whether the error, or one that led to it, says that a file or folder is not there. */
-function isMissing(error: unknown): boolean {
-  for (let at = error; at instanceof Error; at = at.cause) if (errorCode(at) === "ENOENT") return true;
-  return false;
 }
 
 function sum(numbers: readonly number[]): number {

@@ -2,11 +2,12 @@
  * Names the reasons for which a checkpoint fails, with the error that says so.
  *
  * Called by: coordinator.ts and its decisions, runtime/.
- * Calls: core/errors.ts.
+ * Calls: core/errors.ts, core/file_system.ts.
  *
  * @module
  */
 import { StreamError, type StreamErrorKind } from "../core/errors.ts";
+import { errorCode } from "../core/file_system.ts";
 
 /** Why a checkpoint did not complete. */
 export type CheckpointFailureReason =
@@ -44,6 +45,12 @@ const COUNTED: ReadonlySet<CheckpointFailureReason> = new Set([
 /** Whether a failure counts against the tolerated number of consecutive failures. */
 export function isCounted(reason: CheckpointFailureReason): boolean {
   return COUNTED.has(reason);
+}
+
+/** Whether the error, or one that led to it, says that a file or folder is not there. */
+export function isMissing(error: unknown): boolean {
+  for (let at = error; at instanceof Error; at = at.cause) if (errorCode(at) === "ENOENT") return true;
+  return false;
 }
 
 /** A checkpoint was not taken; {@link CheckpointFailedError.reason} says why. */

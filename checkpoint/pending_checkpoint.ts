@@ -71,6 +71,13 @@ export class PendingCheckpoint {
     return [...this.#expected].filter(([key]) => !this.#snapshots.has(key)).map(([, subtask]) => subtask);
   }
 
+  /** Says which subtasks have not answered in time; at most three by name. */
+  describeExpiry(timeoutMs: number): string {
+    const names = this.waitingFor().map((subtask) => this.nameOf(subtask));
+    const shown = `${names.slice(0, 3).join(", ")}${names.length > 3 ? ", …" : ""}`;
+    return `${names.length} of ${this.total} subtasks have not answered within ${timeoutMs} ms (${shown})`;
+  }
+
   /** Name of a subtask, for messages. */
   nameOf(ref: SubtaskRef): string {
     const { vertexName = ref.vertexId, parallelism = "?" } = this.#expected.get(keyOf(ref)) ?? {};
