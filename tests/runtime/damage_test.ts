@@ -77,6 +77,11 @@ const SCENES: Readonly<Record<string, Scene["config"]>> = {
   "full snapshots in files": { "execution.checkpointing.incremental": false },
   "snapshots within the metadata": { "execution.checkpointing.data-inline-threshold": 20_480 },
   "three subtasks": { "parallelism.default": 3 },
+  "state in sorted files": {
+    "state.backend.type": "lsm",
+    "state.backend.lsm.memory.fixed-per-slot": "8 kb",
+    "state.backend.lsm.localdir": "/work",
+  },
 };
 const RETAINED = "execution.checkpointing.num-retained";
 
@@ -88,6 +93,12 @@ function places(size: number, every: number, random: SeededRandom): number[] {
   return [...chosen].sort((a, b) => a - b);
 }
 
+/** The files that are damaged one after the other: in a short run not many. */
+function tried({ targets }: Scene): readonly string[] {
+  const every = longRun ? 1 : Math.ceil(targets.length / 5);
+  return targets.filter((_, i) => i % every === 0);
+}
+
 for (const [name, config] of Object.entries(SCENES)) {
   for (const retained of [1, 2]) {
     const options = { timeout: scaled(60_000, 900_000) };
@@ -95,7 +106,7 @@ for (const [name, config] of Object.entries(SCENES)) {
       const scene = await killedJob({ ...config, [RETAINED]: retained });
       const random = new SeededRandom(retained);
       const verdicts = { right: 0, corrupt: 0 };
-      for (const path of scene.targets) {
+      for (const path of tried(scene)) {
         const size = scene.files.get(path)!.length;
         const every = longRun ? 1 : Math.max(1, Math.floor(size / 12));
         for (const offset of size === 0 ? [] : places(size, every, random)) {
@@ -114,7 +125,7 @@ for (const [name, config] of Object.entries(SCENES)) {
       const scene = await killedJob({ ...config, [RETAINED]: retained });
       const random = new SeededRandom(retained);
       const verdicts = { right: 0, corrupt: 0 };
-      for (const path of scene.targets) {
+      for (const path of tried(scene)) {
         const bytes = scene.files.get(path)!;
         const every = longRun ? Math.max(1, Math.floor(bytes.length / 200)) : Math.max(1, Math.floor(bytes.length / 6));
         for (const length of bytes.length === 0 ? [] : places(bytes.length, every, random)) {
