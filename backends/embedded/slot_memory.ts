@@ -148,13 +148,16 @@ export class SlotMemory {
     this.owners.delete(owner);
   }
 
-  /** Freezes the largest active buffers while active ones hold half of the write share. Not in the middle of a write. */
+  /**
+   * Freezes the largest active buffers while active ones hold five eighths of the write share: the larger they are, the
+   * less is merged, but writes need room beside a flush. Not in the middle of a write.
+   */
   balance(): void {
     this.hasGrown = false;
     for (;;) {
       let activeBytes = 0;
       for (const owner of this.owners) activeBytes += owner.activeBytes;
-      if (activeBytes * 2 < this.writeBytes || !this.freezeLargest()) return;
+      if (activeBytes * 8 < this.writeBytes * 5 || !this.freezeLargest()) return;
     }
   }
 

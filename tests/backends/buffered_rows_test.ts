@@ -42,16 +42,16 @@ test("BufferedRows stays within the write share when no background work runs at 
   for (let i = 0; i < 3_000; i++) equal(getRow(rows, value(i)), `${i < 2_000 ? i + 3_000 : i}`.padEnd(60, "."));
 });
 
-test("BufferedRows freezes the largest buffer of the slot when active ones hold half of the write share", async () => {
+test("BufferedRows freezes the largest buffer of the slot when active ones hold five eighths of the write share", async () => {
   await using rig = new RowsRig(SUBJECT, 1 << 17);
   const small = await openIn(rig);
   const large = await openIn(rig);
   for (let i = 0; i < 10; i++) putRow(small, value(i), `${i}`);
-  const half = rig.memory.writeBytes / 2;
+  const limit = rig.memory.writeBytes * 5 / 8;
   for (let i = 0; large.frozenBytes === 0; i++) putRow(large, value(i), "v".repeat(100));
   ok(
-    large.frozenBytes + small.activeBytes >= half * 0.9 && large.frozenBytes <= half,
-    `${large.frozenBytes} of ${half}`,
+    large.frozenBytes + small.activeBytes >= limit * 0.9 && large.frozenBytes <= limit,
+    `${large.frozenBytes} of ${limit}`,
   );
   equal(small.frozenBytes, 0);
   equal(large.activeBytes, 0);
