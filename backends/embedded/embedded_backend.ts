@@ -127,6 +127,10 @@ export class EmbeddedBackend implements StateBackend {
     keyed.setKey(key);
   }
 
+  leaveKey(): void {
+    this.keyed?.setKey(undefined);
+  }
+
   currentKey(): Key {
     const key = this.keyed?.key;
     return key !== undefined ? key : refuseCurrentKey(this.context.operatorName);

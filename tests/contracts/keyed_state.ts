@@ -284,6 +284,13 @@ function addressTests(name: string, factory: StateBackendFactory): void {
     throws(() => backend.currentKey(), /none is set/);
     backend.setCurrentKey("a");
     equal(backend.currentKey(), "a");
+    backend.state(COUNT).update(1);
+    backend.leaveKey?.();
+    throws(() => backend.state(COUNT).value(), /no key is set/);
+    throws(() => backend.state(COUNT).update(2), /no key is set/);
+    throws(() => backend.currentKey(), /none is set/);
+    backend.setCurrentKey("a");
+    equal(backend.state(COUNT).value(), 1);
   });
 
   test(`${name}: storesBytes tells whether values may be reused [29]`, async () => {
