@@ -35,7 +35,7 @@ import {
 import { commandLineOfProcess, configurationOfProcess } from "./process_start.ts";
 import type { ScriptArguments, ScriptOptions } from "./script_options.ts";
 import { watchJob } from "./terminal.ts";
-import { markJobFailure, tellUncaughtFailures } from "./uncaught_failures.ts";
+import { markJobFailure, markJobStarted, tellUncaughtFailures } from "./uncaught_failures.ts";
 import { createStateBackendFactory } from "./state_backends.ts";
 import { asUsage, asUsageLater } from "./usage_error.ts";
 
@@ -127,6 +127,7 @@ export class StreamEnvironment<S extends ScriptOptions = Record<never, never>> e
     const restoreLog = await showLog(screen);
     try {
       const job = await this.#start(jobName, ports, loaded);
+      markJobStarted();
       job.result.catch(markJobFailure);
       setExitCode(
         await watchJob(job, {

@@ -22,6 +22,7 @@ import { UsageError } from "./usage_error.ts";
 const jobFailures = new WeakSet<object>();
 let isListening = false;
 let showStack = false;
+let hasStarted = false;
 
 /**
  * From now on an uncaught failure of a pipeline ends the process with a short text and its exit code.
@@ -45,14 +46,18 @@ export function markJobFailure(error: unknown): void {
   if (typeof error === "object" && error !== null) jobFailures.add(error);
 }
 
+/** From here on what the engine refuses is a failure of the job, not of the way in which it was put together. */
+export function markJobStarted(): void {
+  hasStarted = true;
+}
+
 /** Null: not ours. */
 function exitCodeOf(error: unknown): number | null {
   if (error instanceof UsageError) return EXIT_USAGE;
   if (typeof error === "object" && error !== null && jobFailures.has(error)) return EXIT_FAILED;
   // What is thrown while the script writes its pipeline: a name that is taken, for example.
-  return error instanceof StreamError && error.kind === "invalid" && !(error instanceof OperatorError)
-    ? EXIT_USAGE
-    : null;
+  if (!(error instanceof StreamError) || error.kind !== "invalid" || error instanceof OperatorError) return null;
+  return hasStarted ? EXIT_FAILED : EXIT_USAGE;
 }
 
 function textOf(error: unknown): string {

@@ -8,6 +8,7 @@ import {
   jsonLines,
   type Source,
   StreamEnvironment,
+  StreamError,
 } from "../../mod.ts";
 
 const env = StreamEnvironment.create({
@@ -29,6 +30,8 @@ function sourceOf(): Source<number> {
 }
 
 function check(value: number): number {
+  // Nobody waits for it: the runtime tells the process.
+  if (mode === "promise") Promise.reject(new StreamError("invalid", "Cannot use state after the record has passed"));
   if (mode === "function") throw new TypeError("two is too much", { cause: new Error("there was one already") });
   return value;
 }

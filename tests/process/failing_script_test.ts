@@ -50,6 +50,12 @@ test("a failed job ends its script with exit code 1, one message and the script'
   }
 });
 
+test("what is refused in a promise that nobody waits for fails the job that runs", TIMEOUT, async () => {
+  const { code, err } = await ended(["--mode", "promise"]);
+  equal(code, 1, err);
+  match(err, /^Cannot use state after the record has passed$/m);
+});
+
 test("--stack shows the whole stack of a failure, with that of its causes", TIMEOUT, async () => {
   const { code, err } = await ended(["--mode", "function", "--stack"]);
   equal(code, 1);
