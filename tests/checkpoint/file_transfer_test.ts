@@ -13,7 +13,7 @@ const TASK = { vertexId: "v", subtaskIndex: 0 };
 const META = new TextEncoder().encode("metadata");
 const BYTES = Uint8Array.from({ length: 600_000 }, (_, i) => i % 251);
 const SHARED = "/root/job/shared";
-const RUN = "/work/run";
+const RUN = "/state/run";
 
 interface World {
   readonly fs: MemoryFileSystem;
@@ -72,13 +72,13 @@ test("an adopted file outlives a power cut once the metadata is there", async ()
     const world = await makeWorld(transfer);
     const { fs, storage } = world;
     // Unlike `put`, this leaves bytes that are not durable.
-    const written = await fs.create("/work/fresh", "exclusive");
+    const written = await fs.create("/state/fresh", "exclusive");
     await written.write(BYTES);
     await written.close();
     const location = storage.begin(1);
     const files = [
-      await location.store(TASK).adopt!("/work/fresh", BYTES.length, "shared"),
-      await location.store(TASK).adopt!("/work/fresh", BYTES.length, "exclusive"),
+      await location.store(TASK).adopt!("/state/fresh", BYTES.length, "shared"),
+      await location.store(TASK).adopt!("/state/fresh", BYTES.length, "exclusive"),
     ];
     await location.writeMetadata(META);
     fs.crash();
@@ -88,13 +88,13 @@ test("an adopted file outlives a power cut once the metadata is there", async ()
 
 test("a small working file goes into the metadata [56]", async () => {
   const { fs, storage, store } = await makeWorld();
-  fs.put("/work/small", BYTES.subarray(0, 20));
-  const file = await store.adopt("/work/small", 20, "shared");
+  fs.put("/state/small", BYTES.subarray(0, 20));
+  const file = await store.adopt("/state/small", 20, "shared");
   deepEqual(file, { scope: "inline", bytes: BYTES.slice(0, 20), sizeBytes: 20 });
   deepEqual(fs.files(SHARED), []);
-  await storage.reader("/root/job/chk-1").fetch!(file, "/work/back");
-  deepEqual(fs.content("/work/back"), BYTES.slice(0, 20));
-  await rejects(store.adopt("/work/small", 19, "shared"), SnapshotCorruptError);
+  await storage.reader("/root/job/chk-1").fetch!(file, "/state/back");
+  deepEqual(fs.content("/state/back"), BYTES.slice(0, 20));
+  await rejects(store.adopt("/state/small", 19, "shared"), SnapshotCorruptError);
 });
 
 test("a working file that is gone or has another size is refused, as is one of a checkpoint", async () => {
@@ -105,8 +105,8 @@ test("a working file that is gone or has another size is refused, as is one of a
     equal(fs.openCount, 0);
     const reader = storage.reader("/root/job/chk-1");
     const missing = { scope: "shared", name: "missing", sizeBytes: 1_000 } as const;
-    await rejects(reader.fetch!(missing, "/work/back"), SnapshotCorruptError);
-    equal(fs.has("/work/back"), false);
+    await rejects(reader.fetch!(missing, "/state/back"), SnapshotCorruptError);
+    equal(fs.has("/state/back"), false);
   }
 });
 
