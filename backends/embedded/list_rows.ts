@@ -12,7 +12,7 @@
 import type { Namespace } from "../../core/key.ts";
 import { writeValue } from "../../core/serializer.ts";
 import type { ListState, MergingState } from "../../core/state.ts";
-import { otherNamespaces } from "../states/namespaces.ts";
+import { mergeInto } from "../states/namespaces.ts";
 import type { StateSlot } from "./state_slot.ts";
 
 /** The list of the current key. */
@@ -106,13 +106,7 @@ export class ListRows<T> implements ListState<T>, MergingState {
   }
 
   mergeNamespaces(target: Namespace, sources: readonly Namespace[]): void {
-    const former = this.slot.namespace;
-    this.slot.setNamespace(target);
-    for (const source of otherNamespaces(target, sources)) {
-      this.sources.setNamespace(source);
-      this.moveFrom(this.sources);
-    }
-    this.slot.setNamespace(former);
+    mergeInto(this.slot, target, this.sources, sources, () => this.moveFrom(this.sources));
   }
 
   private moveFrom(source: StateSlot): void {

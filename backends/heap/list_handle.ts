@@ -12,7 +12,7 @@
 import type { Namespace } from "../../core/key.ts";
 import type { ListState, MergingState } from "../../core/state.ts";
 import { ListItems } from "./list_items.ts";
-import { otherNamespaces } from "../states/namespaces.ts";
+import { mergeInto } from "../states/namespaces.ts";
 import { RowSlot } from "./row_slot.ts";
 import { isObject } from "./table.ts";
 
@@ -101,16 +101,12 @@ export class ListHandle<T> implements ListState<T>, MergingState {
   }
 
   mergeNamespaces(target: Namespace, sources: readonly Namespace[]): void {
-    const former = this.slot.namespace;
-    this.slot.setNamespace(target);
-    for (const source of otherNamespaces(target, sources)) {
-      this.sources.setNamespace(source);
+    mergeInto(this.slot, target, this.sources, sources, () => {
       const items = this.itemsOf(this.sources);
-      if (items === undefined) continue;
+      if (items === undefined) return;
       const moved = items.values;
       this.sources.remove();
       this.appendAll(moved);
-    }
-    this.slot.setNamespace(former);
+    });
   }
 }

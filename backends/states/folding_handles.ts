@@ -12,14 +12,10 @@
 import type { AggregateFunction, AggregatingStateDescriptor, ReducingStateDescriptor } from "../../core/descriptors.ts";
 import type { Namespace } from "../../core/key.ts";
 import type { AggregatingState, MergingState, ReducingState } from "../../core/state.ts";
-import { otherNamespaces } from "./namespaces.ts";
+import { mergeInto, type NamespacedSlot } from "./namespaces.ts";
 
 /** Where a backend keeps one value of the current key in a namespace. */
-export interface FoldSlot {
-  /** What the other calls speak of. */
-  readonly namespace: Namespace;
-  /** Changes it. @throws {TypeError} If it is no namespace. */
-  setNamespace(namespace: Namespace): void;
+export interface FoldSlot extends NamespacedSlot {
   /** The value, which may then be changed by the caller until it is put back; undefined when there is none. */
   take(): unknown;
   /** Stores a value that was checked. */
@@ -70,16 +66,12 @@ export class ReducingHandle<T> implements ReducingState<T>, MergingState {
   }
 
   mergeNamespaces(target: Namespace, sources: readonly Namespace[]): void {
-    const former = this.slot.namespace;
-    this.slot.setNamespace(target);
-    for (const source of otherNamespaces(target, sources)) {
-      this.sources.setNamespace(source);
+    mergeInto(this.slot, target, this.sources, sources, () => {
       const value = this.sources.take();
-      if (value === undefined) continue;
+      if (value === undefined) return;
       this.sources.remove();
       this.fold(value as T); // only add() stores here
-    }
-    this.slot.setNamespace(former);
+    });
   }
 }
 
@@ -122,16 +114,12 @@ export class AggregatingHandle<I, A, O> implements AggregatingState<I, O>, Mergi
   }
 
   mergeNamespaces(target: Namespace, sources: readonly Namespace[]): void {
-    const former = this.slot.namespace;
-    this.slot.setNamespace(target);
-    for (const source of otherNamespaces(target, sources)) {
-      this.sources.setNamespace(source);
+    mergeInto(this.slot, target, this.sources, sources, () => {
       const value = this.sources.take();
-      if (value === undefined) continue;
+      if (value === undefined) return;
       this.sources.remove();
       const stored = this.slot.take();
       this.store(stored === undefined ? value as A : this.aggregate.merge(stored as A, value as A)); // only store() stores here
-    }
-    this.slot.setNamespace(former);
+    });
   }
 }

@@ -1,5 +1,5 @@
 /**
- * Tells namespaces apart.
+ * Merges namespaces, whatever a handle keeps in them.
  *
  * Called by: the handles that can merge.
  * Calls: core/key.ts.
@@ -8,9 +8,36 @@
  */
 import { identityOf, type Namespace, VOID_NAMESPACE } from "../../core/key.ts";
 
-/** The namespaces of `sources` that are not `target`. */
-export function otherNamespaces(target: Namespace, sources: readonly Namespace[]): readonly Namespace[] {
-  return sources.filter((source) => !sameNamespace(source, target));
+/** What speaks of one namespace at a time. */
+export interface NamespacedSlot {
+  /** What its other calls speak of. */
+  readonly namespace: Namespace;
+  /** Changes it. @throws {TypeError} If it is no namespace. */
+  setNamespace(namespace: Namespace): void;
+}
+
+/**
+ * Calls `move` for each of `namespaces` but `target` itself, with `source` speaking of it and `slot` of `target`; `slot`
+ * speaks of its own namespace again afterwards.
+ */
+export function mergeInto(
+  slot: NamespacedSlot,
+  target: Namespace,
+  source: NamespacedSlot,
+  namespaces: readonly Namespace[],
+  move: () => void,
+): void {
+  const former = slot.namespace;
+  slot.setNamespace(target);
+  try {
+    for (const namespace of namespaces) {
+      if (sameNamespace(namespace, target)) continue;
+      source.setNamespace(namespace);
+      move();
+    }
+  } finally {
+    slot.setNamespace(former);
+  }
 }
 
 function sameNamespace(left: Namespace, right: Namespace): boolean {
