@@ -1,18 +1,14 @@
 /** Every backend restores the checkpoints of every backend, timers included, also with another parallelism. */
 import { deepEqual, equal } from "node:assert/strict";
 import { test } from "node:test";
-import { embeddedBackendFactory } from "../../backends/embedded/embedded_backend_factory.ts";
-import type { RowStoreFactory } from "../../backends/embedded/row_store.ts";
-import { heapBackendFactory } from "../../backends/heap/heap_backend.ts";
-import { lsmRowStoreFactory } from "../../backends/lsm/lsm_store.ts";
-import type { StateBackend, StateBackendFactory } from "../../core/backend.ts";
+import type { StateBackend } from "../../core/backend.ts";
 import { ByteWriter } from "../../core/bytes.ts";
 import { listState, mapState, reducingState, valueState } from "../../core/descriptors.ts";
 import { keyGroupOf, keyGroupRangeOf, operatorIndexOf } from "../../core/key_groups.ts";
 import type { KeyedStateHandle } from "../../core/snapshot.ts";
 import { BackendRig } from "../contracts/backend_rig.ts";
 import { HeapRows } from "../support/heap_rows.ts";
-import { lmdbStoresForTests } from "../support/native_folder.ts";
+import { type BackendVariant, backendVariants } from "../support/backend_variants.ts";
 
 const GROUPS = 128;
 const KEYS = 120;
@@ -21,25 +17,7 @@ const ITEMS = listState<string>("items");
 const CELLS = mapState<string, number>("cells");
 const SUM = reducingState<number>("sum", (left, right) => left + right);
 
-/** A backend, and where timers live with it. */
-interface Variant {
-  readonly name: string;
-  readonly factory: StateBackendFactory;
-  readonly timers: "heap" | "embedded";
-}
-
-function embedded(stores: RowStoreFactory): StateBackendFactory {
-  const memory = { bytes: 262_144, writeBufferRatio: 0.5, highPriorityPoolRatio: 0.1 };
-  return embeddedBackendFactory(stores, { memory, directory: "/state" });
-}
-
-const LSM = lsmRowStoreFactory({ blockBytes: 512, targetFileBytes: 8192, levelBaseBytes: 32_768 });
-const VARIANTS: readonly Variant[] = [
-  { name: "heap", factory: heapBackendFactory, timers: "heap" },
-  { name: "lsm", factory: embedded(LSM), timers: "embedded" },
-  { name: "lmdb", factory: embedded(await lmdbStoresForTests()), timers: "embedded" },
-  { name: "lsm with heap timers", factory: embedded(LSM), timers: "heap" },
-];
+const VARIANTS = await backendVariants(262_144);
 
 /** The timers of one subtask: numbers by key group. */
 interface Timers {
@@ -74,7 +52,7 @@ class Team {
 
   static async open(
     rig: BackendRig,
-    { factory, timers: where }: Variant,
+    { factory, timers: where }: BackendVariant,
     parallelism: number,
     handles: readonly (KeyedStateHandle | null)[],
   ): Promise<Team> {
@@ -145,7 +123,7 @@ class Team {
   }
 }
 
-async function move(from: Variant, to: Variant, before: number, after: number): Promise<void> {
+async function move(from: BackendVariant, to: BackendVariant, before: number, after: number): Promise<void> {
   await using rig = new BackendRig(from.factory);
   const one = await Team.open(rig, from, before, []);
   for (const round of [1, 2]) {

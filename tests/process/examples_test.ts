@@ -11,11 +11,19 @@ import { flightLines, flightReports } from "../support/flight_oracle.ts";
 const ROOT = new URL("../../", import.meta.url);
 const ON_DENO = "Deno" in globalThis;
 
-/** Runs an example in an empty folder and gives what it wrote to standard output. */
-function run(example: string, flags: readonly string[], cwd: string): string {
+/** Runs an example in an empty folder and gives what it wrote to standard output. @param flags Deno's permissions. */
+function run(example: string, flags: readonly string[], cwd: string, options: readonly string[] = []): string {
   const script = fileURLToPath(new URL(`examples/${example}`, ROOT));
-  if (!ON_DENO) return finished(spawnSync(process.execPath, ["run", script], { cwd, encoding: "utf8" }));
-  const args = ["run", "--no-prompt", "--config", fileURLToPath(new URL("deno.json", ROOT)), ...flags, script];
+  if (!ON_DENO) return finished(spawnSync(process.execPath, ["run", script, ...options], { cwd, encoding: "utf8" }));
+  const args = [
+    "run",
+    "--no-prompt",
+    "--config",
+    fileURLToPath(new URL("deno.json", ROOT)),
+    ...flags,
+    script,
+    ...options,
+  ];
   // Not node:child_process: under Deno that hands all permissions of the parent to the child.
   const { code, stdout, stderr } = new Deno.Command(Deno.execPath(), { args, cwd }).outputSync();
   const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
@@ -64,9 +72,10 @@ test(
   },
 );
 
-test("examples/flight_delays.ts commits exactly the 6,901 lines of a batch computation", { timeout: 60_000 }, () => {
+/** Runs the flight example and compares what it has committed. */
+function checkFlights(args: readonly string[]): void {
   inEmptyFolder((folder) => {
-    run("flight_delays.ts", ["--allow-read", "--allow-write", "--allow-env"], folder);
+    run("flight_delays.ts", ["--allow-read", "--allow-write", "--allow-env"], folder, args);
     const out = join(folder, "out/flight-delays");
     const parts = readdirSync(out).filter((name) => name.startsWith("part-"));
     const lines = parts.flatMap((name) =>
@@ -74,4 +83,18 @@ test("examples/flight_delays.ts commits exactly the 6,901 lines of a batch compu
     );
     deepEqual(lines.sort(), flightReports(flightLines()));
   });
+}
+
+test("examples/flight_delays.ts commits exactly the 6,901 lines of a batch computation", { timeout: 60_000 }, () => {
+  checkFlights([]);
+});
+
+test("it commits the same with its state on disk, with the options that the README gives", { timeout: 60_000 }, () => {
+  const readme = readFileSync(new URL("README.md", ROOT), "utf8");
+  const options = [...readme.matchAll(/ (-Dstate\.backend\.\S+)/g)].map(([, option]) => option!);
+  deepEqual(options.map((option) => option.split("=")[0]), [
+    "-Dstate.backend.type",
+    "-Dstate.backend.lsm.memory.fixed-per-slot",
+  ]);
+  checkFlights(options);
 });
