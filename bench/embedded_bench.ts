@@ -65,12 +65,15 @@ function zipf({ keys, ops }: Accesses, random: SeededRandom, s = 1.1): Uint32Arr
   });
 }
 
-/** Reads, changes and writes a value for each of `drawn`. */
+/** The same for subject and baseline, made before a clock runs. */
+function accesses(params: Accesses, random: SeededRandom, draw: typeof uniform) {
+  return { names: namesOf(params.keys), value: randomBytes(random), drawn: draw(params, random) };
+}
+
+/** Reads, changes and writes a value for each access. */
 function readModifyWrite(kind: DiskBackend, draw: typeof uniform) {
   return async (params: Accesses, random: SeededRandom): Promise<Run> => {
-    const names = namesOf(params.keys);
-    const value = randomBytes(random);
-    const drawn = draw(params, random);
+    const { names, value, drawn } = accesses(params, random, draw);
     return await withBackend(kind, CAP_BYTES, async (backend, settle) => {
       const state = backend.state(VALUE);
       await inTurns(backend, params.keys, (i) => {
@@ -93,9 +96,7 @@ function readModifyWrite(kind: DiskBackend, draw: typeof uniform) {
 }
 
 async function lmdbDirectly(params: Accesses, random: SeededRandom): Promise<Run> {
-  const names = namesOf(params.keys);
-  const value = randomBytes(random);
-  const drawn = uniform(params, random);
+  const { names, value, drawn } = accesses(params, random, uniform);
   return await withLmdb((database) => {
     database.inTransactions(params.keys, PER_TRANSACTION, (i) => database.put(names[i]!, value));
     const startMs = performance.now();
@@ -128,9 +129,7 @@ bench("value_state/rmw/lsm/zipf", {
   against: "a bare loop over a Map",
   run: readModifyWrite("lsm", zipf),
   baseline(params, random) {
-    const names = namesOf(params.keys);
-    const value = randomBytes(random);
-    const drawn = zipf(params, random);
+    const { names, value, drawn } = accesses(params, random, zipf);
     const values = new Map<string, Uint8Array>();
     for (const name of names) values.set(name, value.slice());
     const startMs = performance.now();
@@ -151,9 +150,7 @@ bench("value_state/get/lsm/cached", {
   rounds: 3,
   against: "classic-level's getSync",
   async run(params: Accesses, random) {
-    const names = namesOf(params.keys);
-    const value = randomBytes(random);
-    const drawn = uniform(params, random);
+    const { names, value, drawn } = accesses(params, random, uniform);
     return await withBackend("lsm", CAP_BYTES, async (backend, settle) => {
       const state = backend.state(VALUE);
       await inTurns(backend, params.keys, (i) => {
@@ -171,9 +168,7 @@ bench("value_state/get/lsm/cached", {
     });
   },
   async baseline(params, random) {
-    const names = namesOf(params.keys);
-    const value = randomBytes(random);
-    const drawn = uniform(params, random);
+    const { names, value, drawn } = accesses(params, random, uniform);
     return await withClassicLevel(async (database) => {
       for (let i = 0; i < names.length; i += PER_TRANSACTION) {
         const batch = database.batch();
@@ -195,9 +190,7 @@ bench("list_state/add/lsm", {
   rounds: 1,
   against: "lmdb-js itself, an entry for each element, 10,000 operations a transaction, without sync",
   async run(params: Accesses, random) {
-    const names = namesOf(params.keys);
-    const value = randomBytes(random);
-    const drawn = uniform(params, random);
+    const { names, value, drawn } = accesses(params, random, uniform);
     return await withBackend("lsm", CAP_BYTES, async (backend, settle) => {
       const state = backend.state(ITEMS);
       const startMs = performance.now();
@@ -210,9 +203,7 @@ bench("list_state/add/lsm", {
     });
   },
   async baseline(params, random) {
-    const names = namesOf(params.keys);
-    const value = randomBytes(random);
-    const drawn = uniform(params, random);
+    const { names, value, drawn } = accesses(params, random, uniform);
     return await withLmdb((database) => {
       const startMs = performance.now();
       database.inTransactions(params.ops, PER_TRANSACTION, (i) => database.put([names[drawn[i]!]!, i], value));
