@@ -28,7 +28,15 @@ const BLOCK_BYTES = 4096;
 const OPTIONS = {
   blockBytes: BLOCK_BYTES,
   bloomBitsPerKey: 10,
-  states: [{ id: 1, name: "v", kind: "value", serializerId: "bytes", serializerVersion: 1, flags: 0 }],
+  states: [{
+    id: 1,
+    name: "v",
+    kind: "value",
+    serializerId: "bytes",
+    serializerVersion: 1,
+    schemaVersion: 1,
+    flags: 0,
+  }],
 } as const satisfies { states: readonly RunState[]; blockBytes: number; bloomBitsPerKey: number };
 const ALL = { start: 0, end: KEY_GROUPS - 1 };
 const FOLDER = "out/bench-runs";

@@ -7,7 +7,7 @@
  *
  * @module
  */
-import type { CheckpointType } from "../core/element.ts";
+import type { CheckpointType, SavepointFormat } from "../core/element.ts";
 import type { FileRef, OperatorSnapshot, RunHandle } from "../core/snapshot.ts";
 
 /** The run of the job that has taken a checkpoint. */
@@ -54,6 +54,8 @@ export interface CheckpointMetadata {
   readonly timestampMs: number;
   /** Whether the engine owns it or the user. */
   readonly type: CheckpointType;
+  /** How a savepoint is written; null for a checkpoint. */
+  readonly format: SavepointFormat | null;
   /** Taken after all input had ended: restoring it needs nothing but to commit what is pending. */
   readonly isFinal: boolean;
   /** The run of the job that has taken it. */

@@ -258,10 +258,11 @@ export class CheckpointCoordinator {
 
   #open(request: WaitingRequest, plan: CheckpointPlan & { readonly action: "take" }): UnderWay {
     const { clock, settings, storage } = this.#options;
-    const { type, isFinal } = request.properties;
+    const { type, isFinal, format } = request.properties;
     const id = this.#nextId++;
-    const full = isForced(request.properties) || !settings.incremental || this.#mustBeFull || this.#isBasisLost;
-    const barrier: Barrier = { checkpointId: id, timestampMs: clock.nowMs(), type, full };
+    const full = isForced(request.properties) || request.properties.full || !settings.incremental || this.#mustBeFull ||
+      this.#isBasisLost;
+    const barrier: Barrier = { checkpointId: id, timestampMs: clock.nowMs(), type, full, format };
     const pending = new PendingCheckpoint(barrier, request.properties, plan);
     const one: UnderWay = {
       id,

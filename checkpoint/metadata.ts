@@ -5,9 +5,9 @@
  * Called by: coordinator.ts (encode), recovery.ts (decode).
  * Calls: core/bytes.ts, core/cesu8.ts, metadata_reader.ts.
  *
- * Grammar of version 1 (numbers big endian; varint = unsigned LEB128, at most 2^53-1):
+ * Grammar of version 2 (numbers big endian; varint = unsigned LEB128, at most 2^53-1):
  *
- *     file      = "WEIRCHKP" version:u8(1) size:u32 body crc32:u32
+ *     file      = "WEIRCHKP" version:u8(2) size:u32 body crc32:u32
  *     body      = checkpointId:varint timestampMs:f64 type:u8 final:u8 job operators:varint operator*
  *     job       = id:text name:text startedMs:f64 restoredFrom:varint
  *     operator  = id:text name:text parallelism:varint maxParallelism:varint finished:u8 subtask{parallelism}
@@ -17,19 +17,21 @@
  *     groups    = first:u16 last:u16
  *     ref       = 0 name:text size:varint | 1 name:text size:varint | 2 size:varint byte{size}
  *     lists     = count:varint list*
- *     list      = name:text distribution:u8 count:varint (size:varint byte{size})*
+ *     list      = name:text distribution:u8 writer count:varint (size:varint byte{size})*
+ *     writer    = serializer:text version:varint schemaVersion:varint
  *     text      = size:varint byte{size}
  *
- * `size` is that of the whole file. `crc32` covers all bytes before it. `type` is 0 for a checkpoint, 1 for a savepoint.
- * `restoredFrom` is 0 after a fresh start. Bits of a subtask: 1 = it had finished, 2 = it has a snapshot (lists follow),
+ * `size` is that of the whole file. `crc32` covers all bytes before it. `type` is 0 for a checkpoint, 1 for
+ * a canonical savepoint, 2 for a native one. `restoredFrom` is 0 after a fresh start. Bits of a subtask: 1 = it had finished, 2 = it has a snapshot (lists follow),
  * 4 = with keyed state (keyed follows). `ref` begins with its scope: 0 beside this file, 1 in the job's shared folder,
  * 2 here. `distribution` is 0 split, 1 union, 2 broadcast. Text is CESU-8. Operators are sorted by id and lists by name,
- * both by UTF-16 units, so equal content gives equal bytes.
+ * both by UTF-16 units, so equal content gives equal bytes. Version 1 had no `writer`: serializer "auto", version 1.
  *
  * @module
  */
 import { ByteWriter, crc32 } from "../core/bytes.ts";
 import { cesu8Size, writeCesu8 } from "../core/cesu8.ts";
+import type { SavepointFormat } from "../core/element.ts";
 import type { KeyGroupRange } from "../core/key_groups.ts";
 import type { FileRef, KeyedStateHandle, ListDistribution, OperatorList, RunHandle } from "../core/snapshot.ts";
 import type { CheckpointMetadata, OperatorCheckpoint, SubtaskEntry } from "./completed_checkpoint.ts";
@@ -37,7 +39,11 @@ import type { CheckpointMetadata, OperatorCheckpoint, SubtaskEntry } from "./com
 /** First bytes of every `_metadata`. */
 export const METADATA_MAGIC = "WEIRCHKP";
 /** Version that is written. */
-export const METADATA_VERSION = 1;
+export const METADATA_VERSION = 2;
+/** Versions that are read. */
+export const READABLE_METADATA_VERSIONS: readonly number[] = [1, 2];
+/** By their number in the file. */
+export const CHECKPOINT_FORMATS: readonly (SavepointFormat | null)[] = [null, "canonical", "native"];
 /** Bytes before the body: magic, version, size. */
 export const METADATA_HEADER_BYTES = 13;
 /** Where the size of the file is. */
@@ -58,7 +64,7 @@ export function encodeMetadata(metadata: CheckpointMetadata): Uint8Array<ArrayBu
   out.u32(0);
   out.varint(metadata.checkpointId);
   out.f64(metadata.timestampMs);
-  out.u8(metadata.type === "savepoint" ? 1 : 0);
+  out.u8(CHECKPOINT_FORMATS.indexOf(metadata.format));
   out.u8(metadata.isFinal ? 1 : 0);
   writeText(out, metadata.job.id);
   writeText(out, metadata.job.name);
@@ -138,9 +144,12 @@ function writeRef(out: ByteWriter, file: FileRef): void {
   if (file.scope === "inline") out.bytes(file.bytes);
 }
 
-function writeList(out: ByteWriter, name: string, { distribution, items }: OperatorList): void {
+function writeList(out: ByteWriter, name: string, { distribution, items, serializer }: OperatorList): void {
   writeText(out, name);
   out.u8(LIST_DISTRIBUTIONS.indexOf(distribution));
+  writeText(out, serializer.id);
+  out.varint(serializer.version);
+  out.varint(serializer.schemaVersion);
   out.varint(items.length);
   for (const item of items) {
     out.varint(item.length);

@@ -14,20 +14,24 @@ import { ByteReader, crc32 } from "../core/bytes.ts";
 import { readCesu8 } from "../core/cesu8.ts";
 import { SnapshotCorruptError, StreamError } from "../core/errors.ts";
 import { type KeyGroupRange, MAX_PARALLELISM_LIMIT } from "../core/key_groups.ts";
+import type { SerializerSnapshot } from "../core/serializer.ts";
 import type { FileRef, KeyedStateHandle, OperatorList, RunHandle } from "../core/snapshot.ts";
 import type { CheckpointMetadata, JobStart, OperatorCheckpoint, SubtaskEntry } from "./completed_checkpoint.ts";
 import {
+  CHECKPOINT_FORMATS,
   FILE_SCOPES,
   LIST_DISTRIBUTIONS,
   METADATA_HEADER_BYTES,
   METADATA_MAGIC,
   METADATA_SIZE_OFFSET,
-  METADATA_VERSION,
+  READABLE_METADATA_VERSIONS,
   SUBTASK_BITS,
 } from "./metadata.ts";
 
 /** What a file of a checkpoint may be called: nothing that leads out of its folder. */
 const FILE_NAME = /^[A-Za-z0-9_-][A-Za-z0-9._-]*$/;
+/** Version 1 did not say. */
+const WRITER_OF_VERSION_1: SerializerSnapshot = Object.freeze({ id: "auto", version: 1, schemaVersion: 1 });
 /** Fewest bytes that an operator, a run, a list and a list item take. */
 const MIN_BYTES = { operator: 6, run: 12, list: 3, item: 1 } as const;
 
@@ -41,7 +45,7 @@ export function decodeMetadata(bytes: Uint8Array, path: string): CheckpointMetad
   checkFrame(bytes, path);
   const input = new ByteReader(bytes, METADATA_HEADER_BYTES, bytes.length - 4);
   try {
-    const metadata = readBody(input);
+    const metadata = readBody(input, bytes[METADATA_MAGIC.length]!);
     if (input.remaining > 0) input.fail(`${input.remaining} bytes follow the last operator`);
     return metadata;
   } catch (cause) {
@@ -70,27 +74,30 @@ function checkFrame(bytes: Uint8Array, path: string): void {
     throw corrupt(`crc32 is ${hex(actual)}, the file says ${hex(expected)}`, bytes.length - 4);
   }
   // After the checksum: a flipped version is damage, another version is another program's.
-  const version = bytes[METADATA_MAGIC.length];
-  if (version !== METADATA_VERSION) {
-    throw corrupt(`its format has version ${version}, this program reads ${METADATA_VERSION}`, METADATA_MAGIC.length);
+  const version = bytes[METADATA_MAGIC.length]!;
+  if (!READABLE_METADATA_VERSIONS.includes(version)) {
+    const readable = READABLE_METADATA_VERSIONS.join(" and ");
+    throw corrupt(`its format has version ${version}, this program reads ${readable}`, METADATA_MAGIC.length);
   }
 }
 
-function readBody(input: ByteReader): CheckpointMetadata {
+function readBody(input: ByteReader, version: number): CheckpointMetadata {
   const checkpointId = input.varint();
   if (checkpointId === 0) input.fail("the checkpoint id is 0");
   const timestampMs = readTime(input);
-  const type = readBit(input) ? "savepoint" : "checkpoint";
+  const format = CHECKPOINT_FORMATS[input.u8()];
+  if (format === undefined) return input.fail("unknown type of a checkpoint");
   const isFinal = readBit(input);
   const job = readJob(input);
   const operators: OperatorCheckpoint[] = [];
   for (let left = readCount(input, MIN_BYTES.operator); left > 0; left--) {
-    const operator = readOperator(input);
+    const operator = readOperator(input, version);
     const previous = operators.at(-1);
     if (previous !== undefined && previous.id >= operator.id) input.fail(`operator ids are not ascending`);
     operators.push(operator);
   }
-  return { checkpointId, timestampMs, type, isFinal, job, operators };
+  const type = format === null ? "checkpoint" : "savepoint";
+  return { checkpointId, timestampMs, type, format, isFinal, job, operators };
 }
 
 function readJob(input: ByteReader): JobStart {
@@ -101,7 +108,7 @@ function readJob(input: ByteReader): JobStart {
   return { id, name, startedMs, restoredFrom: restoredFrom === 0 ? null : restoredFrom };
 }
 
-function readOperator(input: ByteReader): OperatorCheckpoint {
+function readOperator(input: ByteReader, version: number): OperatorCheckpoint {
   const id = readText(input);
   const name = readText(input);
   const parallelism = input.varint();
@@ -111,11 +118,11 @@ function readOperator(input: ByteReader): OperatorCheckpoint {
   const finished = readBit(input);
   input.need(parallelism);
   const subtasks: SubtaskEntry[] = [];
-  for (let i = 0; i < parallelism; i++) subtasks.push(readSubtask(input));
+  for (let i = 0; i < parallelism; i++) subtasks.push(readSubtask(input, version));
   return { id, name, parallelism, maxParallelism, finished, subtasks };
 }
 
-function readSubtask(input: ByteReader): SubtaskEntry {
+function readSubtask(input: ByteReader, version: number): SubtaskEntry {
   const bits = input.u8();
   if (bits > 7 || (bits & (SUBTASK_BITS.snapshot | SUBTASK_BITS.keyed)) === SUBTASK_BITS.keyed) {
     input.fail(`subtask has bits ${bits}`);
@@ -123,7 +130,7 @@ function readSubtask(input: ByteReader): SubtaskEntry {
   const finished = (bits & SUBTASK_BITS.finished) !== 0;
   if ((bits & SUBTASK_BITS.snapshot) === 0) return { finished, snapshot: null };
   const keyed = (bits & SUBTASK_BITS.keyed) === 0 ? null : readKeyed(input);
-  return { finished, snapshot: { keyed, lists: readLists(input) } };
+  return { finished, snapshot: { keyed, lists: readLists(input, version) } };
 }
 
 function readKeyed(input: ByteReader): KeyedStateHandle {
@@ -163,7 +170,7 @@ function readRef(input: ByteReader): FileRef {
   return { scope, name, sizeBytes: input.varint() };
 }
 
-function readLists(input: ByteReader): Record<string, OperatorList> {
+function readLists(input: ByteReader, version: number): Record<string, OperatorList> {
   const lists: [string, OperatorList][] = [];
   for (let left = readCount(input, MIN_BYTES.list); left > 0; left--) {
     const name = readText(input);
@@ -171,12 +178,19 @@ function readLists(input: ByteReader): Record<string, OperatorList> {
     if (previous !== undefined && previous[0] >= name) input.fail("names of lists are not ascending");
     const distribution = LIST_DISTRIBUTIONS[input.u8()];
     if (distribution === undefined) return input.fail("unknown distribution of a list");
+    const serializer = version === 1 ? WRITER_OF_VERSION_1 : readWriter(input);
     const items: Uint8Array[] = [];
     for (let i = readCount(input, MIN_BYTES.item); i > 0; i--) items.push(input.bytes(input.varint()));
-    lists.push([name, { distribution, items }]);
+    lists.push([name, { distribution, items, serializer }]);
   }
   // Defines own properties, whatever they are called.
   return Object.fromEntries(lists);
+}
+
+function readWriter(input: ByteReader): SerializerSnapshot {
+  const serializer = { id: readText(input), version: input.varint(), schemaVersion: input.varint() };
+  if (serializer.version === 0 || serializer.schemaVersion === 0) input.fail("a serializer has version 0");
+  return serializer;
 }
 
 /** A number of things that take at least `minBytes` each. */

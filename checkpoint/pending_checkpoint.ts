@@ -112,8 +112,9 @@ export class PendingCheckpoint {
         `Cannot complete checkpoint ${this.barrier.checkpointId}: ${this.missing} answers are missing, none may be`,
       );
     }
-    const { checkpointId, timestampMs, type } = this.barrier;
-    return { checkpointId, timestampMs, type, isFinal: this.properties.isFinal, job, operators: this.#operators() };
+    const { checkpointId, timestampMs, type, format } = this.barrier;
+    const { isFinal } = this.properties;
+    return { checkpointId, timestampMs, type, format, isFinal, job, operators: this.#operators() };
   }
 
   #operators(): OperatorCheckpoint[] {

@@ -15,6 +15,7 @@
  */
 import { StreamError } from "../core/errors.ts";
 import { intersect, type KeyGroupRange, keyGroupRangeOf } from "../core/key_groups.ts";
+import type { SerializerSnapshot } from "../core/serializer.ts";
 import type { KeyedStateHandle, OperatorList, OperatorSnapshot, RunHandle } from "../core/snapshot.ts";
 import type { OperatorCheckpoint } from "./completed_checkpoint.ts";
 
@@ -172,6 +173,7 @@ function listIn(snapshot: OperatorSnapshot | null, name: string): OperatorList |
 function deal(old: readonly (OperatorList | undefined)[], parallelism: number): OperatorList[] {
   const first = old.find((list) => list !== undefined);
   const distribution = first?.distribution ?? "split";
+  const serializer = first?.serializer ?? NO_SERIALIZER;
   const all = old.flatMap((list) => list?.items ?? []);
   const dealt: OperatorList[] = [];
   for (let index = 0; index < parallelism; index++) {
@@ -186,10 +188,13 @@ function deal(old: readonly (OperatorList | undefined)[], parallelism: number): 
       const share = (i: number) => Math.floor((i * all.length) / parallelism);
       items = all.slice(share(index), share(index + 1));
     }
-    dealt.push({ distribution, items });
+    dealt.push({ distribution, items, serializer });
   }
   return dealt;
 }
+
+/** Of a list that nobody has written. */
+const NO_SERIALIZER: SerializerSnapshot = Object.freeze({ id: "auto", version: 1, schemaVersion: 1 });
 
 function hasState({ subtasks }: OperatorCheckpoint): boolean {
   return subtasks.some(({ snapshot }) =>

@@ -71,8 +71,14 @@ export interface StateBackendFactory {
 export interface SnapshotRequest {
   /** The id that `confirm` or `abort` will name. */
   readonly checkpointId: number;
-  /** The snapshot must not refer to files of earlier checkpoints. */
+  /** The snapshot must stand alone: all its files are `exclusive`, and none will build on it. */
   readonly full: boolean;
+  /**
+   * Only with `full`: one run whose bytes follow from the state alone. States are numbered by the order of their names,
+   * elements of each list from 0; only puts, no filter, no compression, blocks of the default size. Every backend writes
+   * the same bytes for the same state. Absent: in files of the backend's own.
+   */
+  readonly canonical?: boolean;
 }
 
 /** A snapshot whose synchronous part is done: it holds exactly the writes made before. */

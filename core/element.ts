@@ -20,6 +20,12 @@ export const MAX_WATERMARK: number = Number.POSITIVE_INFINITY;
 /** What a checkpoint is taken for. A savepoint is owned by the user, never subsumed and always full. */
 export type CheckpointType = "checkpoint" | "savepoint";
 
+/**
+ * How the state in a savepoint is written: `canonical` in one sorted run per subtask whose bytes follow from the state
+ * alone, whatever backend wrote it; `native` in the backend's own files, which is faster.
+ */
+export type SavepointFormat = "canonical" | "native";
+
 /** Separates the records that belong to a checkpoint from those that follow; flows in-band. */
 export interface Barrier {
   /** ≥ 1, strictly increasing within a job, also across restarts. */
@@ -27,8 +33,10 @@ export interface Barrier {
   /** When the coordinator made it, milliseconds since the epoch. */
   readonly timestampMs: number;
   readonly type: CheckpointType;
-  /** Whether the snapshot must not refer to files of earlier checkpoints. */
+  /** Whether the snapshot must not refer to files of earlier checkpoints. Every savepoint's must not. */
   readonly full: boolean;
+  /** Null unless it is a savepoint. */
+  readonly format: SavepointFormat | null;
 }
 
 /** Tells a subtask that a checkpoint will not complete: alignment for it ends. */

@@ -18,6 +18,8 @@ export interface SerializerSnapshot {
   readonly id: string;
   /** {@link Serializer.version} of the writer. */
   readonly version: number;
+  /** {@link Serializer.schemaVersion} of the writer. */
+  readonly schemaVersion: number;
 }
 
 /**
@@ -54,6 +56,11 @@ export interface Serializer<T> {
   readonly id: string;
   /** Format of the bytes, an integer ≥ 1; raise it when the format changes. */
   readonly version: number;
+  /**
+   * Version of what the values mean, an integer ≥ 1; 1 when absent. A state that is declared with a `version` has it
+   * from there; the format of the bytes has {@link Serializer.version}.
+   */
+  readonly schemaVersion?: number;
   /** True if every value is an immutable primitive, so that a backend may share it instead of copying it. */
   readonly immutable: boolean;
   /** Appends `value` to `out`. */
@@ -62,13 +69,20 @@ export interface Serializer<T> {
   read(input: ByteReader): T;
   /** Whether values written by `previous` can be read. */
   compatibilityWith(previous: SerializerSnapshot): Compatibility;
-  /** Reads, as {@link Serializer.read} does, a value that version `previousVersion` of this serializer wrote. */
-  migrate?(input: ByteReader, previousVersion: number): T;
+  /** Reads, as {@link Serializer.read} does, a value that an earlier version of this serializer wrote. */
+  migrate?(input: ByteReader, previous: SerializerSnapshot): T;
   /**
    * Throws a StreamError "invalid" if `value` cannot be written; `where` names the state, e.g. `state "total"`.
    * Called at once by `update()` and the like when writing is put off, and to name the state when `write` failed.
    */
   check?(value: T, where: string): void;
+}
+
+/** What a snapshot remembers of a serializer. */
+export function snapshotOf(
+  serializer: Pick<Serializer<never>, "id" | "version" | "schemaVersion">,
+): SerializerSnapshot {
+  return { id: serializer.id, version: serializer.version, schemaVersion: serializer.schemaVersion ?? 1 };
 }
 
 /**

@@ -10,6 +10,7 @@
  */
 import type { ByteWriter } from "./bytes.ts";
 import type { KeyGroupRange } from "./key_groups.ts";
+import type { SerializerSnapshot } from "./serializer.ts";
 
 /**
  * Where a file of a checkpoint lives: `exclusive` beside its `_metadata`,
@@ -57,8 +58,10 @@ export type ListDistribution = "split" | "union" | "broadcast";
 export interface OperatorList {
   /** How it is dealt out when the parallelism changes. */
   readonly distribution: ListDistribution;
-  /** One element each, as bytes of the default serializer. */
+  /** One element each, as bytes of the serializer. */
   readonly items: readonly Uint8Array[];
+  /** Who wrote the items. */
+  readonly serializer: SerializerSnapshot;
 }
 
 /** Everything one operator subtask has in a checkpoint. */

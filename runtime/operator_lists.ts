@@ -10,6 +10,7 @@
 import { auto } from "../core/auto_serializer.ts";
 import { ByteReader, ByteWriter } from "../core/bytes.ts";
 import { MIN_WATERMARK } from "../core/element.ts";
+import { snapshotOf } from "../core/serializer.ts";
 import type { ListDistribution, OperatorList } from "../core/snapshot.ts";
 
 const anything = auto<unknown>();
@@ -19,6 +20,7 @@ export function listOf(distribution: ListDistribution, values: readonly unknown[
   const writer = new ByteWriter();
   return {
     distribution,
+    serializer: snapshotOf(anything),
     items: values.map((value) => {
       writer.reset();
       anything.write(value, writer);

@@ -34,6 +34,7 @@ export class EmbeddedState {
       kind: this.kind,
       serializerId: this.serializer.id,
       serializerVersion: this.serializer.version,
+      schemaVersion: this.serializer.schemaVersion ?? 1,
       flags: 0,
     };
   }

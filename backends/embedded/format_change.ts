@@ -10,6 +10,7 @@ import { ByteReader, ByteWriter } from "../../core/bytes.ts";
 import { SnapshotCorruptError, StreamError } from "../../core/errors.ts";
 import type { KeyGroupRange } from "../../core/key_groups.ts";
 import type { RunState } from "../runs/run_format.ts";
+import { writerOf } from "../states/state_checks.ts";
 import type { EmbeddedState } from "./embedded_state.ts";
 import type { KeyedRows } from "./keyed_rows.ts";
 import { StateWalk } from "./state_walk.ts";
@@ -51,7 +52,7 @@ export function changeFormat(keyed: KeyedRows, range: KeyGroupRange, change: For
 function readOld(input: ByteReader, { from, path, to, migrate }: FormatChange): unknown {
   const { serializer } = to;
   try {
-    const value = migrate ? serializer.migrate!(input, from.serializerVersion) : serializer.read(input);
+    const value = migrate ? serializer.migrate!(input, writerOf(from)) : serializer.read(input);
     if (input.remaining !== 0) input.fail("a value goes on after its end");
     return value;
   } catch (error) {

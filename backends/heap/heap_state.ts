@@ -83,6 +83,7 @@ export class HeapState {
       kind: this.kind,
       serializerId: this.serializer.id,
       serializerVersion: this.serializer.version,
+      schemaVersion: this.serializer.schemaVersion ?? 1,
       flags: 0,
     };
   }

@@ -12,7 +12,7 @@ import { type Key, readKey, readNamespace } from "../../core/key.ts";
 import type { Serializer } from "../../core/serializer.ts";
 import type { RunState } from "../runs/run_format.ts";
 import { readU64 } from "../runs/run_sections.ts";
-import { checkRestoredKind, sameFormat } from "../states/state_checks.ts";
+import { checkRestoredKind, sameFormat, writerOf } from "../states/state_checks.ts";
 import type { HeapState } from "./heap_state.ts";
 import type { Ledger } from "./ledger.ts";
 import { ListItems } from "./list_items.ts";
@@ -103,7 +103,7 @@ export class RestoredRowReader {
     const values = this.values;
     const serializer: Serializer<unknown> = this.target.serializer;
     values.open(rows.bytes, rows.keyEnd, rows.valueEnd);
-    const value = migrate ? serializer.migrate!(values, written.serializerVersion) : serializer.read(values);
+    const value = migrate ? serializer.migrate!(values, writerOf(written)) : serializer.read(values);
     if (values.remaining !== 0) values.fail("a value goes on after its end");
     return value;
   }

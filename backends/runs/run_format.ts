@@ -26,6 +26,7 @@
  *     states    = count *state crc32             ; varint
  *     state     = state-id name state-kind serializer-id serializer-version flags count *property
  *     property  = varint text                    ; a reader passes over an id that it does not know
+ *     property  =/ %x01 text                     ; schema version, decimal; absent when it is 1
  *     footer    = index-offset index-size groups-size bloom-size states-size       ; u64, then u32 each
  *                 row-count block-count smallest-group largest-group               ; u64 u32 u16 u16
  *                 flags version "WEIRRUN" crc32                                    ; u32, octet, 7 octets, u32
@@ -92,6 +93,9 @@ export const ROW_KINDS: readonly RowKind[] = ["put", "delete", "delete-prefix"];
 /** Bit of a state's flags: each value is preceded by an 8-byte time stamp. */
 export const STATE_HAS_STAMPS = 1;
 
+/** Property of a state: its schema version as a decimal number; absent when that is 1. */
+export const SCHEMA_VERSION_PROPERTY = 1;
+
 /** What a state of a run is: one of the five kinds, or rows of another owner (timers). */
 export type RunStateKind = StateKind | "rows";
 
@@ -107,6 +111,8 @@ export interface RunState {
   /** Empty for rows of another owner. */
   readonly serializerId: string;
   readonly serializerVersion: number;
+  /** Version of what the values mean, ≥ 1; property 1 of the state, absent when it is 1. */
+  readonly schemaVersion: number;
   /** See {@link STATE_HAS_STAMPS}. */
   readonly flags: number;
 }

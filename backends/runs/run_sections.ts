@@ -17,6 +17,7 @@ import {
   MAGIC,
   type RunFooter,
   type RunState,
+  SCHEMA_VERSION_PROPERTY,
   STATE_HAS_STAMPS,
   STATE_KINDS,
 } from "./run_format.ts";
@@ -139,7 +140,12 @@ export function writeStates(out: ByteWriter, states: readonly RunState[]): void 
     writeText(out, state.serializerId);
     out.varint(state.serializerVersion);
     out.u8(state.flags);
-    out.varint(0);
+    if (state.schemaVersion === 1) out.varint(0);
+    else {
+      out.varint(1);
+      out.varint(SCHEMA_VERSION_PROPERTY);
+      writeText(out, String(state.schemaVersion));
+    }
   }
   sealSection(out, start);
 }
@@ -158,13 +164,23 @@ export function readStates(input: ByteReader): RunState[] {
     const serializerVersion = input.varint();
     const flags = input.u8();
     if (flags > STATE_HAS_STAMPS) input.fail(`state "${name}" has the unknown flags ${flags}`);
-    for (let properties = input.varint(); properties > 0; properties--) {
-      input.varint();
-      readText(input);
-    }
-    states.push({ id, name, kind, serializerId, serializerVersion, flags });
+    const schemaVersion = readSchemaVersion(input, name);
+    states.push({ id, name, kind, serializerId, serializerVersion, schemaVersion, flags });
   }
   return states;
+}
+
+/** Reads the properties of a state; passes over those that it does not know. */
+function readSchemaVersion(input: ByteReader, name: string): number {
+  let schemaVersion = 1;
+  for (let properties = input.varint(); properties > 0; properties--) {
+    const property = input.varint();
+    const text = readText(input);
+    if (property !== SCHEMA_VERSION_PROPERTY) continue;
+    if (!/^[1-9][0-9]{0,14}$/.test(text)) input.fail(`state "${name}" has the schema version "${text}"`);
+    schemaVersion = Number(text);
+  }
+  return schemaVersion;
 }
 
 /** Appends the footer; returns its CRC-32. */

@@ -8,7 +8,7 @@
  */
 import type { StateDescriptor } from "../../core/descriptors.ts";
 import { SnapshotCorruptError, StreamError } from "../../core/errors.ts";
-import type { Serializer } from "../../core/serializer.ts";
+import type { Serializer, SerializerSnapshot } from "../../core/serializer.ts";
 import type { RunState } from "../runs/run_format.ts";
 
 /** State ids take two bytes. */
@@ -36,7 +36,7 @@ export class StateIds {
 
 /** The line of the state table for rows of another owner. */
 export function rowsState(id: number, name: string): RunState {
-  return { id, name, kind: "rows", serializerId: "", serializerVersion: 0, flags: 0 };
+  return { id, name, kind: "rows", serializerId: "", serializerVersion: 0, schemaVersion: 1, flags: 0 };
 }
 
 /** @throws {StreamError} If a state of this name is of another kind. */
@@ -60,9 +60,14 @@ export function checkSerializer(name: string, declared: Serializer<unknown>, ser
   );
 }
 
+/** The serializer that wrote the values of a state. */
+export function writerOf({ serializerId, serializerVersion, schemaVersion }: RunState): SerializerSnapshot {
+  return { id: serializerId, version: serializerVersion, schemaVersion };
+}
+
 /** How restored values are to be read. @throws {StreamError} If the serializer cannot read them. */
 export function readingOf(name: string, serializer: Serializer<unknown>, written: RunState): "as-is" | "migrate" {
-  const previous = { id: written.serializerId, version: written.serializerVersion };
+  const previous = writerOf(written);
   const compatibility = serializer.compatibilityWith(previous);
   if (compatibility === "migrate" && serializer.migrate !== undefined) return "migrate";
   if (compatibility === "as-is" || compatibility === "reconfigured") return "as-is";
@@ -101,7 +106,8 @@ export function checkFlags(state: RunState, path: string): void {
 
 /** Whether the values of two states are written alike. */
 export function sameFormat(left: RunState, right: RunState): boolean {
-  return left.serializerId === right.serializerId && left.serializerVersion === right.serializerVersion;
+  return left.serializerId === right.serializerId && left.serializerVersion === right.serializerVersion &&
+    left.schemaVersion === right.schemaVersion;
 }
 
 /**

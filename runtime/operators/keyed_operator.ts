@@ -273,8 +273,9 @@ export abstract class KeyedOperator<K extends Key, I, O> extends Operator<I, O> 
 
   override snapshot(barrier: Barrier): OperatorSnapshotParts {
     const watermarkMs = this.watermarkMs;
+    const { checkpointId, full, format } = barrier;
     return {
-      keyed: this.backend.snapshot(barrier),
+      keyed: this.backend.snapshot({ checkpointId, full, canonical: format === "canonical" }),
       lists: () => Promise.resolve({ watermark: watermarkList(watermarkMs) }),
     };
   }

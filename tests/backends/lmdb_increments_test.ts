@@ -8,7 +8,7 @@ import type { RunHandle } from "../../core/snapshot.ts";
 import { MemoryFileSystem } from "../support/memory_file_system.ts";
 
 const STATES: readonly RunState[] = [
-  { id: 1, name: "v", kind: "value", serializerId: "bytes", serializerVersion: 1, flags: 0 },
+  { id: 1, name: "v", kind: "value", serializerId: "bytes", serializerVersion: 1, schemaVersion: 1, flags: 0 },
 ];
 const MEGABYTE = 1024 * 1024;
 

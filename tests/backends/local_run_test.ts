@@ -11,7 +11,7 @@ import { MemoryFileSystem } from "../support/memory_file_system.ts";
 import { MemorySnapshots } from "../support/memory_snapshot_store.ts";
 
 const STATES: readonly RunState[] = [
-  { id: 1, name: "count", kind: "value", serializerId: "f64", serializerVersion: 1, flags: 0 },
+  { id: 1, name: "count", kind: "value", serializerId: "f64", serializerVersion: 1, schemaVersion: 1, flags: 0 },
 ];
 
 /** Row `i`, without key group. */

@@ -27,7 +27,15 @@ function values(from: number, to: number, mark: string): SampleRow[] {
 
 /** Those that the heap backend of a test has. */
 const STATES: readonly RunState[] = (["value", "map"] as const)
-  .map((kind, id) => ({ id, name: kind, kind, serializerId: "auto", serializerVersion: 1, flags: 0 }));
+  .map((kind, id) => ({
+    id,
+    name: kind,
+    kind,
+    serializerId: "auto",
+    serializerVersion: 1,
+    schemaVersion: 1,
+    flags: 0,
+  }));
 
 /** A store and checkpoints on one disk, in memory. */
 class DiskRig {

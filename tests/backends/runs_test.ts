@@ -26,9 +26,9 @@ interface Row {
 
 const ALL: KeyGroupRange = { start: 0, end: 32_767 };
 const STATES: readonly RunState[] = [
-  { id: 0, name: "count", kind: "value", serializerId: "f64", serializerVersion: 1, flags: 0 },
-  { id: 1, name: "items é", kind: "list", serializerId: "auto", serializerVersion: 1, flags: 0 },
-  { id: 2, name: "timers", kind: "rows", serializerId: "", serializerVersion: 0, flags: 0 },
+  { id: 0, name: "count", kind: "value", serializerId: "f64", serializerVersion: 1, schemaVersion: 1, flags: 0 },
+  { id: 1, name: "items é", kind: "list", serializerId: "auto", serializerVersion: 1, schemaVersion: 1, flags: 0 },
+  { id: 2, name: "timers", kind: "rows", serializerId: "", serializerVersion: 0, schemaVersion: 1, flags: 0 },
 ];
 
 async function write(files: MemorySnapshots, rows: readonly Row[], blockBytes = 256): Promise<RunHandle> {

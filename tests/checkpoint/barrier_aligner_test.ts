@@ -11,6 +11,7 @@ const barrier = (checkpointId: number, timestampMs = 0): Barrier => ({
   timestampMs,
   type: "checkpoint",
   full: false,
+  format: null,
 });
 
 /** Short form of actions: "block 1", "unblock 1,0", "trigger 5", "abort 5 cancelled". */

@@ -10,6 +10,7 @@ const barrier = (checkpointId: number, timestampMs = 0): Barrier => ({
   timestampMs,
   type: "checkpoint",
   full: false,
+  format: null,
 });
 
 function brief(actions: readonly BarrierAction[]): string[] {

@@ -180,7 +180,9 @@ test("shared files on which a checkpoint under way may build are not deleted whe
 
 test("finished subtasks need not answer; their last state stays in every checkpoint [215]", async () => {
   const job = new SimulatedJob();
-  const lists = { list: { distribution: "split" as const, items: [BYTES] } };
+  const lists = {
+    list: { distribution: "split" as const, items: [BYTES], serializer: { id: "auto", version: 1, schemaVersion: 1 } },
+  };
   const finalSnapshot = new Map([["source", { keyed: null, lists }]]);
   job.tasks = [
     subtask("source", { status: "finished", finalSnapshot }),

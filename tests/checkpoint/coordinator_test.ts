@@ -11,7 +11,7 @@ test("trigger() gives all sources the same barrier and schedules one timeout [18
   job.coordinator.start();
   await job.begin();
   deepEqual(job.log, ["trigger source 1", "trigger source 1"]);
-  deepEqual(job.barriers, [{ checkpointId: 1, timestampMs: 1_000_000, type: "checkpoint", full: false }]);
+  deepEqual(job.barriers, [{ checkpointId: 1, timestampMs: 1_000_000, type: "checkpoint", full: false, format: null }]);
   equal(job.clock.scheduledCount, 1);
 });
 
@@ -21,7 +21,10 @@ test("a checkpoint completes with the last answer: durable metadata, then the no
   const outcome = await job.begin();
   const store = job.coordinator.store(1, job.tasks[1]!);
   const keyed = await writeRun(store, "shared", BYTES);
-  job.acknowledge(1, "sink", { keyed, lists: { a: { distribution: "split", items: [BYTES] } } });
+  job.acknowledge(1, "sink", {
+    keyed,
+    lists: { a: { distribution: "split", items: [BYTES], serializer: { id: "auto", version: 1, schemaVersion: 1 } } },
+  });
   await job.settle();
   equal(outcome(), null);
   job.acknowledge(1, "source");

@@ -16,7 +16,11 @@ import { ownsFiles, staysAfter, subsumedBy } from "../../checkpoint/retention.ts
 import { SharedFiles } from "../../checkpoint/shared_files.ts";
 import { NO_FIGURES, subtask } from "./simulated_job.ts";
 
-const SAVEPOINT: CheckpointProperties = { type: "savepoint", synchronous: false, isFinal: false };
+const SAVEPOINT: CheckpointProperties = {
+  ...PERIODIC,
+  type: "savepoint",
+  format: "canonical",
+};
 const STOP: CheckpointProperties = { ...SAVEPOINT, synchronous: true };
 
 function request(timestampMs: number, changes: Partial<CheckpointRequest> = {}): CheckpointRequest {
@@ -229,7 +233,7 @@ test("PendingCheckpoint decides wait, complete or ignore, and will not finish wi
   const tasks = [subtask("source"), subtask("sink"), subtask("done", { status: "finished" })];
   const plan = planCheckpoint(tasks, true);
   ok(plan.action === "take");
-  const barrier = { checkpointId: 3, timestampMs: 5, type: "checkpoint", full: false } as const;
+  const barrier = { checkpointId: 3, timestampMs: 5, type: "checkpoint", full: false, format: null } as const;
   const pending = new PendingCheckpoint(barrier, PERIODIC, plan);
   const job = { id: "j", name: "n", startedMs: 0, restoredFrom: null };
   deepEqual(pending.acknowledge(tasks[0]!, new Map(), NO_FIGURES), { action: "wait", missing: 1 });

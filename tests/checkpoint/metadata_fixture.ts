@@ -3,11 +3,15 @@ import type { CheckpointMetadata } from "../../checkpoint/completed_checkpoint.t
 
 const bytes = (...values: number[]) => new Uint8Array(values);
 
+const AUTO = { id: "auto", version: 1, schemaVersion: 1 };
+const WRITER = { id: "f64", version: 2, schemaVersion: 300 };
+
 /** Equal to what the golden file holds. */
 export const SAMPLE: CheckpointMetadata = {
   checkpointId: 42,
   timestampMs: 1_700_000_000_123,
   type: "checkpoint",
+  format: null,
   isFinal: true,
   job: {
     id: "0123456789abcdef0123456789abcdef",
@@ -56,14 +60,17 @@ export const SAMPLE: CheckpointMetadata = {
               fullBytes: 70_003,
             },
             lists: {
-              __proto__x: { distribution: "union", items: [] },
-              watermark: { distribution: "broadcast", items: [bytes(0), bytes()] },
+              __proto__x: { distribution: "union", items: [], serializer: AUTO },
+              watermark: { distribution: "broadcast", items: [bytes(0), bytes()], serializer: WRITER },
             },
           },
         },
         {
           finished: true,
-          snapshot: { keyed: null, lists: { positions: { distribution: "split", items: [bytes(9)] } } },
+          snapshot: {
+            keyed: null,
+            lists: { positions: { distribution: "split", items: [bytes(9)], serializer: AUTO } },
+          },
         },
       ],
     },

@@ -25,7 +25,11 @@ test("decodeMetadata() gives back what encodeMetadata() has written", () => {
 });
 
 test("decodeMetadata() gives back a list called __proto__ as a property", () => {
-  const lists = Object.fromEntries([["__proto__", { distribution: "split" as const, items: [] }]]);
+  const lists = Object.fromEntries([["__proto__", {
+    distribution: "split" as const,
+    items: [],
+    serializer: { id: "auto", version: 1, schemaVersion: 1 },
+  }]]);
   const operator = { ...SAMPLE.operators[1]!, subtasks: [{ finished: true, snapshot: { keyed: null, lists } }] };
   const metadata = { ...SAMPLE, operators: [operator] };
   const read = decodeMetadata(encodeMetadata(metadata), "m").operators[0]!.subtasks[0]!.snapshot!.lists;
@@ -42,10 +46,29 @@ test("encodeMetadata() refuses an operator with a subtask missing", () => {
   throws(() => encodeMetadata({ ...SAMPLE, operators: [operator] }), RangeError);
 });
 
-test("metadata of version 1 stays readable: the golden file is what is written today", () => {
-  const golden = new Uint8Array(readFileSync(new URL("../golden/metadata_v1.bin", import.meta.url)));
+const goldenFile = (name: string) => new Uint8Array(readFileSync(new URL(`../golden/${name}`, import.meta.url)));
+
+test("metadata of version 1 stays readable: its lists were written by the default serializer", () => {
+  const [first, ...others] = SAMPLE.operators;
+  const [subtask, ...later] = first!.subtasks;
+  const { keyed, lists } = subtask!.snapshot!;
+  const watermark = { ...lists["watermark"]!, serializer: { id: "auto", version: 1, schemaVersion: 1 } };
+  const snapshot = { keyed, lists: { ...lists, watermark } };
+  const operators = [{ ...first!, subtasks: [{ ...subtask!, snapshot }, ...later] }, ...others];
+  deepEqual(decodeMetadata(goldenFile("metadata_v1.bin"), "m"), { ...SAMPLE, operators });
+});
+
+test("metadata of version 2 stays readable: the golden file is what is written today", () => {
+  const golden = goldenFile("metadata_v2.bin");
   deepEqual(decodeMetadata(golden, "m"), SAMPLE);
   deepEqual(encodeMetadata(SAMPLE), golden);
+});
+
+test("metadata says in which format a savepoint is", () => {
+  for (const format of ["canonical", "native"] as const) {
+    const savepoint: CheckpointMetadata = { ...SAMPLE, type: "savepoint", format };
+    deepEqual(decodeMetadata(encodeMetadata(savepoint), "m"), savepoint);
+  }
 });
 
 test("decodeMetadata() notices each flipped bit and each truncation", () => {
@@ -64,8 +87,8 @@ test("decodeMetadata() notices each flipped bit and each truncation", () => {
 
 test("decodeMetadata() of a later version says so", () => {
   const bytes = encodeMetadata(SAMPLE);
-  bytes[8] = 2;
-  throws(() => decodeMetadata(reframe(bytes), "m"), /its format has version 2, this program reads 1/);
+  bytes[8] = 3;
+  throws(() => decodeMetadata(reframe(bytes), "m"), /its format has version 3, this program reads 1 and 2/);
 });
 
 test("decodeMetadata() refuses file names that lead elsewhere", () => {

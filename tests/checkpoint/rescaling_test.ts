@@ -117,12 +117,21 @@ test("narrow() drops runs without a key group in the range, and gives null for a
   equal(narrow(two, { start: 0, end: 127 }), two);
 });
 
+const AUTO = { id: "auto", version: 1, schemaVersion: 1 };
+
 function listOperator(distribution: ListDistribution, lists: (number[] | null)[]): OperatorCheckpoint {
   return operator(
     lists.map((items) =>
-      items === null
-        ? null
-        : { keyed: null, lists: { list: { distribution, items: items.map((item) => Uint8Array.of(item)) } } }
+      items === null ? null : {
+        keyed: null,
+        lists: {
+          list: {
+            distribution,
+            serializer: AUTO,
+            items: items.map((item) => Uint8Array.of(item)),
+          },
+        },
+      }
     ),
   );
 }

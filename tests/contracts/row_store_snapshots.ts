@@ -238,7 +238,15 @@ function restoreTests(name: string, subject: StoreSubject): void {
     const handle = await rig.snapshot(store, 1);
     const ids = { value: MAPS, list: LISTS, map: VALUES, rows: 9 };
     const states = (["value", "list", "map", "rows"] as const)
-      .map((kind) => ({ id: ids[kind], name: kind, kind, serializerId: "bytes", serializerVersion: 1, flags: 0 }));
+      .map((kind) => ({
+        id: ids[kind],
+        name: kind,
+        kind,
+        serializerId: "bytes",
+        serializerVersion: 1,
+        schemaVersion: 1,
+        flags: 0,
+      }));
     const restored = await rig.restored([handle], ALL, {
       states: () => states,
       restoredStateId: ({ name }) => states.find((state) => state.name === name)!.id,

@@ -3,7 +3,7 @@ import { equal } from "node:assert/strict";
 import type { StateBackend } from "../../core/backend.ts";
 import type { ByteReader, ByteWriter } from "../../core/bytes.ts";
 import { listState, mapState, reducingState, valueState } from "../../core/descriptors.ts";
-import { compatibilityOf, type Serializer, type SerializerSnapshot, str } from "../../core/serializer.ts";
+import { compatibilityOf, type Serializer, type SerializerSnapshot, snapshotOf, str } from "../../core/serializer.ts";
 
 export const COUNT = valueState<number>("count", { default: 0 });
 export const BOX = valueState<{ n: number }>("box");
@@ -59,12 +59,12 @@ export class TextNumber implements Serializer<number> {
   }
 
   read(input: ByteReader): number {
-    return this.migrate(input, this.version);
+    return this.migrate(input, snapshotOf(this));
   }
 
-  migrate(input: ByteReader, previousVersion: number): number {
+  migrate(input: ByteReader, previous: SerializerSnapshot): number {
     const [version, value] = str.read(input).split(":");
-    equal(version, `v${previousVersion}`);
+    equal(version, `v${previous.version}`);
     return Number(value);
   }
 

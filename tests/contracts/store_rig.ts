@@ -48,7 +48,15 @@ export interface StoreSubject {
 export const ALL: KeyGroupRange = { start: 0, end: 127 };
 
 const STATES: readonly RunState[] = ([["value", VALUES], ["list", LISTS], ["map", MAPS], ["rows", TIMERS]] as const)
-  .map(([kind, id]) => ({ id, name: kind, kind, serializerId: "bytes", serializerVersion: 1, flags: 0 }));
+  .map(([kind, id]) => ({
+    id,
+    name: kind,
+    kind,
+    serializerId: "bytes",
+    serializerVersion: 1,
+    schemaVersion: 1,
+    flags: 0,
+  }));
 
 /** Stores of one test, which share a slot. */
 export class StoreRig implements AsyncDisposable {

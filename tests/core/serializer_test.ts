@@ -13,6 +13,7 @@ import {
   f64,
   isImmutable,
   type Serializer,
+  snapshotOf,
   str,
   writeValue,
 } from "../../core/serializer.ts";
@@ -272,17 +273,17 @@ test("auto keeps primitives small", () => {
 });
 
 test("compatibilityOf: same version as-is, older with migrate migrate, all else incompatible [77]", () => {
-  const v2 = { id: "point", version: 2 };
+  const v2 = { id: "point", version: 2, schemaVersion: 1 };
   const migrating = { ...v2, migrate: () => 0 };
-  equal(compatibilityOf(v2, { id: "point", version: 2 }), "as-is");
-  equal(compatibilityOf(v2, { id: "point", version: 1 }), "incompatible");
-  equal(compatibilityOf(migrating, { id: "point", version: 1 }), "migrate");
-  equal(compatibilityOf(migrating, { id: "point", version: 3 }), "incompatible");
-  equal(compatibilityOf(migrating, { id: "other", version: 2 }), "incompatible");
+  equal(compatibilityOf(v2, { id: "point", version: 2, schemaVersion: 1 }), "as-is");
+  equal(compatibilityOf(v2, { id: "point", version: 1, schemaVersion: 1 }), "incompatible");
+  equal(compatibilityOf(migrating, { id: "point", version: 1, schemaVersion: 1 }), "migrate");
+  equal(compatibilityOf(migrating, { id: "point", version: 3, schemaVersion: 1 }), "incompatible");
+  equal(compatibilityOf(migrating, { id: "other", version: 2, schemaVersion: 1 }), "incompatible");
   const all = [f64, str, bytes, bool, bigint, cbor(), auto()] as Serializer<never>[]; // only ids and versions are used
   for (const a of all) {
     for (const b of all) {
-      equal(a.compatibilityWith({ id: b.id, version: b.version }), a === b ? "as-is" : "incompatible");
+      equal(a.compatibilityWith(snapshotOf(b)), a === b ? "as-is" : "incompatible");
     }
   }
 });

@@ -20,7 +20,7 @@ function channels(count: number, capacity?: number): Channel[] {
 }
 
 function barrier(checkpointId: number): Barrier {
-  return { checkpointId, timestampMs: 0, type: "checkpoint", full: false };
+  return { checkpointId, timestampMs: 0, type: "checkpoint", full: false, format: null };
 }
 
 /** Takes all that waits in a channel: records as values, marks as text, watermarks as `w<ms>` where they rise. */

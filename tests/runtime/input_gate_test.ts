@@ -58,7 +58,7 @@ class GateHarness {
   }
 
   barrier(sender: number, checkpointId: number): void {
-    this.senders[sender]!.barrier({ checkpointId, timestampMs: 0, type: "checkpoint", full: false });
+    this.senders[sender]!.barrier({ checkpointId, timestampMs: 0, type: "checkpoint", full: false, format: null });
   }
 
   /** Runs the gate and returns what it has handed out. */

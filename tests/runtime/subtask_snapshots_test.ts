@@ -7,7 +7,7 @@ import { NO_LISTS, type OperatorSnapshotParts } from "../../runtime/operator.ts"
 import { SubtaskSnapshots } from "../../runtime/subtask_snapshots.ts";
 import { ManualClock } from "../support/manual_clock.ts";
 
-const BARRIER: Barrier = { checkpointId: 7, timestampMs: 0, type: "checkpoint", full: false };
+const BARRIER: Barrier = { checkpointId: 7, timestampMs: 0, type: "checkpoint", full: false, format: null };
 const ARRIVAL = { barrier: BARRIER, alignmentMs: 3, startDelayMs: 4 };
 const STORE: SnapshotStore = { create: () => Promise.reject(new Error("nothing is written here")) };
 

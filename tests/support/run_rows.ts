@@ -21,10 +21,10 @@ export interface TestRow {
 
 /** One state of each kind that matters. */
 export const STATES: readonly RunState[] = [
-  { id: 0, name: "value", kind: "value", serializerId: "bytes", serializerVersion: 1, flags: 0 },
-  { id: 1, name: "list", kind: "list", serializerId: "bytes", serializerVersion: 1, flags: 0 },
-  { id: 2, name: "map", kind: "map", serializerId: "bytes", serializerVersion: 1, flags: 0 },
-  { id: 3, name: "timers", kind: "rows", serializerId: "", serializerVersion: 0, flags: 0 },
+  { id: 0, name: "value", kind: "value", serializerId: "bytes", serializerVersion: 1, schemaVersion: 1, flags: 0 },
+  { id: 1, name: "list", kind: "list", serializerId: "bytes", serializerVersion: 1, schemaVersion: 1, flags: 0 },
+  { id: 2, name: "map", kind: "map", serializerId: "bytes", serializerVersion: 1, schemaVersion: 1, flags: 0 },
+  { id: 3, name: "timers", kind: "rows", serializerId: "", serializerVersion: 0, schemaVersion: 1, flags: 0 },
 ];
 const [VALUE, LIST, MAP, ROWS] = [0, 1, 2, 3];
 export const ALL: KeyGroupRange = { start: 0, end: 32_767 };
