@@ -174,6 +174,7 @@ export { type SubtaskEntry } from "./checkpoint/completed_checkpoint.ts";
 export { type CheckpointFailureReason } from "./checkpoint/failure.ts";
 export { type SubtaskRef } from "./checkpoint/storage.ts";
 export { type CheckpointType } from "./core/element.ts";
+export { type SavepointFormat } from "./core/element.ts";
 
 // A state backend of your own
 export { type PendingSnapshot } from "./core/backend.ts";
