@@ -60,7 +60,6 @@ interface Failure {
   readonly reason: CheckpointFailureReason;
   readonly detail: string;
   readonly cause?: unknown;
-  readonly fromSubtask?: boolean;
 }
 
 /** Takes the checkpoints of one job. */
@@ -119,6 +118,25 @@ export class CheckpointCoordinator {
   /** No checkpoint gets an id up to this one. */
   reserveIds(highestId: number): void {
     this.#nextId = Math.max(this.#nextId, highestId + 1);
+  }
+
+  /** An id that no checkpoint has or gets. */
+  takeId(): number {
+    return this.#nextId++;
+  }
+
+  /**
+   * From now on only a savepoint with which the job stops begins; all other requests wait for `release` or `stop`.
+   *
+   * @returns Resolves when nothing that was asked for before is about to begin.
+   */
+  hold(): Promise<void> {
+    return this.#schedule.hold();
+  }
+
+  /** Ends a hold. */
+  release(): void {
+    this.#schedule.release();
   }
 
   /** All subtasks run: takes checkpoints, every `intervalMs` and on demand. */
@@ -182,7 +200,7 @@ export class CheckpointCoordinator {
     const one = this.#underWay.get(checkpointId);
     if (one === undefined) return;
     const detail = `subtask ${one.pending.nameOf(task)} has no snapshot: ${messageOf(cause)}`;
-    this.#abort(one, { reason, detail, cause, fromSubtask: true });
+    this.#abort(one, { reason, detail, cause });
   }
 
   /**
@@ -258,11 +276,12 @@ export class CheckpointCoordinator {
 
   #open(request: WaitingRequest, plan: CheckpointPlan & { readonly action: "take" }): UnderWay {
     const { clock, settings, storage } = this.#options;
-    const { type, isFinal, format } = request.properties;
-    const id = this.#nextId++;
+    const { type, isFinal, format, synchronous } = request.properties;
+    const id = this.takeId();
     const full = isForced(request.properties) || request.properties.full || !settings.incremental || this.#mustBeFull ||
       this.#isBasisLost;
-    const barrier: Barrier = { checkpointId: id, timestampMs: clock.nowMs(), type, full, format };
+    const stops = synchronous ? { stops: true as const } : {};
+    const barrier: Barrier = { checkpointId: id, timestampMs: clock.nowMs(), type, full, format, ...stops };
     const pending = new PendingCheckpoint(barrier, request.properties, plan);
     const one: UnderWay = {
       id,
@@ -369,10 +388,10 @@ export class CheckpointCoordinator {
   }
 
   #failed(checkpointId: number | null, { properties, reject }: WaitingRequest, failure: Failure): void {
-    const { reason, detail, cause, fromSubtask = false } = failure;
+    const { reason, detail, cause } = failure;
     const error = new CheckpointFailedError(checkpointId, reason, detail, cause === undefined ? {} : { cause });
     this.#statistics.failed(checkpointId, reason, error.message, this.#options.clock.nowMs());
-    const decision = this.#failures.failure({ checkpointId, reason, properties, fromSubtask });
+    const decision = this.#failures.failure({ checkpointId, reason, properties });
     this.#tell({ kind: "failed", error, counted: decision !== "ignore" });
     reject(error);
     if (decision !== "fail-job" || !this.#schedule.isStarted) return;

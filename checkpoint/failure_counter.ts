@@ -20,8 +20,6 @@ export interface CheckpointFailure {
   readonly checkpointId: number | null;
   readonly reason: CheckpointFailureReason;
   readonly properties: CheckpointProperties;
-  /** A subtask has reported it, rather than the coordinator. */
-  readonly fromSubtask: boolean;
 }
 
 /** Counts failures in a row. */
@@ -49,11 +47,9 @@ export class FailureCounter {
   }
 
   /** A checkpoint has failed; each counts once. */
-  failure({ checkpointId, reason, properties, fromSubtask }: CheckpointFailure): FailureDecision {
-    if (properties.type === "savepoint") {
-      return properties.synchronous && fromSubtask && isCounted(reason) ? "fail-job" : "ignore";
-    }
-    if (!isCounted(reason)) return "ignore";
+  failure({ checkpointId, reason, properties }: CheckpointFailure): FailureDecision {
+    // The job goes on also after one with which it was to stop.
+    if (properties.type === "savepoint" || !isCounted(reason)) return "ignore";
     if (checkpointId !== null) {
       if (checkpointId < this.#lastSuccess || this.#counted.has(checkpointId)) return "ignore";
       this.#counted.add(checkpointId);

@@ -6,7 +6,7 @@
  * Calls: request_decider.ts, the clock.
  *
  * Invariants:
- * - while started and with an interval, either a tick is scheduled or a periodic request waits;
+ * - while started, not held, and with an interval, either a tick is scheduled or a periodic request waits;
  * - no two starts overlap.
  *
  * @module
@@ -41,6 +41,12 @@ export class TriggerSchedule {
   readonly #queue = new RequestQueue<WaitingRequest>();
   #isStarted = false;
   #isTriggering = false;
+  /** Only a savepoint with which the job stops may begin. */
+  #isHeld = false;
+  /** They came before or during a hold. */
+  #heldBack: WaitingRequest[] = [];
+  /** Settles when nothing is being started any more. */
+  #starting: Promise<void> = Promise.resolve();
   /** A final checkpoint was asked for: all input has ended, so those that follow are final too. */
   #isFinal = false;
   #lastCompletionMs = Number.NEGATIVE_INFINITY;
@@ -61,6 +67,7 @@ export class TriggerSchedule {
   start(): void {
     if (this.#isStarted) return;
     this.#isStarted = true;
+    this.#isHeld = false;
     this.#isFinal = false;
     this.#scheduleTick();
   }
@@ -71,9 +78,33 @@ export class TriggerSchedule {
     this.#cancelTick();
     this.#cancelRetry();
     const why = cause === undefined ? {} : { cause };
-    for (const request of this.#queue.clear()) {
+    const waiting = [...this.#queue.clear(), ...this.#heldBack.splice(0)];
+    for (const request of waiting) {
       request.reject(new CheckpointFailedError(null, reason, "checkpoints were stopped, must be running", why));
     }
+  }
+
+  /**
+   * Lets nothing begin but a savepoint with which the job stops, until `release` or `start`.
+   *
+   * @returns Resolves when nothing is being started any more.
+   */
+  hold(): Promise<void> {
+    this.#isHeld = true;
+    this.#cancelTick();
+    this.#cancelRetry();
+    this.#heldBack.push(...this.#queue.clear());
+    return this.#starting;
+  }
+
+  /** What was held back may begin. */
+  release(): void {
+    if (!this.#isHeld) return;
+    this.#isHeld = false;
+    const hasPeriodic = this.#heldBack.some((request) => request.periodic);
+    for (const request of this.#heldBack.splice(0)) this.#enqueue(request);
+    if (!hasPeriodic) this.#scheduleTick();
+    this.pump();
   }
 
   /** Asks for a checkpoint. */
@@ -85,14 +116,19 @@ export class TriggerSchedule {
       }
       this.#isFinal ||= properties.isFinal;
       const timestampMs = this.#options.clock.nowMs();
-      const refused = this.#queue.add({ properties, periodic, timestampMs, resolve, reject });
-      if (refused !== null) {
-        if (refused.periodic) this.#scheduleTick();
-        const detail = "too many requests are waiting; try again later";
-        refused.reject(new CheckpointFailedError(null, "too-many-requests", detail));
-      }
+      const request: WaitingRequest = { properties, periodic, timestampMs, resolve, reject };
+      if (this.#isHeld && !properties.synchronous) this.#heldBack.push(request);
+      else this.#enqueue(request);
       this.pump();
     });
+  }
+
+  #enqueue(request: WaitingRequest): void {
+    const refused = this.#queue.add(request);
+    if (refused === null) return;
+    if (refused.periodic) this.#scheduleTick();
+    const detail = "too many requests are waiting; try again later";
+    refused.reject(new CheckpointFailedError(null, "too-many-requests", detail));
   }
 
   /** A checkpoint has completed: the pause begins. */
@@ -131,7 +167,7 @@ export class TriggerSchedule {
       this.#isTriggering = false;
       return;
     }
-    started.then(() => {
+    this.#starting = started.then(() => {
       this.#isTriggering = false;
       this.pump();
     });

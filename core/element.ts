@@ -37,6 +37,8 @@ export interface Barrier {
   readonly full: boolean;
   /** Null unless it is a savepoint. */
   readonly format: SavepointFormat | null;
+  /** The job stops with it: nothing that comes behind it is processed. Absent otherwise. */
+  readonly stops?: true;
 }
 
 /** Tells a subtask that a checkpoint will not complete: alignment for it ends. */

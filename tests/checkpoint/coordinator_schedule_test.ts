@@ -286,3 +286,48 @@ test("over random answers, failures and times every retained checkpoint is whole
   }
   ok(whole > seeds, `${whole} checkpoints in ${seeds} runs`);
 });
+
+test("during a hold only a savepoint with which the job stops begins; what waited begins after the release", async () => {
+  const job = new SimulatedJob({ intervalMs: 10, tolerableFailures: 9 });
+  job.coordinator.start();
+  await advance(job, 10);
+  const first = await job.begin();
+  await job.coordinator.hold();
+  const second = await job.begin();
+  const savepoint = await job.begin({ type: "savepoint" });
+  await advance(job, 100);
+  job.acknowledge(1);
+  await job.settle();
+  deepEqual(ids(job), [1]);
+  const stop = await job.begin({ type: "savepoint", synchronous: true });
+  deepEqual(job.barriers.map(({ checkpointId, stops }) => [checkpointId, stops]), [[1, undefined], [2, true]]);
+  job.coordinator.decline(job.tasks[0]!, 2, new Error("no"));
+  await job.settle();
+  equal(stop(), "declined");
+  deepEqual(ids(job), [1, 2]);
+  job.coordinator.release();
+  await job.settle();
+  deepEqual(job.barriers.slice(2).map(({ type }) => type), ["savepoint"]);
+  for (const id of [3, 4, 5]) {
+    job.acknowledge(id);
+    await job.settle();
+  }
+  deepEqual([savepoint(), first(), second()], ["completed 3", "completed 4", "completed 5"]);
+  await advance(job, 10);
+  deepEqual(ids(job), [1, 2, 3, 4, 5, 6]);
+});
+
+test("hold() waits for a checkpoint that is just beginning; stop() settles what a hold has kept waiting", async () => {
+  const job = new SimulatedJob();
+  job.coordinator.start();
+  // The folders are made first.
+  const beginning = job.coordinator.trigger();
+  beginning.catch(() => {});
+  await job.coordinator.hold();
+  deepEqual(ids(job), [1]);
+  const waiting = await job.begin();
+  await job.coordinator.stop();
+  equal(waiting(), "stopped");
+  job.coordinator.start();
+  equal(await job.take(), 2);
+});

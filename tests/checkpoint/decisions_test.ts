@@ -103,7 +103,7 @@ test("RequestQueue lets a periodic request wait for the pause, no other [201]", 
 test("FailureCounter counts in a row, each checkpoint once, and starts again after failing the job [207]", () => {
   const counter = new FailureCounter(1);
   const fail = (checkpointId: number | null, reason: CheckpointFailureReason = "declined") =>
-    counter.failure({ checkpointId, reason, properties: PERIODIC, fromSubtask: true });
+    counter.failure({ checkpointId, reason, properties: PERIODIC });
   equal(fail(1), "tolerate");
   equal(fail(1), "ignore");
   equal(fail(2), "fail-job");
@@ -134,18 +134,17 @@ test("FailureCounter counts declines, asynchronous failures, expiry, I/O and fin
   ];
   for (const [reason, counts] of reasons) {
     const counter = new FailureCounter(0);
-    const decision = counter.failure({ checkpointId: 1, reason, properties: PERIODIC, fromSubtask: false });
+    const decision = counter.failure({ checkpointId: 1, reason, properties: PERIODIC });
     equal(decision, counts ? "fail-job" : "ignore", reason);
   }
 });
 
-test("FailureCounter never counts savepoints, but one with which the job stops fails it from a subtask [208]", () => {
+test("FailureCounter never counts savepoints, nor one with which the job was to stop [208]", () => {
   const counter = new FailureCounter(0);
-  const failure = { checkpointId: 1, reason: "declined" as const };
-  equal(counter.failure({ ...failure, properties: SAVEPOINT, fromSubtask: true }), "ignore");
-  equal(counter.failure({ ...failure, properties: SAVEPOINT, fromSubtask: false }), "ignore");
-  equal(counter.failure({ ...failure, properties: STOP, fromSubtask: false }), "ignore");
-  equal(counter.failure({ ...failure, properties: STOP, fromSubtask: true }), "fail-job");
+  for (const properties of [SAVEPOINT, STOP]) {
+    equal(counter.failure({ checkpointId: 1, reason: "declined", properties }), "ignore");
+  }
+  equal(counter.failure({ checkpointId: 2, reason: "declined", properties: PERIODIC }), "fail-job");
 });
 
 test("savepoints are forced and never retained; only one with which the job stops commits [196, 197]", () => {
