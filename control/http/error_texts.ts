@@ -1,0 +1,42 @@
+/**
+ * Spells errors for clients: messages with their causes for all, stack traces only for who has the token.
+ *
+ * Called by: control/http/api.ts, routes that tell failures.
+ * Calls: nothing.
+ *
+ * @module
+ */
+
+/** Causes that are followed. */
+const DEPTH = 20;
+
+/** An error and its causes. */
+function chainOf(error: unknown): unknown[] {
+  const chain: unknown[] = [];
+  for (let at: unknown = error; at !== undefined && at !== null && chain.length < DEPTH;) {
+    chain.push(at);
+    at = at instanceof Error ? at.cause : undefined;
+  }
+  return chain;
+}
+
+/** One text for a client: class and message of the error and of each cause; with the frames if `withStack`. */
+export function stackText(error: unknown, withStack: boolean): string {
+  return chainOf(error).map((one, index) => {
+    const prefix = index === 0 ? "" : "Caused by: ";
+    if (!(one instanceof Error)) return prefix + String(one);
+    const title = `${one.name}: ${one.message}`;
+    const frames = withStack ? (one.stack ?? "").split("\n").filter((line) => /^\s+at /.test(line)) : [];
+    return [prefix + title, ...frames].join("\n");
+  }).join("\n");
+}
+
+/** Name of the class of an error. */
+export function className(error: unknown): string {
+  return error instanceof Error ? error.name : typeof error;
+}
+
+/** Further texts of an unexpected error: none for a client without the token. */
+export function errorTexts(error: unknown, isAuthenticated: boolean): string[] {
+  return isAuthenticated ? [stackText(error, true)] : [];
+}
