@@ -19,6 +19,9 @@ import { clusterRoutes } from "./cluster_routes.ts";
 import type { ApiContext, ApiEnv } from "./context.ts";
 import { errorTexts } from "./error_texts.ts";
 import { admit, answerHeaders, checkMediaType, preflightHeaders } from "./guard.ts";
+import { jobOutcomeRoutes } from "./job_outcome_routes.ts";
+import { jobRoutes } from "./job_routes.ts";
+import { operationRoutes } from "./operation_routes.ts";
 import { describeApi, type OpenApiDocument } from "./openapi_document.ts";
 import { readLimited } from "./request_body.ts";
 
@@ -30,8 +33,8 @@ export type ApiApp = OpenAPIHono<ApiEnv>;
 /** Adds the routes of one topic. */
 export type RouteModule = (app: ApiApp, context: ApiContext) => void;
 
-/** Topics, in the order of the document. */
-const MODULES: readonly RouteModule[] = [clusterRoutes];
+/** Topics, in the order of the document; those with ids for a last part of their paths come last. */
+const MODULES: readonly RouteModule[] = [clusterRoutes, jobRoutes, jobOutcomeRoutes, operationRoutes];
 
 /** Makes the app. It holds nothing but what the context holds. */
 export function makeApi(context: ApiContext): ApiApp {

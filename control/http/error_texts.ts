@@ -6,6 +6,14 @@
  *
  * @module
  */
+import { z } from "@hono/zod-openapi";
+
+/** A failure as part of an answer. */
+export const FailureCause = z.object({
+  "class": z.string(),
+  "stack-trace": z.string(),
+  "serialized-throwable": z.string(),
+}).openapi("FailureCause");
 
 /** Causes that are followed. */
 const DEPTH = 20;
@@ -39,4 +47,14 @@ export function className(error: unknown): string {
 /** Further texts of an unexpected error: none for a client without the token. */
 export function errorTexts(error: unknown, isAuthenticated: boolean): string[] {
   return isAuthenticated ? [stackText(error, true)] : [];
+}
+
+/** A failure as part of an answer. */
+export function failureCauseOf(error: unknown, withStack: boolean): z.infer<typeof FailureCause> {
+  return {
+    "class": className(error),
+    "stack-trace": stackText(error, withStack),
+    // An object of the JVM, which there is not.
+    "serialized-throwable": "",
+  };
 }
