@@ -47,3 +47,8 @@ export function commits({ type, synchronous }: CheckpointProperties): boolean {
 export function isRetained({ type }: CheckpointProperties): boolean {
   return type === "checkpoint";
 }
+
+/** Whether the job stops with it: nothing may be taken after it, and nothing older gone back to once it is complete. */
+export function isStopping({ type, synchronous }: CheckpointProperties): boolean {
+  return type === "savepoint" && synchronous;
+}

@@ -13,25 +13,32 @@
  *
  * @module
  */
-import type { Cancel } from "../core/clock.ts";
 import type { Barrier } from "../core/element.ts";
 import { messageOf, StreamError } from "../core/errors.ts";
-import type { FileRef, SnapshotFigures, SnapshotStore, SubtaskSnapshot } from "../core/snapshot.ts";
+import type { SnapshotFigures, SnapshotStore, SubtaskSnapshot } from "../core/snapshot.ts";
 import { type CheckpointPlan, planCheckpoint } from "./checkpoint_plan.ts";
-import { type CheckpointProperties, commits, isForced, isRetained, PERIODIC } from "./checkpoint_properties.ts";
+import {
+  type CheckpointProperties,
+  commits,
+  isForced,
+  isRetained,
+  isStopping,
+  PERIODIC,
+} from "./checkpoint_properties.ts";
 import type { CompletedCheckpoint } from "./completed_checkpoint.ts";
 import { CompletedCheckpoints } from "./completed_checkpoints.ts";
 import type { CheckpointEvent, CoordinatorOptions } from "./coordinator_ports.ts";
 import { CheckpointFailedError, type CheckpointFailureReason, isMissing } from "./failure.ts";
-import { FailureCounter } from "./failure_counter.ts";
-import { encodeMetadata } from "./metadata.ts";
+import { type Failure, FailureReports } from "./failure_reports.ts";
 import { PendingCheckpoint } from "./pending_checkpoint.ts";
 import { type JobEnd, staysAfter } from "./retention.ts";
+import { SavepointRequests } from "./savepoint_requests.ts";
 import { type CheckpointsStatistics, StatisticsLog } from "./statistics.ts";
-import type { CheckpointLocation, SubtaskRef } from "./storage.ts";
+import type { SubtaskRef } from "./storage.ts";
 import { StoragePreparation } from "./storage_preparation.ts";
 import { StorageWork } from "./storage_work.ts";
 import { TriggerSchedule, type WaitingRequest } from "./trigger_schedule.ts";
+import { filesIn, lowestBasis, storeCheckpoint, type StoredCheckpoint, type UnderWay } from "./under_way.ts";
 
 /** What a job goes on from. */
 export interface RestoredCheckpoints {
@@ -43,54 +50,51 @@ export interface RestoredCheckpoints {
   readonly highestId: number;
 }
 
-interface UnderWay {
-  readonly id: number;
-  readonly request: WaitingRequest;
-  readonly pending: PendingCheckpoint;
-  readonly location: CheckpointLocation;
-  /** Latest completed checkpoint when it was triggered: its increments may build on that. */
-  readonly baseId: number;
-  readonly startedMs: number;
-  cancelTimeout: Cancel;
-  /** All have answered: it is being stored and can no longer be given up. */
-  isStoring: boolean;
-}
-
-interface Failure {
-  readonly reason: CheckpointFailureReason;
-  readonly detail: string;
-  readonly cause?: unknown;
-}
-
 /** Takes the checkpoints of one job. */
 export class CheckpointCoordinator {
   readonly #options: CoordinatorOptions;
   readonly #schedule: TriggerSchedule;
   readonly #work: StorageWork;
+  /** Of savepoints beside which the job goes on: their folders may be slow. */
+  readonly #savepointWork: StorageWork;
+  readonly #savepoints: SavepointRequests;
   readonly #preparation: StoragePreparation;
   readonly #underWay = new Map<number, UnderWay>();
   readonly #completed: CompletedCheckpoints;
-  readonly #failures: FailureCounter;
+  readonly #failures: FailureReports;
   readonly #statistics = new StatisticsLog();
   #nextId = 1;
   /** Until a checkpoint has completed, none may refer to files that are somebody else's. */
   #mustBeFull = false;
   /** Files that the backends would build on are gone: until the next attempt, every checkpoint stands alone. */
   #isBasisLost = false;
+  /** The savepoint that the job was to stop with: what it covers is committed, so nothing older may be gone back to. */
+  #stoppedWith: CompletedCheckpoint | null = null;
 
   /** Takes nothing before `start()`. */
   constructor(options: CoordinatorOptions) {
     const { clock, settings, storage } = options;
     this.#options = options;
     this.#completed = new CompletedCheckpoints(settings.retained);
-    this.#failures = new FailureCounter(settings.tolerableFailures);
+    this.#failures = new FailureReports(options, this.#statistics, () => this.#schedule.isStarted);
     this.#work = new StorageWork(storage, (event) => this.#tell(event));
+    this.#savepointWork = new StorageWork(storage, (event) => this.#tell(event));
     this.#preparation = new StoragePreparation(storage, this.#work);
     this.#schedule = new TriggerSchedule({
       clock,
       settings,
-      load: () => ({ pendingCount: this.#underWay.size, cleaningCount: this.#work.cleaningCount }),
-      begin: (request) => this.#preparation.isDone ? this.#begin(request) : this.#prepare(request),
+      load: () => ({
+        pendingCount: [...this.#underWay.values()].filter(({ request }) => !isForced(request.properties)).length,
+        cleaningCount: this.#work.cleaningCount,
+      }),
+      begin: (request) =>
+        this.#preparation.isDone || request.location !== null ? this.#begin(request) : this.#prepare(request),
+    });
+    this.#savepoints = new SavepointRequests({
+      savepoints: options.savepoints ?? null,
+      work: this.#savepointWork,
+      submit: (properties, location) => this.#schedule.submit(properties, { location }),
+      refuse: (properties, failure) => this.#failures.failed(null, properties, failure),
     });
   }
 
@@ -98,6 +102,7 @@ export class CheckpointCoordinator {
   restore({ restored, retained, highestId }: RestoredCheckpoints): void {
     const { checkpointId } = restored.metadata;
     this.#completed.restore(retained);
+    this.#stoppedWith = null;
     this.reserveIds(Math.max(highestId, checkpointId));
     this.#mustBeFull = !retained.includes(restored);
     const lineage = { above: this.#nextId - 1, origin: restored.externalPath };
@@ -155,9 +160,18 @@ export class CheckpointCoordinator {
     await this.abortPending(reason, cause);
   }
 
-  /** Takes a checkpoint now, or as soon as those under way allow. @throws {CheckpointFailedError} If it fails. */
+  /**
+   * Takes a checkpoint or savepoint now, or as soon as those under way allow. A savepoint must have a format and a
+   * directory; its `externalPath` is the folder that it gets there.
+   *
+   * @throws {CheckpointFailedError} If it fails.
+   * @throws {StreamError} Of kind "invalid" if there is no folder for a savepoint.
+   */
   trigger(properties: Partial<CheckpointProperties> = {}): Promise<CompletedCheckpoint> {
-    return this.#schedule.submit({ ...PERIODIC, ...properties });
+    const wanted = { ...PERIODIC, ...properties };
+    // What is stopped refuses by itself, before a folder is made.
+    if (wanted.type === "checkpoint" || !this.#schedule.isStarted) return this.#schedule.submit(wanted);
+    return this.#savepoints.take(wanted);
   }
 
   /** Where a subtask writes its files. @throws {CheckpointFailedError} If the checkpoint is not under way. */
@@ -177,7 +191,11 @@ export class CheckpointCoordinator {
     if (one !== undefined && !one.pending.waitsFor(task)) return;
     this.#statistics.answered(checkpointId, task, figures, this.#options.clock.nowMs());
     try {
-      this.#completed.register(checkpointId, filesIn(snapshot));
+      const files = [...filesIn(snapshot)];
+      if (one?.pending.barrier.type === "savepoint" && files.some(({ scope }) => scope === "shared")) {
+        throw new Error("a savepoint must stand alone, but it refers to a shared file; this is a defect of Weir");
+      }
+      this.#completed.register(checkpointId, files);
     } catch (error) {
       this.decline(task, checkpointId, error);
       return;
@@ -211,17 +229,23 @@ export class CheckpointCoordinator {
   async abortPending(reason: CheckpointFailureReason, cause?: unknown): Promise<void> {
     const detail = cause === undefined ? `it was given up (${reason})` : messageOf(cause);
     for (const one of [...this.#underWay.values()]) this.#abort(one, { reason, detail, cause });
-    await this.#work.idle();
+    await this.idle();
   }
 
   /** Resolves when no work on the storage is left. */
-  idle(): Promise<void> {
-    return this.#work.idle();
+  async idle(): Promise<void> {
+    await this.#savepointWork.idle();
+    await this.#work.idle();
   }
 
-  /** The newest completed checkpoint; null when there is none. */
+  /**
+   * What to restore from: the newest completed checkpoint, or a savepoint that the job was to stop with if that is newer;
+   * null when there is none. Other savepoints are the user's.
+   */
   latest(): CompletedCheckpoint | null {
-    return this.#completed.latest;
+    const latest = this.#completed.latest;
+    if (this.#stoppedWith === null || latest === null) return this.#stoppedWith ?? latest;
+    return latest.metadata.checkpointId > this.#stoppedWith.metadata.checkpointId ? latest : this.#stoppedWith;
   }
 
   /** Retained checkpoints, newest first. */
@@ -287,8 +311,8 @@ export class CheckpointCoordinator {
       id,
       request,
       pending,
-      location: storage.begin(id),
-      baseId: this.latest()?.metadata.checkpointId ?? 0,
+      location: request.location ?? storage.begin(id),
+      baseId: this.#completed.latest?.metadata.checkpointId ?? 0,
       startedMs: clock.monotonicMs(),
       cancelTimeout: clock.schedule(settings.timeoutMs, () => {
         this.#abort(one, { reason: "expired", detail: pending.describeExpiry(settings.timeoutMs) });
@@ -306,18 +330,11 @@ export class CheckpointCoordinator {
   #complete(one: UnderWay): void {
     one.isStoring = true;
     one.cancelTimeout();
-    this.#work.run(async () => {
-      const metadata = one.pending.metadata(this.#options.job);
-      const bytes = encodeMetadata(metadata);
-      const externalPath = await one.location.writeMetadata(bytes);
-      const figures = one.pending.answers.map((answer) => answer.figures);
-      return {
-        metadata,
-        externalPath,
-        incrementBytes: bytes.length + sum(figures.map((figure) => figure.incrementBytes)),
-        fullBytes: bytes.length + sum(figures.map((figure) => figure.fullBytes)),
-        durationMs: Math.max(0, this.#options.clock.monotonicMs() - one.startedMs),
-      };
+    const { clock, job } = this.#options;
+    this.#workOf(one).run(async () => {
+      const checkpoint = await storeCheckpoint(one, job, clock);
+      if (isStopping(one.request.properties)) await this.#beginAfter(checkpoint);
+      return checkpoint;
     }).then(
       (checkpoint) => this.#stored(one, checkpoint),
       (cause: unknown) => {
@@ -327,25 +344,50 @@ export class CheckpointCoordinator {
     );
   }
 
+  /** A plain savepoint is written beside the checkpoints; one with which the job stops has its place among them. */
+  #workOf({ request: { properties } }: UnderWay): StorageWork {
+    return isForced(properties) && !isStopping(properties) ? this.#savepointWork : this.#work;
+  }
+
+  /** Before anybody commits what the savepoint covers: from then on nobody may go on from older checkpoints. */
+  async #beginAfter({ metadata: { checkpointId }, externalPath }: CompletedCheckpoint): Promise<void> {
+    try {
+      this.#preparation.goOnFrom(null);
+      await this.#options.storage.beginLineage({ above: checkpointId, origin: externalPath }, { committed: true });
+    } catch (cause) {
+      throw new StreamError(
+        "unavailable",
+        `the savepoint in "${externalPath}" is complete, but that could not be noted in ` +
+          `"${this.#options.storage.path}": ${messageOf(cause)}; make the folder writable and stop the job again`,
+        { cause },
+      );
+    }
+  }
+
   /** The checkpoint is durable. */
-  #stored(one: UnderWay, checkpoint: CompletedCheckpoint & { readonly durationMs: number }): void {
+  #stored(one: UnderWay, checkpoint: StoredCheckpoint): void {
     const { id, request } = one;
     this.#underWay.delete(id);
-    this.#schedule.completed();
-    this.#failures.success(id);
     this.#statistics.completed(id, checkpoint.externalPath, checkpoint.durationMs, checkpoint.fullBytes);
     if (commits(request.properties)) this.#subsumeOlder(id);
-    if (isRetained(request.properties)) {
-      this.#mustBeFull = false;
-      const cleanup = this.#completed.add(checkpoint, request.properties, this.#lowestBaseId());
-      if (cleanup.checkpointIds.length > 0 || cleanup.shared.length > 0) {
-        this.#work.clean(cleanup).then(() => this.#schedule.pump());
-      }
+    if (isStopping(request.properties)) {
+      this.#stoppedWith = checkpoint;
+      this.#mustBeFull = true;
     }
+    if (isRetained(request.properties)) this.#retain(one, checkpoint);
     this.#tell({ kind: "completed", checkpoint });
     if (commits(request.properties) && this.#schedule.isStarted) this.#options.tasks.notifyComplete(id);
     request.resolve(checkpoint);
     this.#schedule.pump();
+  }
+
+  #retain({ id, request }: UnderWay, checkpoint: CompletedCheckpoint): void {
+    this.#schedule.completed();
+    this.#failures.success(id);
+    const cleanup = this.#completed.add(checkpoint, request.properties, lowestBasis(this.#underWay.values()));
+    if (this.latest() === checkpoint) this.#mustBeFull = false;
+    if (cleanup.checkpointIds.length + cleanup.shared.length === 0) return;
+    this.#work.clean(cleanup).then(() => this.#schedule.pump());
   }
 
   #subsumeOlder(checkpointId: number): void {
@@ -355,68 +397,31 @@ export class CheckpointCoordinator {
     }
   }
 
-  #lowestBaseId(): number {
-    let lowest = Number.POSITIVE_INFINITY;
-    for (const { baseId, pending } of this.#underWay.values()) {
-      if (!pending.barrier.full) lowest = Math.min(lowest, baseId);
-    }
-    return lowest;
-  }
-
   /** Gives up a checkpoint; its files go, but for those in the shared folder. */
   #abort(one: UnderWay, failure: Failure): void {
     if (one.isStoring || !this.#underWay.delete(one.id)) return;
     one.cancelTimeout();
-    if ((failure.reason === "async-failure" || failure.reason === "finalize-failed") && isMissing(failure.cause)) {
+    const isWriting = failure.reason === "async-failure" || failure.reason === "finalize-failed";
+    if (isWriting && isRetained(one.request.properties) && isMissing(failure.cause)) {
       // Somebody has removed folders: they are made again, and this attempt builds on nothing that was in them.
       this.#preparation.invalidate();
       this.#isBasisLost = true;
     }
-    this.#work.clean({ checkpointIds: [], shared: [] }, () => one.location.discard()).then(() => this.#schedule.pump());
+    const discarded = this.#workOf(one).clean({ checkpointIds: [], shared: [] }, () => one.location.discard());
+    discarded.then(() => this.#schedule.pump());
     if (this.#schedule.isStarted) {
       this.#options.tasks.notifyAborted(one.id, this.latest()?.metadata.checkpointId ?? null);
     }
-    this.#failed(one.id, one.request, failure);
+    one.request.reject(this.#failures.failed(one.id, one.request.properties, failure));
     this.#schedule.pump();
   }
 
   /** Turns down a request that has not become a checkpoint. */
-  #refuse(request: WaitingRequest, failure: Failure): void {
-    const { type, isFinal } = request.properties;
-    this.#statistics.triggered(null, { type, isFinal, triggeredMs: this.#options.clock.nowMs(), subtaskCount: 0 });
-    this.#failed(null, request, failure);
-  }
-
-  #failed(checkpointId: number | null, { properties, reject }: WaitingRequest, failure: Failure): void {
-    const { reason, detail, cause } = failure;
-    const error = new CheckpointFailedError(checkpointId, reason, detail, cause === undefined ? {} : { cause });
-    this.#statistics.failed(checkpointId, reason, error.message, this.#options.clock.nowMs());
-    const decision = this.#failures.failure({ checkpointId, reason, properties });
-    this.#tell({ kind: "failed", error, counted: decision !== "ignore" });
-    reject(error);
-    if (decision !== "fail-job" || !this.#schedule.isStarted) return;
-    const { tolerableFailures } = this.#options.settings;
-    this.#options.tasks.failJob(
-      new StreamError(
-        "unavailable",
-        `Cannot go on: ${tolerableFailures + 1} checkpoints in a row have failed, ${tolerableFailures} may ` +
-          `(execution.checkpointing.tolerable-failed-checkpoints); ${error.message}`,
-        { cause: error },
-      ),
-    );
+  #refuse({ properties, reject }: WaitingRequest, failure: Failure): void {
+    reject(this.#failures.failed(null, properties, failure));
   }
 
   #tell(event: CheckpointEvent): void {
     this.#options.listener?.(event);
-  }
-}
-
-function sum(numbers: readonly number[]): number {
-  return numbers.reduce((total, number) => total + number, 0);
-}
-
-function* filesIn(snapshot: SubtaskSnapshot): Generator<FileRef> {
-  for (const { keyed } of snapshot.values()) {
-    for (const run of keyed?.runs ?? []) yield run.file;
   }
 }

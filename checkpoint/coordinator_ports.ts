@@ -13,7 +13,7 @@ import type { SubtaskStatus } from "./checkpoint_plan.ts";
 import type { CompletedCheckpoint, JobStart } from "./completed_checkpoint.ts";
 import type { CheckpointFailedError } from "./failure.ts";
 import type { CheckpointRetention } from "./options.ts";
-import type { CheckpointStorage, SubtaskRef } from "./storage.ts";
+import type { CheckpointStorage, SavepointStorage, SubtaskRef } from "./storage.ts";
 
 /** The subtasks of the job, as the coordinator needs them. Calls may answer at once. */
 export interface CheckpointTasks {
@@ -69,6 +69,8 @@ export interface CoordinatorSettings {
 /** What a coordinator is made of. */
 export interface CoordinatorOptions {
   readonly storage: CheckpointStorage;
+  /** Where savepoints are kept; absent: the job can take none. */
+  readonly savepoints?: SavepointStorage;
   readonly tasks: CheckpointTasks;
   readonly clock: Clock;
   /** Goes into the metadata. */

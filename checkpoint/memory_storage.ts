@@ -10,7 +10,14 @@
 import { SnapshotCorruptError, StreamError } from "../core/errors.ts";
 import type { FileRef, SnapshotFile, SnapshotReader } from "../core/snapshot.ts";
 import { BytesInput } from "./bytes_input.ts";
-import type { CheckpointLocation, CheckpointStorage, Lineage, StoredMetadata, SweepReport } from "./storage.ts";
+import type {
+  CheckpointLocation,
+  CheckpointStorage,
+  Lineage,
+  SavepointStorage,
+  StoredMetadata,
+  SweepReport,
+} from "./storage.ts";
 
 /** Largest file of a snapshot unless told otherwise, bytes. */
 export const DEFAULT_MAX_STATE_BYTES = 5_242_880;
@@ -26,9 +33,18 @@ export class MemoryStorage implements CheckpointStorage {
   #everCompleted = false;
   #lineage: Lineage = { above: 0, origin: null };
 
-  /** @param maxStateBytes Largest file of a snapshot, bytes. */
-  constructor(maxStateBytes: number = DEFAULT_MAX_STATE_BYTES) {
+  readonly #files: Pick<SavepointStorage, "readMetadata" | "reader"> | null;
+
+  /**
+   * @param maxStateBytes Largest file of a snapshot, bytes.
+   * @param files Reads snapshots at paths outside the memory: a job may start from one. Null: it may not.
+   */
+  constructor(
+    maxStateBytes: number = DEFAULT_MAX_STATE_BYTES,
+    files: Pick<SavepointStorage, "readMetadata" | "reader"> | null = null,
+  ) {
     this.#maxStateBytes = maxStateBytes;
+    this.#files = files;
   }
 
   prepare(): Promise<void> {
@@ -39,7 +55,6 @@ export class MemoryStorage implements CheckpointStorage {
     this.#highestId = Math.max(this.#highestId, checkpointId);
     let discarded = false;
     return {
-      checkpointId,
       store: () => ({
         create: () => {
           if (!discarded) return Promise.resolve(new MemorySnapshotFile(this.#maxStateBytes));
@@ -71,8 +86,10 @@ export class MemoryStorage implements CheckpointStorage {
     return Promise.resolve(this.#lineage);
   }
 
-  beginLineage(lineage: Lineage): Promise<void> {
+  beginLineage(lineage: Lineage, { committed = false }: { readonly committed?: boolean } = {}): Promise<void> {
     this.#lineage = lineage;
+    this.#highestId = Math.max(this.#highestId, lineage.above);
+    this.#everCompleted ||= committed;
     return Promise.resolve();
   }
 
@@ -81,6 +98,9 @@ export class MemoryStorage implements CheckpointStorage {
   }
 
   readMetadata(pointer: number | string): Promise<StoredMetadata> {
+    if (this.#files !== null && typeof pointer === "string" && !pointer.startsWith(this.path)) {
+      return this.#files.readMetadata(pointer);
+    }
     const id = typeof pointer === "number" ? pointer : Number(POINTER.exec(pointer)?.[1] ?? NaN);
     const bytes = this.#completed.get(id);
     if (bytes === undefined) {
@@ -96,6 +116,7 @@ export class MemoryStorage implements CheckpointStorage {
   }
 
   reader(externalPath: string): SnapshotReader {
+    if (this.#files !== null && !externalPath.startsWith(this.path)) return this.#files.reader(externalPath);
     return {
       open: (file: FileRef) => {
         if (file.scope === "inline") return Promise.resolve(new BytesInput(`${externalPath}/_metadata`, file.bytes));

@@ -100,8 +100,16 @@ export const CHECKPOINT_STORAGE: ConfigOption<CheckpointStorageKind | undefined>
 export const CHECKPOINT_DIR: ConfigOption<string | undefined> = stringOption("execution.checkpointing.dir", {
   default: undefined,
   oldNames: ["state.checkpoints.dir", "state.backend.fs.checkpointdir"],
-  reject: localDirectory,
+  reject: whyNotLocal,
   description: "Folder of checkpoints; each job has its own folder in it, named by its id.",
+});
+
+/** Folder of savepoints. */
+export const SAVEPOINT_DIR: ConfigOption<string | undefined> = stringOption("execution.checkpointing.savepoint-dir", {
+  default: undefined,
+  oldNames: ["state.savepoints.dir"],
+  reject: whyNotLocal,
+  description: "Folder of savepoints whose request names none; each has a folder of its own in it.",
 });
 
 /** Completed checkpoints kept. */
@@ -167,6 +175,7 @@ export const CHECKPOINT_OPTIONS: readonly AnyOption[] = [
   CHECKPOINTS_AFTER_TASKS_FINISH,
   CHECKPOINT_STORAGE,
   CHECKPOINT_DIR,
+  SAVEPOINT_DIR,
   NUM_RETAINED_CHECKPOINTS,
   CHECKPOINT_RETENTION,
   INCREMENTAL_CHECKPOINTS,
@@ -174,8 +183,12 @@ export const CHECKPOINT_OPTIONS: readonly AnyOption[] = [
   CHECKPOINT_TRANSFER,
 ];
 
-/** Refuses `s3://…`, which would become a local folder of that name. */
-function localDirectory(path: string): string | undefined {
+/**
+ * What a folder of checkpoints or savepoints must be, when it is not: `s3://…` would become a local folder of that name.
+ *
+ * @returns Undefined when it is the path of a local folder.
+ */
+export function whyNotLocal(path: string): string | undefined {
   if (path === "") return "the path of a folder";
   const scheme = /^([a-z][a-z0-9+.-]+):\/\//i.exec(path)?.[1]?.toLowerCase();
   if (scheme === undefined) return undefined;

@@ -30,7 +30,7 @@ export interface CheckpointRequest {
 export interface RequestFacts {
   /** A checkpoint is being started right now. */
   readonly isTriggering: boolean;
-  /** Checkpoints under way. */
+  /** Checkpoints under way, without savepoints: those hold nothing back. */
   readonly pendingCount: number;
   readonly maxConcurrent: number;
   /** Old checkpoints whose files are being deleted. */

@@ -1,9 +1,9 @@
 /**
- * The contract of the places where checkpoints are kept.
- * `tests/contracts/checkpoint_storage.ts` is its conformance suite.
+ * The contracts of the places where checkpoints and savepoints are kept.
+ * `tests/contracts/checkpoint_storage.ts` is the conformance suite of the first.
  *
  * Called by: coordinator.ts, recovery.ts, runtime/; implemented by
- * filesystem_storage.ts and memory_storage.ts.
+ * filesystem_storage.ts, memory_storage.ts and savepoint_storage.ts.
  * Calls: nothing.
  *
  * @module
@@ -20,7 +20,6 @@ export interface SubtaskRef {
 
 /** Where one checkpoint is being written. */
 export interface CheckpointLocation {
-  readonly checkpointId: number;
   /** Where a subtask writes its files. Refuses to create any after `discard`. */
   store(owner: SubtaskRef): SnapshotStore;
   /**
@@ -62,6 +61,24 @@ export interface Lineage {
   readonly origin: string | null;
 }
 
+/** Where one savepoint is being written. */
+export interface SavepointLocation extends CheckpointLocation {
+  /** Folder of the savepoint; there, empty and durable. */
+  readonly path: string;
+  /** Removes the folder, unless its metadata is durable: from then on it is the user's. */
+  discard(): Promise<void>;
+}
+
+/** Keeps savepoints, in whatever folders users want them, and reads snapshots from any path. */
+export interface SavepointStorage {
+  /** Makes a folder for a savepoint in `directory`, which is made as well. @throws {StreamError} If it cannot. */
+  create(directory: string): Promise<SavepointLocation>;
+  /** @param pointer Path of the folder of a checkpoint or savepoint, or of its metadata. @throws {StreamError} If there is none. */
+  readMetadata(pointer: string): Promise<StoredMetadata>;
+  /** Opens files of a checkpoint or savepoint. @param externalPath As in `StoredMetadata` or returned by `writeMetadata`. */
+  reader(externalPath: string): SnapshotReader;
+}
+
 /** Keeps the checkpoints of one job. */
 export interface CheckpointStorage {
   /** As in `execution.checkpointing.storage`. */
@@ -78,8 +95,13 @@ export interface CheckpointStorage {
   highestId(): Promise<number>;
   /** The lineage that was begun last; one of all checkpoints, without state, when none was. @throws {SnapshotCorruptError} */
   lineage(): Promise<Lineage>;
-  /** Begins a lineage, durably; before its first checkpoint. */
-  beginLineage(lineage: Lineage): Promise<void>;
+  /**
+   * Begins a lineage, durably; before its first checkpoint.
+   *
+   * @param options `committed`: what its origin covers is going to be committed by this job, as with a savepoint that
+   * stops it, so a start without state is refused from now on.
+   */
+  beginLineage(lineage: Lineage, options?: { readonly committed?: boolean }): Promise<void>;
   /** Whether a checkpoint was ever completed here, whatever became of it. */
   hasEverCompleted(): Promise<boolean>;
   /** @param pointer Id of a checkpoint of this job, or a path to a checkpoint's folder or metadata. @throws {StreamError} If there is none. */

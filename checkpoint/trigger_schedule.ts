@@ -17,10 +17,13 @@ import type { CheckpointProperties } from "./checkpoint_properties.ts";
 import type { CompletedCheckpoint } from "./completed_checkpoint.ts";
 import type { CoordinatorSettings } from "./coordinator_ports.ts";
 import { CheckpointFailedError, type CheckpointFailureReason } from "./failure.ts";
-import { type CheckpointRequest, RequestQueue } from "./request_decider.ts";
+import { type CheckpointRequest, type RequestFacts, RequestQueue } from "./request_decider.ts";
+import type { CheckpointLocation } from "./storage.ts";
 
 /** A request with somebody who waits for it. */
 export interface WaitingRequest extends CheckpointRequest {
+  /** Where a savepoint goes; null for a checkpoint. */
+  readonly location: CheckpointLocation | null;
   resolve(checkpoint: CompletedCheckpoint): void;
   reject(error: CheckpointFailedError): void;
 }
@@ -29,8 +32,8 @@ export interface WaitingRequest extends CheckpointRequest {
 export interface ScheduleOptions {
   readonly clock: Clock;
   readonly settings: CoordinatorSettings;
-  /** Checkpoints under way, and old ones whose files are being deleted. */
-  load(): { readonly pendingCount: number; readonly cleaningCount: number };
+  /** Checkpoints under way, without savepoints, and old ones whose files are being deleted. */
+  load(): Pick<RequestFacts, "pendingCount" | "cleaningCount">;
   /** Starts a checkpoint; nothing else starts before it resolves. Never fails: the request settles. */
   begin(request: WaitingRequest): Promise<void> | void;
 }
@@ -107,16 +110,19 @@ export class TriggerSchedule {
     this.pump();
   }
 
-  /** Asks for a checkpoint. */
-  submit(properties: CheckpointProperties, periodic = false): Promise<CompletedCheckpoint> {
+  /** Asks for a checkpoint. @param how `location`: where a savepoint goes; `periodic`: the interval asks. */
+  submit(
+    properties: CheckpointProperties,
+    { location = null, periodic = false }: Partial<Pick<WaitingRequest, "location" | "periodic">> = {},
+  ): Promise<CompletedCheckpoint> {
     return new Promise((resolve, reject) => {
       if (!this.#isStarted) {
         reject(new CheckpointFailedError(null, "stopped", "checkpoints are stopped, must be running"));
         return;
       }
-      this.#isFinal ||= properties.isFinal;
+      this.#isFinal ||= properties.isFinal && properties.type === "checkpoint";
       const timestampMs = this.#options.clock.nowMs();
-      const request: WaitingRequest = { properties, periodic, timestampMs, resolve, reject };
+      const request: WaitingRequest = { properties, location, periodic, timestampMs, resolve, reject };
       if (this.#isHeld && !properties.synchronous) this.#heldBack.push(request);
       else this.#enqueue(request);
       this.pump();
@@ -161,8 +167,9 @@ export class TriggerSchedule {
   #begin(request: WaitingRequest): void {
     if (request.periodic) this.#scheduleTick();
     this.#isTriggering = true;
-    const properties = { ...request.properties, isFinal: this.#isFinal };
-    const started = this.#options.begin({ ...request, properties });
+    // A savepoint says itself whether it was taken with a drain: that is not the end of the input.
+    const isFinal = request.properties.type === "savepoint" ? request.properties.isFinal : this.#isFinal;
+    const started = this.#options.begin({ ...request, properties: { ...request.properties, isFinal } });
     if (started === undefined) {
       this.#isTriggering = false;
       return;
@@ -179,7 +186,7 @@ export class TriggerSchedule {
     if (intervalMs === null || !this.#isStarted) return;
     this.#cancelTick = this.#options.clock.schedule(intervalMs, () => {
       // Its failure is told to the listener; nobody waits for it here.
-      this.submit(PERIODIC, true).catch(() => {});
+      this.submit(PERIODIC, { periodic: true }).catch(() => {});
     });
   }
 }

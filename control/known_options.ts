@@ -65,8 +65,6 @@ export const REFUSED_KEYS: readonly RefusedKeys[] = [
     keyPattern: "execution.checkpointing.create-subdir",
     reason: "each job always has its own folder; remove the option",
   },
-  { keyPattern: "execution.checkpointing.savepoint-dir", reason: "savepoints come in a later version" },
-  { keyPattern: "state.savepoints.dir", reason: "savepoints come in a later version" },
   { keyPattern: "execution.checkpointing.file-merging.*", reason: MERGING },
   {
     keyPattern: "execution.checkpointing.write-buffer-size",

@@ -1,6 +1,6 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { test } from "node:test";
-import { NO_FIGURES, SimulatedJob, subtask, writeRun } from "./simulated_job.ts";
+import { NO_FIGURES, SAVEPOINT, SimulatedJob, STOP, subtask, writeRun } from "./simulated_job.ts";
 
 const BYTES = new Uint8Array(100).fill(5);
 const reasons = (job: SimulatedJob) =>
@@ -66,8 +66,8 @@ test("a savepoint runs beside a checkpoint, is not subsumed, does not subsume an
   const job = new SimulatedJob({ maxConcurrent: 2 });
   job.coordinator.start();
   const checkpoint = await job.begin();
-  const savepoint = await job.begin({ type: "savepoint" });
-  await job.begin({ type: "savepoint" });
+  const savepoint = await job.begin(SAVEPOINT);
+  await job.begin(SAVEPOINT);
   job.coordinator.decline(job.tasks[0]!, 3, new Error("beyond the limit, and given up"));
   await job.settle();
   job.barriers.pop();
@@ -76,7 +76,7 @@ test("a savepoint runs beside a checkpoint, is not subsumed, does not subsume an
   await job.settle();
   deepEqual([checkpoint(), savepoint()], [null, "completed 2"]);
   equal(job.coordinator.latest(), null);
-  const third = await job.begin({ type: "savepoint" });
+  const third = await job.begin(SAVEPOINT);
   job.acknowledge(1);
   await job.settle();
   deepEqual([checkpoint(), third()], ["completed 1", null]);
@@ -94,18 +94,18 @@ test("a savepoint with which the job stops commits and ends older checkpoints, b
   const job = new SimulatedJob();
   job.coordinator.start();
   const checkpoint = await job.begin();
-  await job.begin({ type: "savepoint", synchronous: true });
+  await job.begin(STOP);
   job.acknowledge(2);
   await job.settle();
   equal(checkpoint(), "subsumed");
   deepEqual(job.log.slice(2), ["abort 1 after null", "complete 2"]);
-  equal(job.coordinator.latest(), null);
+  deepEqual(job.coordinator.retained(), []);
 });
 
 test("a savepoint that fails never counts [208]", async () => {
   const job = new SimulatedJob();
   job.coordinator.start();
-  const savepoint = await job.begin({ type: "savepoint" });
+  const savepoint = await job.begin(SAVEPOINT);
   job.coordinator.decline(job.tasks[0]!, 1, new Error("no"));
   await job.settle();
   equal(savepoint(), "declined");

@@ -4,7 +4,7 @@ import { StatisticsLog } from "../../checkpoint/statistics.ts";
 import { findLatest, readCheckpoint, type VerifyRun } from "../../checkpoint/recovery.ts";
 import type { KeyedStateHandle } from "../../core/snapshot.ts";
 import { scaled } from "../support/scale.ts";
-import { seededRandom, SimulatedJob, subtask, writeRun } from "./simulated_job.ts";
+import { SAVEPOINT, seededRandom, SimulatedJob, STOP, subtask, writeRun } from "./simulated_job.ts";
 
 const ids = (job: SimulatedJob) => job.barriers.map((barrier) => barrier.checkpointId);
 
@@ -294,12 +294,12 @@ test("during a hold only a savepoint with which the job stops begins; what waite
   const first = await job.begin();
   await job.coordinator.hold();
   const second = await job.begin();
-  const savepoint = await job.begin({ type: "savepoint" });
+  const savepoint = await job.begin(SAVEPOINT);
   await advance(job, 100);
   job.acknowledge(1);
   await job.settle();
   deepEqual(ids(job), [1]);
-  const stop = await job.begin({ type: "savepoint", synchronous: true });
+  const stop = await job.begin(STOP);
   deepEqual(job.barriers.map(({ checkpointId, stops }) => [checkpointId, stops]), [[1, undefined], [2, true]]);
   job.coordinator.decline(job.tasks[0]!, 2, new Error("no"));
   await job.settle();
@@ -307,7 +307,7 @@ test("during a hold only a savepoint with which the job stops begins; what waite
   deepEqual(ids(job), [1, 2]);
   job.coordinator.release();
   await job.settle();
-  deepEqual(job.barriers.slice(2).map(({ type }) => type), ["savepoint"]);
+  deepEqual(job.barriers.slice(2).map(({ type }) => type), ["savepoint", "checkpoint"]);
   for (const id of [3, 4, 5]) {
     job.acknowledge(id);
     await job.settle();

@@ -1,10 +1,12 @@
 /** A job of which only the subtasks' answers are simulated: what a coordinator is tested against. */
 import type { CheckpointTasks } from "../../checkpoint/coordinator_ports.ts";
 import type { CheckpointEvent, CoordinatorSettings } from "../../checkpoint/coordinator_ports.ts";
+import type { CheckpointProperties } from "../../checkpoint/checkpoint_properties.ts";
 import { CheckpointCoordinator } from "../../checkpoint/coordinator.ts";
 import type { SubtaskStatus } from "../../checkpoint/checkpoint_plan.ts";
 import { CheckpointFailedError } from "../../checkpoint/failure.ts";
 import { FilesystemStorage } from "../../checkpoint/filesystem_storage.ts";
+import { FilesystemSavepoints } from "../../checkpoint/savepoint_storage.ts";
 import type { CheckpointStorage, SubtaskRef } from "../../checkpoint/storage.ts";
 import type { Random } from "../../core/clock.ts";
 import type { Barrier } from "../../core/element.ts";
@@ -52,6 +54,16 @@ export const DEFAULTS: CoordinatorSettings = {
   incremental: true,
   retention: "RETAIN_ON_CANCELLATION",
 };
+
+/** A savepoint as a user asks for it. */
+export const SAVEPOINT: Pick<CheckpointProperties, "type" | "format" | "directory"> = {
+  type: "savepoint",
+  format: "canonical",
+  directory: "/savepoints",
+};
+
+/** A savepoint with which the job stops. */
+export const STOP: typeof SAVEPOINT & { synchronous: true } = { ...SAVEPOINT, synchronous: true };
 
 /** One subtask per name, source first. */
 export function subtask(vertexId: string, changes: Partial<SubtaskStatus> = {}): SubtaskStatus {
@@ -107,6 +119,12 @@ export class SimulatedJob implements CheckpointTasks {
       });
     this.coordinator = new CheckpointCoordinator({
       storage: this.storage,
+      savepoints: new FilesystemSavepoints({
+        fileSystem: this.fs,
+        random: seededRandom(2),
+        jobId: "abcdef0123456789abcdef0123456789",
+        inlineBytes: 8,
+      }),
       tasks: this,
       clock: this.clock,
       job: { id: "job", name: "a job", startedMs: 1_000_000, restoredFrom: null },

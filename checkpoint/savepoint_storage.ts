@@ -1,0 +1,102 @@
+/**
+ * Keeps savepoints in the file system, each in a folder of its own that stands
+ * alone: `<directory>/savepoint-<first 6 digits of the job id>-<12 random digits>/`.
+ *
+ * Called by: runtime/ (makes it), coordinator.ts, memory_storage.ts (reads).
+ * Calls: the FileSystem port, snapshot_folder.ts, durable_files.ts, filesystem_reader.ts.
+ *
+ * Invariants:
+ * - a savepoint refers to no file outside its folder, and names those in it without a path: the folder can be moved;
+ * - a savepoint that is complete is never touched again.
+ *
+ * @module
+ */
+import { messageOf, StreamError } from "../core/errors.ts";
+import type { SnapshotReader } from "../core/snapshot.ts";
+import { makeDurable, METADATA_NAME } from "./durable_files.ts";
+import { FileReader, parentOf, resolvePointer } from "./filesystem_reader.ts";
+import { whyNotLocal } from "./options.ts";
+import {
+  checkInlineBytes,
+  DEFAULT_INLINE_BYTES,
+  type SnapshotFilesOptions,
+  SnapshotFolder,
+} from "./snapshot_folder.ts";
+import type { SavepointLocation, SavepointStorage, StoredMetadata } from "./storage.ts";
+
+/** Names that are tried for the folder of one savepoint. */
+const TRIES = 10;
+
+/** How savepoints are written. */
+export interface FilesystemSavepointsOptions extends SnapshotFilesOptions {
+  readonly jobId: string;
+}
+
+/** Savepoints of one job in the file system. */
+export class FilesystemSavepoints implements SavepointStorage {
+  readonly #options: FilesystemSavepointsOptions;
+
+  /** @throws {RangeError} If the inline threshold is out of range. */
+  constructor(options: FilesystemSavepointsOptions) {
+    checkInlineBytes(options.inlineBytes ?? DEFAULT_INLINE_BYTES);
+    this.#options = options;
+  }
+
+  async create(directory: string): Promise<SavepointLocation> {
+    const wanted = whyNotLocal(directory);
+    if (wanted !== undefined) {
+      throw new StreamError(
+        "invalid",
+        `Cannot take a savepoint into "${directory}": it must be ${wanted}; give a folder of this machine`,
+      );
+    }
+    const path = await this.#makeFolder(directory.replace(/(?!^)\/+$/, ""));
+    const folder = new SnapshotFolder(this.#options, { name: `savepoint "${path}"`, folder: path, sharedFolder: null });
+    let isDurable = false;
+    return {
+      path,
+      store: () => folder.store,
+      writeMetadata: async (bytes) => {
+        await folder.writeMetadata(bytes);
+        isDurable = true;
+        return path;
+      },
+      discard: () => isDurable ? Promise.resolve() : folder.discard(),
+    };
+  }
+
+  async readMetadata(pointer: string): Promise<StoredMetadata> {
+    const { fileSystem } = this.#options;
+    const externalPath = await resolvePointer(fileSystem, pointer, METADATA_NAME);
+    const path = `${externalPath}/${METADATA_NAME}`;
+    return { bytes: await fileSystem.readFile(path), path, externalPath };
+  }
+
+  reader(externalPath: string): SnapshotReader {
+    const folders = { exclusive: externalPath, shared: `${parentOf(externalPath)}/shared` };
+    return new FileReader(this.#options.fileSystem, folders, this.#options.transfer);
+  }
+
+  async #makeFolder(directory: string): Promise<string> {
+    const { fileSystem, random, jobId } = this.#options;
+    const parent = directory === "/" ? "" : directory;
+    try {
+      for (let tries = 0; tries < TRIES; tries++) {
+        const path = `${parent}/savepoint-${jobId.slice(0, 6)}-${random.id().slice(-12)}`;
+        if (await fileSystem.status(path) !== null) continue;
+        await makeDurable(fileSystem, path);
+        return path;
+      }
+    } catch (cause) {
+      throw new StreamError(
+        "unavailable",
+        `Cannot make a folder for a savepoint in "${directory}": ${messageOf(cause)}; make it writable or give another`,
+        { cause },
+      );
+    }
+    throw new StreamError(
+      "unavailable",
+      `Cannot make a folder for a savepoint in "${directory}": ${TRIES} random names are all taken; try again`,
+    );
+  }
+}
