@@ -265,7 +265,8 @@ export function aggregatingState<I, A, O>(
   });
 }
 
-function checkName(name: string): string {
+/** @throws {TypeError} If a name of a state is empty. */
+export function checkName(name: string): string {
   if (typeof name !== "string" || name === "") {
     throw new TypeError(
       `Cannot declare a state: its name is ${JSON.stringify(name)}, it must be a string that is not empty`,

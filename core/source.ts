@@ -11,6 +11,12 @@
 import type { Clock, Random } from "./clock.ts";
 import type { FileSystem } from "./file_system.ts";
 import type { MetricGroup } from "./metrics.ts";
+import type {
+  BroadcastState,
+  BroadcastStateDescriptor,
+  OperatorListState,
+  OperatorListStateDescriptor,
+} from "./operator_state.ts";
 
 /** How far one part of the input has been read. */
 export interface SplitPosition {
@@ -61,6 +67,16 @@ export interface SourceContext {
   readonly fileSystem: FileSystem;
   /** Metrics of this operator subtask. */
   readonly metrics: MetricGroup;
+  /**
+   * Declares state that the reader keeps beside its positions, and returns it with what a checkpoint has dealt to this
+   * subtask. Call it before `open` returns. The reader may change the state whenever it likes, last in `position()`, after
+   * which a checkpoint takes it.
+   *
+   * @throws {StreamError} Of kind "invalid" if the reader is open, the name is taken, or the checkpoint does not go with it.
+   */
+  operatorState<T>(descriptor: OperatorListStateDescriptor<T>): OperatorListState<T>;
+  /** The same for a map of which every subtask has a copy. */
+  operatorState<K, V>(descriptor: BroadcastStateDescriptor<K, V>): BroadcastState<K, V>;
 }
 
 /** `ready`: call again; `ended`: no more for ever; a promise: call again once it has resolved. */

@@ -17,6 +17,13 @@ import type {
   StateKind,
   ValueStateDescriptor,
 } from "../core/descriptors.ts";
+import type {
+  BroadcastState,
+  BroadcastStateDescriptor,
+  OperatorListState,
+  OperatorListStateDescriptor,
+  OperatorStateKind,
+} from "../core/operator_state.ts";
 import type { AggregatingState, ListState, MapState, ReducingState, ValueState } from "../core/state.ts";
 import type { ActorTimers, TimeDomain } from "./actor.ts";
 import type { OutputTag } from "./side_output.ts";
@@ -93,4 +100,54 @@ export interface KeyedProcessFunction<K extends Key, I, O, S extends StateDeclar
   onMessage(value: I, context: KeyedProcessContext<K, O, S>): void;
   /** Called when a timer of the current key is due; synchronous. */
   onTimer?(timestampMs: number, context: KeyedProcessContext<K, O, S>, domain: TimeDomain): void;
+}
+
+/** The handle that goes with a descriptor of state without a key. */
+export type OperatorStateOf<D> = D extends OperatorListStateDescriptor<infer T> ? OperatorListState<T>
+  : D extends BroadcastStateDescriptor<infer K, infer V> ? BroadcastState<K, V>
+  : never;
+
+/** Descriptors of state without a key, by the name under which the step finds their handles. */
+export type OperatorStateDeclarations = Readonly<
+  Record<string, { readonly kind: OperatorStateKind; readonly name: string }>
+>;
+
+/** The declared states of a step, by their names in the declaration. */
+export type OperatorStateHandles<S> = { readonly [N in keyof S]: OperatorStateOf<S[N]> };
+
+/** What a step with state sees. */
+export interface StatefulProcessContext<O, S> extends ProcessContext<O> {
+  /** Handles of the declared states. They can be changed during a call only. */
+  readonly state: OperatorStateHandles<S>;
+}
+
+/** What a step with state is opened with. */
+export interface ProcessOpening<S> {
+  /** Handles of the declared states, with what was restored. */
+  readonly state: OperatorStateHandles<S>;
+  /** 0-based. */
+  readonly subtaskIndex: number;
+  /** Number of subtasks that run the step. */
+  readonly parallelism: number;
+  /** Whether a checkpoint holds the operator: false at a fresh start, and for a step that is new in the pipeline. */
+  readonly isRestored: boolean;
+  /** Metrics of this operator subtask. */
+  readonly metrics: MetricGroup;
+}
+
+/** A step with state that belongs to no key: each subtask has its own. */
+export interface StatefulProcessFunction<I, O, S extends OperatorStateDeclarations> {
+  /** `emits<O>()`: the type of what it emits. */
+  readonly emits?: Emits<O>;
+  /** State of the step, by the name under which `context.state` has it. */
+  readonly state?: S;
+  /** Called once before the first message, at every start; synchronous. What it throws ends the job: state that does not fit can be refused. */
+  onOpen?(opening: ProcessOpening<S>): void;
+  /** Called for every message; synchronous. */
+  onMessage(value: I, context: StatefulProcessContext<O, S>): void;
+  /**
+   * Called once when all input has ended, not when a job is stopped or cancelled before; synchronous. What it emits has no
+   * time. A job that is restored from a checkpoint of after that does not call it again.
+   */
+  onEnd?(context: StatefulProcessContext<O, S>): void;
 }

@@ -17,8 +17,15 @@ import { KeyedProcessOperator } from "./operators/keyed_process_operator.ts";
 import { ProcessOperator } from "./operators/process_operator.ts";
 import { ReduceOperator } from "./operators/reduce_operator.ts";
 import { SinkOperator } from "./operators/sink_operator.ts";
+import { StatefulProcessOperator } from "./operators/stateful_process_operator.ts";
 import { FilterOperator, FlatMapOperator, MapOperator } from "./operators/stateless.ts";
-import type { KeyedProcessFunction, ProcessFunction, StateDeclarations } from "./process_function.ts";
+import type {
+  KeyedProcessFunction,
+  OperatorStateDeclarations,
+  ProcessFunction,
+  StateDeclarations,
+  StatefulProcessFunction,
+} from "./process_function.ts";
 import type { OutputTag } from "./side_output.ts";
 import type { NodeDeclaration, StreamEdge, StreamGraph, StreamNode } from "./stream_graph.ts";
 
@@ -74,13 +81,28 @@ export class DataStream<T> {
    * @param step Synchronous. What it emits cannot be inferred from its body: name it, `process<string>(…)`; without a
    * type, `emit` takes nothing.
    */
-  process<O = never>(name: string, step: ProcessFunction<T, O>): DataStream<O> {
+  process<O = never>(name: string, step: ProcessFunction<T, O>): DataStream<O>;
+  /**
+   * A step with state that belongs to no key: each subtask has its own, see `operatorListState` and `broadcastState`.
+   *
+   * @param name Identifies the step's state across restarts; unique in the pipeline.
+   * @param step What it emits is named by its `emits: emits<O>()`.
+   */
+  process<O = never, S extends OperatorStateDeclarations = Record<never, never>>(
+    name: string,
+    step: StatefulProcessFunction<T, O, S>,
+  ): DataStream<O>;
+  process<O, S extends OperatorStateDeclarations>(
+    name: string,
+    step: ProcessFunction<T, O> | StatefulProcessFunction<T, O, S>,
+  ): DataStream<O> {
     return this.#add({
       name,
       label: "process",
       kind: "stateless",
       inputs: this.edges,
-      make: (context) => new ProcessOperator(context, step),
+      make: (context) =>
+        typeof step === "function" ? new ProcessOperator(context, step) : new StatefulProcessOperator(context, step),
     });
   }
 

@@ -23,12 +23,14 @@ import type {
 import type { WatermarkGenerator, WatermarkStrategy } from "../../timers/watermarks.ts";
 import { Operator, type OperatorContext, type OperatorSnapshotParts } from "../operator.ts";
 import { listOf, valuesOf, watermarkList, watermarkOf } from "../operator_lists.ts";
+import { OperatorStates } from "../operator_states.ts";
 import { malformedInputs } from "../side_output.ts";
 import type { InputStatus, TaskInput } from "../task_input.ts";
 
 /** Head of a chain that begins with a source. */
 export class SourceOperator<T> extends Operator<never, T> implements SourceOutput<T>, TaskInput {
   #reader: SourceReader<T> | null = null;
+  readonly #states: OperatorStates;
   private generator: WatermarkGenerator<T>;
   /** Event time has come this far; written here only. */
   watermarkMs = MIN_WATERMARK;
@@ -46,6 +48,7 @@ export class SourceOperator<T> extends Operator<never, T> implements SourceOutpu
     private readonly strategy: WatermarkStrategy<T>,
   ) {
     super(context);
+    this.#states = new OperatorStates(context);
     this.generator = strategy.createGenerator(context.clock);
   }
 
@@ -80,7 +83,9 @@ export class SourceOperator<T> extends Operator<never, T> implements SourceOutpu
       random: context.random,
       fileSystem: context.fileSystem,
       metrics: context.metrics,
+      operatorState: this.#states.declare.bind(this.#states),
     });
+    this.#states.seal();
     // A job that was cancelled meanwhile has closed this operator without its reader.
     if (this.#isClosed) await reader.close();
     else this.#reader = reader;
@@ -204,8 +209,10 @@ export class SourceOperator<T> extends Operator<never, T> implements SourceOutpu
 
   override snapshot(_barrier: Barrier): OperatorSnapshotParts {
     // Positions are written now: a reader may go on changing what it returned.
+    const splits = listOf("split", this.#reader!.position());
     const lists = {
-      splits: listOf("split", this.#reader!.position()),
+      ...this.#states.snapshot(),
+      splits,
       generator: watermarkList(this.generator.snapshot()),
       watermark: watermarkList(this.watermarkMs),
     };

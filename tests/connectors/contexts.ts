@@ -6,6 +6,7 @@ import type { FileSystem } from "../../core/file_system.ts";
 import type { Counter, Histogram, MetricGroup } from "../../core/metrics.ts";
 import type { SinkContext } from "../../core/sink.ts";
 import type { MalformedInput, SourceContext, SourceOutput, SourceReader, SplitPosition } from "../../core/source.ts";
+import { OperatorStates } from "../../runtime/operator_states.ts";
 import { ManualClock } from "../support/manual_clock.ts";
 import { MemoryFileSystem } from "../support/memory_file_system.ts";
 
@@ -56,6 +57,7 @@ export interface TestSourceContext extends SourceContext {
 }
 
 export function sourceContext(overrides: Partial<TestSourceContext> = {}): TestSourceContext {
+  const states = new OperatorStates({ operatorName: "input", subtaskIndex: 0, restore: null });
   return {
     name: "input",
     subtaskIndex: 0,
@@ -65,6 +67,7 @@ export function sourceContext(overrides: Partial<TestSourceContext> = {}): TestS
     random: new SeededRandom(),
     fileSystem: new MemoryFileSystem(),
     metrics: new TestMetrics(),
+    operatorState: states.declare.bind(states),
     ...overrides,
   };
 }
