@@ -8,7 +8,8 @@
  *
  * Invariants:
  * - every key group of a checkpoint goes to exactly one subtask;
- * - every item of a split list goes to exactly one subtask;
+ * - every item of a split list goes to exactly one subtask, of a union list to all of them;
+ * - each subtask gets one whole copy of a broadcast list;
  * - with an unchanged parallelism each subtask gets back exactly what it had, but for union lists.
  *
  * @module
@@ -171,7 +172,8 @@ function listIn(snapshot: OperatorSnapshot | null, name: string): OperatorList |
  * @param parallelism Number of new subtasks.
  */
 function deal(old: readonly (OperatorList | undefined)[], parallelism: number): OperatorList[] {
-  const first = old.find((list) => list !== undefined);
+  const present = old.filter((list) => list !== undefined);
+  const first = present[0];
   const distribution = first?.distribution ?? "split";
   const serializer = first?.serializer ?? NO_SERIALIZER;
   const all = old.flatMap((list) => list?.items ?? []);
@@ -181,7 +183,8 @@ function deal(old: readonly (OperatorList | undefined)[], parallelism: number): 
     if (distribution === "union") {
       items = all;
     } else if (distribution === "broadcast") {
-      items = (parallelism === old.length ? old[index] ?? first : first)?.items ?? [];
+      // Copies are the same, unless the user has made them differ: then a subtask keeps its own.
+      items = (old[index] ?? present[index % present.length])?.items ?? [];
     } else if (parallelism === old.length) {
       items = old[index]?.items ?? [];
     } else {

@@ -141,7 +141,10 @@ export interface StatefulProcessFunction<I, O, S extends OperatorStateDeclaratio
   readonly emits?: Emits<O>;
   /** State of the step, by the name under which `context.state` has it. */
   readonly state?: S;
-  /** Called once before the first message, at every start; synchronous. What it throws ends the job: state that does not fit can be refused. */
+  /**
+   * Called once before the first message, at every start; synchronous. To refuse state that does not fit, throw a
+   * StreamError "invalid", which ends the job; any other error is tried again as the restart strategy says.
+   */
   onOpen?(opening: ProcessOpening<S>): void;
   /** Called for every message; synchronous. */
   onMessage(value: I, context: StatefulProcessContext<O, S>): void;

@@ -147,7 +147,7 @@ test("assignState() of lists for 2→3, 2→1 and 2→2 in each distribution [23
     ["union", 3, [[1, 2, 3, 4, 5], [1, 2, 3, 4, 5], [1, 2, 3, 4, 5]]],
     ["union", 1, [[1, 2, 3, 4, 5]]],
     ["union", 2, [[1, 2, 3, 4, 5], [1, 2, 3, 4, 5]]],
-    ["broadcast", 3, [[1, 2, 3, 4], [1, 2, 3, 4], [1, 2, 3, 4]]],
+    ["broadcast", 3, [[1, 2, 3, 4], [5], [1, 2, 3, 4]]],
     ["broadcast", 1, [[1, 2, 3, 4]]],
     ["broadcast", 2, [[1, 2, 3, 4], [5]]],
   ];
@@ -160,6 +160,32 @@ test("assignState() of lists for 2→3, 2→1 and 2→2 in each distribution [23
 test("assignState() of a broadcast list works when some subtasks had none [233]", () => {
   deepEqual(dealt(listOperator("broadcast", [null, [7]]), 2), [[7], [7]]);
   deepEqual(dealt(listOperator("broadcast", [null, [7]]), 3), [[7], [7], [7]]);
+  deepEqual(dealt(listOperator("broadcast", [null, [7], null, [8]]), 1), [[7]]);
+  deepEqual(dealt(listOperator("broadcast", [null, [7], null, [8]]), 6), [[7], [7], [7], [8], [7], [8]]);
+});
+
+test("assignState() keeps an empty copy of a broadcast list apart from none at all [233]", () => {
+  deepEqual(dealt(listOperator("broadcast", [[], [7]]), 2), [[], [7]]);
+  deepEqual(dealt(listOperator("broadcast", [null, [7]]), 2), [[7], [7]]);
+});
+
+test("assignState() of lists of all three distributions beside one another, for 2→3, 2→1 and 2→2 [234]", () => {
+  const list = (distribution: ListDistribution, ...items: number[]) => ({
+    distribution,
+    serializer: AUTO,
+    items: items.map((item) => Uint8Array.of(item)),
+  });
+  const old = operator([
+    { keyed: null, lists: { s: list("split", 1, 2, 3), u: list("union", 4), b: list("broadcast", 5, 6) } },
+    { keyed: null, lists: { u: list("union", 7, 8) } },
+  ]);
+  const dealtBy = (parallelism: number) =>
+    assign(old, parallelism).map(({ lists }) =>
+      ["s", "u", "b"].map((name) => lists[name]!.items.map((item) => item[0]).join("")).join(" ")
+    );
+  deepEqual(dealtBy(3), ["1 478 56", "2 478 56", "3 478 56"]);
+  deepEqual(dealtBy(1), ["123 478 56"]);
+  deepEqual(dealtBy(2), ["123 478 56", " 478 56"]);
 });
 
 test("assignState() of split lists: loads differ by one at most, order and total are kept [232]", () => {
