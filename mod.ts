@@ -80,6 +80,7 @@ export { type StateDeclaration } from "./core/descriptors.ts";
 export { type StateDescriptor } from "./core/descriptors.ts";
 export { type StateKind } from "./core/descriptors.ts";
 export { type StateOptions } from "./core/descriptors.ts";
+export { type SchemaOptions } from "./core/state_schema.ts";
 export { valueState } from "./core/descriptors.ts";
 export { type ValueStateDescriptor } from "./core/descriptors.ts";
 export { type ValueStateOptions } from "./core/descriptors.ts";

@@ -3,11 +3,12 @@
  * the five kinds it is and how its values are written.
  *
  * Called by: users (through `mod.ts`), backends, runtime.
- * Calls: core/serializer.ts for the types only.
+ * Calls: core/state_schema.ts.
  *
  * @module
  */
 import type { Serializer } from "./serializer.ts";
+import { declaredSerializer, type SchemaOptions } from "./state_schema.ts";
 
 /** What every descriptor has. */
 export interface StateDeclaration {
@@ -89,7 +90,7 @@ export type StateDescriptor =
 export type StateKind = StateDescriptor["kind"];
 
 /** Options of a value state. */
-export interface ValueStateOptions<T> {
+export interface ValueStateOptions<T> extends SchemaOptions<T> {
   /** What `value()` returns when nothing is stored. An object or array is cloned for every read, so it is never shared. */
   readonly default?: T;
   /** How values are written. Default: chosen by the value. */
@@ -97,7 +98,7 @@ export interface ValueStateOptions<T> {
 }
 
 /** Options of the other kinds. */
-export interface StateOptions<T> {
+export interface StateOptions<T> extends SchemaOptions<T> {
   /** How values are written. Default: chosen by the value. */
   readonly serializer?: Serializer<T>;
 }
@@ -120,7 +121,7 @@ export interface StateOptions<T> {
  * ```
  *
  * @param name Unique within the operator, not empty.
- * @throws {TypeError} If the name is empty.
+ * @throws {TypeError} If the name is empty. @throws {RangeError} If the version is no integer ≥ 1.
  */
 export function valueState<T>(
   name: string,
@@ -130,7 +131,7 @@ export function valueState<T>(
  * Declares one value per key, null until it is written.
  *
  * @param name Unique within the operator, not empty.
- * @throws {TypeError} If the name is empty.
+ * @throws {TypeError} If the name is empty. @throws {RangeError} If the version is no integer ≥ 1.
  */
 export function valueState<T>(name: string, options?: ValueStateOptions<T>): ValueStateDescriptor<T | null>;
 export function valueState<T>(name: string, options: ValueStateOptions<T> = {}): ValueStateDescriptor<T | null> {
@@ -144,7 +145,7 @@ export function valueState<T>(name: string, options: ValueStateOptions<T> = {}):
     kind: "value" as const,
     name: checkName(name),
     // A serializer of T is only ever given a T: writing null clears the state instead.
-    serializer: options.serializer as Serializer<T | null> | undefined,
+    serializer: declaredSerializer(name, options, false) as Serializer<T | null> | undefined,
     makeDefault,
   });
 }
@@ -167,10 +168,14 @@ export function valueState<T>(name: string, options: ValueStateOptions<T> = {}):
  * ```
  *
  * @param name Unique within the operator, not empty.
- * @throws {TypeError} If the name is empty.
+ * @throws {TypeError} If the name is empty. @throws {RangeError} If the version is no integer ≥ 1.
  */
 export function listState<T>(name: string, options: StateOptions<T> = {}): ListStateDescriptor<T> {
-  return Object.freeze({ kind: "list" as const, name: checkName(name), serializer: options.serializer });
+  return Object.freeze({
+    kind: "list" as const,
+    name: checkName(name),
+    serializer: declaredSerializer(name, options, false),
+  });
 }
 
 /**
@@ -191,10 +196,14 @@ export function listState<T>(name: string, options: StateOptions<T> = {}): ListS
  * ```
  *
  * @param name Unique within the operator, not empty.
- * @throws {TypeError} If the name is empty.
+ * @throws {TypeError} If the name is empty. @throws {RangeError} If the version is no integer ≥ 1.
  */
 export function mapState<K, V>(name: string, options: StateOptions<V> = {}): MapStateDescriptor<K, V> {
-  return Object.freeze({ kind: "map" as const, name: checkName(name), serializer: options.serializer });
+  return Object.freeze({
+    kind: "map" as const,
+    name: checkName(name),
+    serializer: declaredSerializer(name, options, true),
+  });
 }
 
 /**
@@ -224,7 +233,12 @@ export function reducingState<T>(
   reduce: (left: T, right: T) => T,
   options: StateOptions<T> = {},
 ): ReducingStateDescriptor<T> {
-  return Object.freeze({ kind: "reducing" as const, name: checkName(name), serializer: options.serializer, reduce });
+  return Object.freeze({
+    kind: "reducing" as const,
+    name: checkName(name),
+    serializer: declaredSerializer(name, options, false),
+    reduce,
+  });
 }
 
 /**
@@ -250,7 +264,7 @@ export function reducingState<T>(
  * ```
  *
  * @param name Unique within the operator, not empty.
- * @throws {TypeError} If the name is empty.
+ * @throws {TypeError} If the name is empty. @throws {RangeError} If the version is no integer ≥ 1.
  */
 export function aggregatingState<I, A, O>(
   name: string,
@@ -260,7 +274,7 @@ export function aggregatingState<I, A, O>(
   return Object.freeze({
     kind: "aggregating" as const,
     name: checkName(name),
-    serializer: options.serializer,
+    serializer: declaredSerializer(name, options, false),
     aggregate,
   });
 }

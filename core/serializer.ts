@@ -24,7 +24,7 @@ export interface SerializerSnapshot {
 
 /**
  * What restoring with a serializer means for values written by another: read them as they are, read them with
- * {@link Serializer.migrate} and write them anew, read them after the serializer has adapted itself, or refuse.
+ * {@link Serializer.migrate} and write them anew, go on with what {@link Serializer.reconfigure} returns, or refuse.
  */
 export type Compatibility = "as-is" | "migrate" | "reconfigured" | "incompatible";
 
@@ -72,6 +72,12 @@ export interface Serializer<T> {
   /** Reads, as {@link Serializer.read} does, a value that an earlier version of this serializer wrote. */
   migrate?(input: ByteReader, previous: SerializerSnapshot): T;
   /**
+   * Called after the answer "reconfigured": the serializer that reads and writes all values of the state from then on,
+   * instead of this one; for example one that goes on in the format of `previous`. It must answer "as-is" or "migrate"
+   * to `previous`.
+   */
+  reconfigure?(previous: SerializerSnapshot): Serializer<T>;
+  /**
    * Throws a StreamError "invalid" if `value` cannot be written; `where` names the state, e.g. `state "total"`.
    * Called at once by `update()` and the like when writing is put off, and to name the state when `write` failed.
    */
@@ -86,16 +92,22 @@ export function snapshotOf(
 }
 
 /**
- * The usual answer to {@link Serializer.compatibilityWith}: same id and version "as-is"; same id, older version and a
- * `migrate` method "migrate"; otherwise "incompatible".
+ * The usual answer to {@link Serializer.compatibilityWith}: same id and versions "as-is"; same id, an older version and
+ * a `migrate` method "migrate"; otherwise "incompatible".
  */
 export function compatibilityOf(
-  serializer: { readonly id: string; readonly version: number; readonly migrate?: unknown },
+  serializer: {
+    readonly id: string;
+    readonly version: number;
+    readonly schemaVersion?: number;
+    readonly migrate?: unknown;
+  },
   previous: SerializerSnapshot,
 ): Compatibility {
-  if (serializer.id !== previous.id) return "incompatible";
-  if (serializer.version === previous.version) return "as-is";
-  return serializer.version > previous.version && serializer.migrate !== undefined ? "migrate" : "incompatible";
+  const { id, version, schemaVersion = 1, migrate } = serializer;
+  if (id !== previous.id || version < previous.version || schemaVersion < previous.schemaVersion) return "incompatible";
+  if (version === previous.version && schemaVersion === previous.schemaVersion) return "as-is";
+  return migrate === undefined ? "incompatible" : "migrate";
 }
 
 /** Whether `value` is a primitive, which nobody can change after handing it over. */

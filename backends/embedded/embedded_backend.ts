@@ -37,6 +37,7 @@ import type {
 } from "../../core/state.ts";
 import { checkOwnKey, closedReason, refuseClosed, refuseCurrentKey, refuseSnapshot } from "../states/access_checks.ts";
 import { AggregatingHandle, ReducingHandle } from "../states/folding_handles.ts";
+import { Slices } from "../states/slices.ts";
 import { AttachedRows } from "./attached_rows.ts";
 import { EmbeddedSnapshot } from "./embedded_snapshot.ts";
 import type { EmbeddedState } from "./embedded_state.ts";
@@ -80,13 +81,15 @@ export class EmbeddedBackend implements StateBackend {
   private readonly running = new Set<EmbeddedSnapshot>();
   private readonly checkKeyGroups: boolean;
   /** Undefined until it is open. */
+  private base: KeyedRows | undefined;
+  /** The same, for the path of records; undefined also while restored values are to be written anew. */
   private keyed: KeyedRows | undefined;
   /** Undefined until `open` has made it. */
   private store: RowStore | undefined;
   private closed = false;
 
   constructor(private readonly context: StateBackendContext, private readonly options: EmbeddedBackendOptions) {
-    this.table = new StateTable(context.keyGroups);
+    this.table = new StateTable(context.keyGroups, context.operatorName);
     this.attached = new AttachedRows(context);
     this.checkKeyGroups = options.checkKeyGroups ?? false;
   }
@@ -105,17 +108,40 @@ export class EmbeddedBackend implements StateBackend {
     if (wanted.length > 0) await store.restore(wanted, reader);
     const keyed = new KeyedRows(this.options.bufferRows(store), this.context.maxParallelism);
     for (const { nextListNumber } of handles) keyed.nextListNumber = Math.max(keyed.nextListNumber, nextListNumber);
-    this.keyed = keyed;
+    this.base = this.keyed = keyed;
+  }
+
+  /** What it stands on, ready for use. @throws {StreamError} If it is not open, has been closed, or cannot migrate. */
+  private opened(): KeyedRows {
+    const keyed = this.anchored();
+    if (this.keyed === undefined) {
+      this.table.changeSome(() => false);
+      this.keyed = keyed;
+    }
+    return keyed;
   }
 
   /** What it stands on. @throws {StreamError} If it is not open, or has been closed. */
-  private opened(): KeyedRows {
-    if (this.keyed !== undefined && !this.closed) return this.keyed;
+  private anchored(): KeyedRows {
+    if (this.base !== undefined && !this.closed) return this.base;
     if (this.closed) refuseClosed(this.context.operatorName);
     throw new StreamError(
       "invalid",
       `Cannot use the state of operator "${this.context.operatorName}": its backend is not open; await open() first`,
     );
+  }
+
+  async migrate(): Promise<void> {
+    const keyed = this.anchored();
+    const slices = new Slices(this.context.clock);
+    while (this.table.changeSome(() => slices.isDue())) {
+      await slices.pause();
+      await keyed.rows.backpressure();
+      this.anchored();
+      if (keyed.rows.failure !== undefined) throw keyed.rows.failure;
+      slices.restart();
+    }
+    this.keyed = keyed;
   }
 
   setCurrentKey(key: Key): void {
@@ -142,8 +168,8 @@ export class EmbeddedBackend implements StateBackend {
   state<T>(descriptor: ReducingStateDescriptor<T>): ReducingState<T> & MergingState;
   state<I, A, O>(descriptor: AggregatingStateDescriptor<I, A, O>): AggregatingState<I, O> & MergingState;
   state(descriptor: StateDescriptor): unknown {
-    const keyed = this.opened();
     const state = this.declare(descriptor);
+    const keyed = this.anchored();
     const slot = new StateSlot(keyed, state);
     switch (descriptor.kind) {
       case "value":
@@ -160,7 +186,14 @@ export class EmbeddedBackend implements StateBackend {
   }
 
   private declare(descriptor: StateDescriptor): EmbeddedState {
-    return this.table.declare(descriptor, this.opened());
+    const keyed = this.anchored();
+    const state = this.table.declare(descriptor, keyed);
+    if (this.table.hasChanges) {
+      this.keyed = undefined;
+      // A handle that has a key may be used at once.
+      if (keyed.key !== undefined) this.opened();
+    }
+    return state;
   }
 
   orderedRows(name: string): OrderedRows {
@@ -173,7 +206,7 @@ export class EmbeddedBackend implements StateBackend {
   }
 
   backpressure(): Promise<void> | undefined {
-    return this.keyed?.rows.backpressure();
+    return this.base?.rows.backpressure();
   }
 
   attach(source: RowSource): void {
@@ -275,9 +308,10 @@ export class EmbeddedBackend implements StateBackend {
     this.closed = true;
     const reason = closedReason();
     for (const snapshot of this.running) snapshot.cancel(reason);
-    this.keyed?.setKey(undefined);
+    this.base?.setKey(undefined);
+    this.table.stopChanges();
     try {
-      await this.keyed?.rows.close();
+      await this.base?.rows.close();
     } finally {
       try {
         await this.store?.close();

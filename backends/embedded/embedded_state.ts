@@ -8,7 +8,6 @@
  */
 import type { StateKind } from "../../core/descriptors.ts";
 import type { Serializer } from "../../core/serializer.ts";
-import type { RunState } from "../runs/run_format.ts";
 
 /** Name, kind and serializer of one state. */
 export class EmbeddedState {
@@ -21,21 +20,11 @@ export class EmbeddedState {
     readonly id: number,
     readonly name: string,
     readonly kind: StateKind,
+    /** Reads and writes its values. */
     readonly serializer: Serializer<unknown>,
+    /** The one that it was declared with; `serializer` unless that has been reconfigured. */
+    readonly asked: Serializer<unknown> = serializer,
   ) {
     this.where = `state "${name}"`;
-  }
-
-  /** Its line in the state table of a run. */
-  describe(): RunState {
-    return {
-      id: this.id,
-      name: this.name,
-      kind: this.kind,
-      serializerId: this.serializer.id,
-      serializerVersion: this.serializer.version,
-      schemaVersion: this.serializer.schemaVersion ?? 1,
-      flags: 0,
-    };
   }
 }

@@ -3,14 +3,15 @@
  *
  * An id stands for a state in one format of its values. When a state is declared with a serializer of another format
  * than its restored values have, these are written anew under a new id; the old one stays in the table, without rows.
- * So each row tells how it was written, also in a run that is written later than its rows were.
+ * So each row tells how it was written, also in a run that is written later than its rows were. Writing anew is put off
+ * until `changeSome`, so that it can be done in slices.
  *
  * Called by: embedded_backend.ts; the store, for state tables of runs.
- * Calls: ../states/state_checks.ts, format_change.ts, state_walk.ts.
+ * Calls: core/state_compatibility.ts, ../states/state_checks.ts, format_change.ts, state_walk.ts.
  *
  * Invariants:
  * - an id never changes its meaning, and is not used for another state;
- * - of one state at most one id has rows, once it is declared.
+ * - of one state at most one id has rows, once it is declared and nothing is left to change.
  *
  * @module
  */
@@ -18,20 +19,23 @@ import { auto } from "../../core/auto_serializer.ts";
 import type { StateDescriptor } from "../../core/descriptors.ts";
 import type { KeyGroupRange } from "../../core/key_groups.ts";
 import type { Serializer } from "../../core/serializer.ts";
+import { readersOf } from "../../core/state_compatibility.ts";
 import type { RunState } from "../runs/run_format.ts";
 import {
   checkFlags,
   checkKind,
   checkRestoredKind,
   checkSerializer,
-  readingOf,
+  formatOf,
   refuseTaken,
+  restoredStateName,
   rowsState,
   sameFormat,
   StateIds,
+  writerOf,
 } from "../states/state_checks.ts";
 import { EmbeddedState } from "./embedded_state.ts";
-import { changeFormat } from "./format_change.ts";
+import { FormatChange } from "./format_change.ts";
 import type { KeyedRows } from "./keyed_rows.ts";
 import { StateWalk } from "./state_walk.ts";
 
@@ -52,9 +56,12 @@ export class StateTable {
   private readonly owned = new Set<string>();
   private readonly ids = new StateIds();
   private lines: readonly RunState[] | undefined;
+  /** What is still to be written anew. */
+  private readonly changes: FormatChange[] = [];
+  private changeFailure: unknown;
 
-  /** @param range Key groups of the backend. */
-  constructor(private readonly range: KeyGroupRange) {}
+  /** @param range Key groups of the backend. @param operatorName For errors. */
+  constructor(private readonly range: KeyGroupRange, private readonly operatorName: string) {}
 
   /** The state table of a run that is written now. */
   states(): readonly RunState[] {
@@ -89,7 +96,8 @@ export class StateTable {
   }
 
   /**
-   * The state that `descriptor` names. Restored values of another format are written anew when it is first asked for.
+   * The state that `descriptor` names. Restored values of another format must be written anew before it is used: see
+   * `hasChanges`.
    *
    * @throws {StreamError} If the kind or the serializer does not fit the state that there is.
    */
@@ -98,7 +106,7 @@ export class StateTable {
     if (known === undefined) return this.declareNew(descriptor, keyed);
     checkKind(descriptor, known.kind);
     // Without one of its own a descriptor goes with what is declared.
-    if (descriptor.serializer !== undefined) checkSerializer(known.name, known.serializer, descriptor.serializer);
+    if (descriptor.serializer !== undefined) checkSerializer(known.name, known.asked, descriptor.serializer);
     return known;
   }
 
@@ -107,19 +115,51 @@ export class StateTable {
     if (this.owned.has(name)) refuseTaken(name);
     const formats = this.formats.get(name) ?? [];
     for (const { state } of formats) checkKind(descriptor, state.kind);
-    const serializer: Serializer<unknown> = descriptor.serializer ?? auto<unknown>();
-    const wanted = new EmbeddedState(-1, name, kind, serializer).describe();
+    const asked: Serializer<unknown> = descriptor.serializer ?? auto<unknown>();
+    const filled = formats.filter((format) => this.hasRows(format.state, keyed));
+    const where = restoredStateName(name, this.operatorName);
+    const { serializer, readers } = readersOf(asked, filled.map(({ state }) => writerOf(state)), where);
+    const wanted = formatOf(-1, name, kind, serializer);
     const same = formats.find(({ state }) => sameFormat(state, wanted));
-    if (same !== undefined) readingOf(name, serializer, same.state);
-    const others = formats.filter((format) => format !== same && this.hasRows(format.state, keyed));
-    const modes = others.map(({ state }) => readingOf(name, serializer, state));
     const id = same?.state.id ?? this.add({ ...wanted, id: this.ids.take() }, "");
-    const declared = new EmbeddedState(id, name, kind, serializer);
-    others.forEach(({ state, path }, i) => {
-      changeFormat(keyed, this.range, { from: state, path, to: declared, migrate: modes[i] === "migrate" });
+    const declared = new EmbeddedState(id, name, kind, serializer, asked);
+    filled.forEach((format, i) => {
+      if (format === same) return;
+      const { state: from, path } = format;
+      this.changes.push(new FormatChange(keyed, this.range, { from, path, to: declared, reader: readers[i]!, where }));
     });
     this.declared.set(name, declared);
     return declared;
+  }
+
+  /** Whether values are still to be written anew. */
+  get hasChanges(): boolean {
+    return this.changes.length > 0;
+  }
+
+  /**
+   * Writes values anew until `isOver` says so; false when none are left.
+   *
+   * @throws {StreamError} If one cannot be read or migrated: this and every later call.
+   */
+  changeSome(isOver: () => boolean): boolean {
+    if (this.changeFailure !== undefined) throw this.changeFailure;
+    try {
+      while (this.changes.length > 0) {
+        if (this.changes[0]!.goOn(isOver)) return true;
+        this.changes.shift();
+      }
+      return false;
+    } catch (error) {
+      this.changeFailure = error;
+      this.stopChanges();
+      throw error;
+    }
+  }
+
+  /** Gives up what is still to be written anew; allowed at any moment. */
+  stopChanges(): void {
+    for (const change of this.changes) change.close();
   }
 
   private hasRows(state: RunState, keyed: KeyedRows): boolean {

@@ -26,7 +26,6 @@ import type {
   StateDescriptor,
   ValueStateDescriptor,
 } from "../../core/descriptors.ts";
-import { StreamError } from "../../core/errors.ts";
 import { checkKey, type Key, type Namespace, VOID_NAMESPACE } from "../../core/key.ts";
 import { keyGroupOf } from "../../core/key_groups.ts";
 import type { KeyedStateHandle, RowSource, SnapshotReader } from "../../core/snapshot.ts";
@@ -90,7 +89,7 @@ export class HeapStateBackend implements StateBackend {
       hashSeed: Math.floor(context.random.next() * 0x1_0000_0000) | 0,
     };
     this.increments = new Increments(this.ledger, context.incremental);
-    this.registry = new StateRegistry(this.ledger, tables, () => this.increments.invalidate());
+    this.registry = new StateRegistry(context.operatorName, this.ledger, tables, () => this.increments.invalidate());
     this.checkKeyGroups = options.checkKeyGroups ?? false;
     this.rowsPerLook = options.rowsPerLook ?? 64;
     this.lookAheadRows = options.lookAheadRows ?? 8192;
@@ -208,20 +207,9 @@ export class HeapStateBackend implements StateBackend {
     return snapshot;
   }
 
+  /** Restored rows that nobody has declared, each in the format in which they came. */
   private carried(): CarriedRows[] {
-    const carried: CarriedRows[] = [];
-    for (const restored of this.registry.waiting.values()) {
-      const parts = restored.filled;
-      if (parts.length > 1) {
-        throw new StreamError(
-          "invalid",
-          `Cannot snapshot state "${restored.name}": it is not declared, and its restored values are in several ` +
-            `formats; declare it in operator "${this.context.operatorName}"`,
-        );
-      }
-      carried.push(...parts);
-    }
-    return carried;
+    return [...this.registry.waiting.values()].flatMap((restored) => restored.filled);
   }
 
   /** Ends the booking for a snapshot. */

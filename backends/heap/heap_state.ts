@@ -2,7 +2,7 @@
  * One state of a backend: what it is called, how its values are written, and its tables by namespace.
  *
  * Called by: everything in this folder.
- * Calls: table.ts.
+ * Calls: table.ts, ../states/state_checks.ts.
  *
  * Invariants:
  * - each namespace has at most one attached table; an empty one of a named namespace is dropped.
@@ -13,7 +13,11 @@ import type { StateKind } from "../../core/descriptors.ts";
 import { identityOf, isComplexKey, type Namespace, VOID_NAMESPACE } from "../../core/key.ts";
 import type { Serializer } from "../../core/serializer.ts";
 import type { RunState } from "../runs/run_format.ts";
+import { formatOf } from "../states/state_checks.ts";
 import { type Identity, Table, type TableSettings } from "./table.ts";
+
+/** What is known of a state when it is declared. */
+export type HeapStateDeclaration = Pick<HeapState, "id" | "name" | "kind" | "serializer" | "asked">;
 
 /** Name, kind, serializer and tables of one state. */
 export class HeapState {
@@ -24,15 +28,22 @@ export class HeapState {
   /** Names the state in errors. */
   readonly where: string;
 
-  constructor(
-    readonly id: number,
-    readonly name: string,
-    readonly kind: StateKind,
-    readonly serializer: Serializer<unknown>,
-    /** What its tables are made with. */
-    readonly tableSettings: TableSettings,
-  ) {
-    this.where = `state "${name}"`;
+  readonly id: number;
+  readonly name: string;
+  readonly kind: StateKind;
+  /** Reads and writes its values. */
+  readonly serializer: Serializer<unknown>;
+  /** The one that it was declared with; `serializer` unless that has been reconfigured. */
+  readonly asked: Serializer<unknown>;
+
+  /** @param tableSettings What its tables are made with. */
+  constructor(declaration: HeapStateDeclaration, readonly tableSettings: TableSettings) {
+    this.id = declaration.id;
+    this.name = declaration.name;
+    this.kind = declaration.kind;
+    this.serializer = declaration.serializer;
+    this.asked = declaration.asked;
+    this.where = `state "${declaration.name}"`;
   }
 
   /** The table of a namespace, if it holds something. */
@@ -77,14 +88,6 @@ export class HeapState {
 
   /** Its line in the state table of a run. */
   describe(): RunState {
-    return {
-      id: this.id,
-      name: this.name,
-      kind: this.kind,
-      serializerId: this.serializer.id,
-      serializerVersion: this.serializer.version,
-      schemaVersion: this.serializer.schemaVersion ?? 1,
-      flags: 0,
-    };
+    return formatOf(this.id, this.name, this.kind, this.serializer);
   }
 }

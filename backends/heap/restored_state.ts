@@ -6,13 +6,20 @@
  *
  * @module
  */
-import { ByteReader } from "../../core/bytes.ts";
+import { ByteReader, ByteWriter } from "../../core/bytes.ts";
 import { SnapshotCorruptError, StreamError } from "../../core/errors.ts";
 import { type Key, readKey, readNamespace } from "../../core/key.ts";
-import type { Serializer } from "../../core/serializer.ts";
+import { snapshotOf, writeValue } from "../../core/serializer.ts";
+import type { ValueReader } from "../../core/state_compatibility.ts";
 import type { RunState } from "../runs/run_format.ts";
 import { readU64 } from "../runs/run_sections.ts";
-import { checkRestoredKind, sameFormat, writerOf } from "../states/state_checks.ts";
+import {
+  checkRestoredKind,
+  migrationFailure,
+  restoredStateName,
+  sameFormat,
+  writerOf,
+} from "../states/state_checks.ts";
 import type { HeapState } from "./heap_state.ts";
 import type { Ledger } from "./ledger.ts";
 import { ListItems } from "./list_items.ts";
@@ -31,14 +38,20 @@ export interface RestoredPart {
 
 /** All restored rows of a state. */
 export class RestoredState {
-  /** One part for each version of the serializer. */
+  /** One part for each format of the values. */
   readonly parts: RestoredPart[] = [];
 
-  constructor(readonly id: number, readonly name: string) {}
+  /** @param takeId Takes an id for a part: the wanted one if it is free. */
+  constructor(readonly name: string, private readonly takeId: (wanted: number) => number) {}
 
   /** The parts that have rows; a run may also speak of a format in which none are left. */
   get filled(): readonly RestoredPart[] {
     return this.parts.filter((part) => part.rows.rowCount > 0);
+  }
+
+  /** The id of the state, should it be declared; there is a part. */
+  get id(): number {
+    return (this.filled[0] ?? this.parts[0]!).state.id;
   }
 
   /** The part for rows written as `state` says; made when there is none. @throws {StreamError} If the kinds differ. */
@@ -47,7 +60,7 @@ export class RestoredState {
       checkRestoredKind(this.name, part.state.kind, state.kind, path);
       if (sameFormat(part.state, state)) return part;
     }
-    const part = { state: { ...state, id: this.id }, rows: new RowStore(), path };
+    const part = { state: { ...state, id: this.takeId(state.id) }, rows: new RowStore(), path };
     this.parts.push(part);
     return part;
   }
@@ -57,35 +70,55 @@ export class RestoredState {
 export class RestoredRowReader {
   private readonly keys = new ByteReader(new Uint8Array(0));
   private readonly values = new ByteReader(new Uint8Array(0));
+  private readonly scratch = new ByteWriter();
+  private key: Key | undefined;
 
-  constructor(private readonly ledger: Ledger, private readonly target: HeapState) {}
+  /** @param operatorName For errors. */
+  constructor(
+    private readonly ledger: Ledger,
+    private readonly target: HeapState,
+    private readonly operatorName: string,
+  ) {}
 
   /**
    * Reads one part.
    *
-   * @param migrate Whether values are read with the serializer's `migrate`.
    * @throws {SnapshotCorruptError} If a row cannot be decoded.
+   * @throws {StreamError} If a value cannot be migrated.
    */
-  read(part: RestoredPart, migrate: boolean): void {
+  read(part: RestoredPart, reader: ValueReader<unknown>): void {
     try {
       for (const group of part.rows.keyGroups()) {
         const rows = part.rows.rowsOf(group);
-        while (rows.next()) this.readRow(rows, part.state, migrate);
+        while (rows.next()) this.readRow(rows, reader);
       }
     } catch (error) {
-      if (!(error instanceof StreamError) || error.kind !== "corrupt" || error instanceof SnapshotCorruptError) {
-        throw error;
-      }
-      throw new SnapshotCorruptError(part.path, { reason: `${this.target.where}: ${error.message}`, cause: error });
+      throw this.failure(error, part, reader);
     }
   }
 
-  private readRow(rows: StoredRows, written: RunState, migrate: boolean): void {
+  private failure(error: unknown, { path, state }: RestoredPart, { outcome }: ValueReader<unknown>): unknown {
+    const { target, operatorName, key } = this;
+    if (error instanceof SnapshotCorruptError) return error;
+    if (error instanceof StreamError && error.kind === "corrupt") {
+      return new SnapshotCorruptError(path, { reason: `${target.where}: ${error.message}`, cause: error });
+    }
+    if (outcome === "as-is" || key === undefined) return error;
+    return migrationFailure(error, {
+      where: restoredStateName(target.name, operatorName),
+      key,
+      from: writerOf(state),
+      to: snapshotOf(target.serializer),
+    });
+  }
+
+  private readRow(rows: StoredRows, reader: ValueReader<unknown>): void {
     const keys = this.keys;
+    this.key = undefined;
     keys.open(rows.bytes, rows.keyStart, rows.keyEnd);
-    const key = readKey(keys);
+    const key = this.key = readKey(keys);
     const table = this.target.obtain(readNamespace(keys));
-    const value = this.readValue(rows, written, migrate);
+    const value = this.readValue(rows, reader);
     switch (this.target.kind) {
       case "list":
         this.addItem(key, table, readU64(keys), value);
@@ -99,13 +132,19 @@ export class RestoredRowReader {
     if (keys.remaining !== 0) keys.fail("a row key goes on after its end");
   }
 
-  private readValue(rows: StoredRows, written: RunState, migrate: boolean): unknown {
+  private readValue(rows: StoredRows, reader: ValueReader<unknown>): unknown {
     const values = this.values;
-    const serializer: Serializer<unknown> = this.target.serializer;
     values.open(rows.bytes, rows.keyEnd, rows.valueEnd);
-    const value = migrate ? serializer.migrate!(values, writerOf(written)) : serializer.read(values);
+    const value = reader.read(values);
     if (values.remaining !== 0) values.fail("a value goes on after its end");
+    if (reader.outcome === "migrate") this.checkWritable(value);
     return value;
+  }
+
+  /** What cannot be written is noticed here, not in the first checkpoint. */
+  private checkWritable(value: unknown): void {
+    this.scratch.reset();
+    writeValue(this.target.serializer, value, this.scratch, this.target.where);
   }
 
   private addRow(key: Key, table: Table, value: unknown): number {

@@ -13,8 +13,18 @@ import { auto } from "../../core/auto_serializer.ts";
 import type { StateDescriptor } from "../../core/descriptors.ts";
 import type { RowSource } from "../../core/snapshot.ts";
 import type { Serializer } from "../../core/serializer.ts";
+import { readersOf } from "../../core/state_compatibility.ts";
 import type { RunState } from "../runs/run_format.ts";
-import { checkKind, checkSerializer, readingOf, refuseTaken, rowsState, StateIds } from "../states/state_checks.ts";
+import {
+  checkKind,
+  checkSerializer,
+  refuseTaken,
+  restoredStateName,
+  rowsState,
+  sameFormat,
+  StateIds,
+  writerOf,
+} from "../states/state_checks.ts";
 import { HeapState } from "./heap_state.ts";
 import type { TableSettings } from "./table.ts";
 import type { Ledger } from "./ledger.ts";
@@ -37,10 +47,12 @@ export class StateRegistry {
   private readonly ids = new StateIds();
 
   /**
+   * @param operatorName For errors.
    * @param tables What tables are made with.
-   * @param onMigration Told when values were read in an older format.
+   * @param onMigration Told when values were read in another format than they will be written in.
    */
   constructor(
+    private readonly operatorName: string,
     private readonly ledger: Ledger,
     private readonly tables: TableSettings,
     private readonly onMigration: () => void,
@@ -50,7 +62,7 @@ export class StateRegistry {
   restored(state: RunState): RestoredState {
     let restored = this.waiting.get(state.name);
     if (restored === undefined) {
-      restored = new RestoredState(this.ids.take(state.id), state.name);
+      restored = new RestoredState(state.name, (wanted) => this.ids.take(wanted));
       this.waiting.set(state.name, restored);
     }
     return restored;
@@ -63,33 +75,31 @@ export class StateRegistry {
    */
   declare(descriptor: StateDescriptor): HeapState {
     const known = this.declared.get(descriptor.name);
-    if (known !== undefined) {
-      checkKind(descriptor, known.kind);
-      // Without one of its own a descriptor goes with what is declared.
-      if (descriptor.serializer !== undefined) checkSerializer(known.name, known.serializer, descriptor.serializer);
-      return known;
-    }
-    for (const { source } of this.attached) if (source.name === descriptor.name) refuseTaken(descriptor.name);
-    const serializer: Serializer<unknown> = descriptor.serializer ?? auto<unknown>();
-    const restored = this.waiting.get(descriptor.name);
-    for (const { state } of restored?.parts ?? []) checkKind(descriptor, state.kind);
+    if (known === undefined) return this.declareNew(descriptor);
+    checkKind(descriptor, known.kind);
+    // Without one of its own a descriptor goes with what is declared.
+    if (descriptor.serializer !== undefined) checkSerializer(known.name, known.asked, descriptor.serializer);
+    return known;
+  }
+
+  private declareNew({ name, kind, ...descriptor }: StateDescriptor): HeapState {
+    for (const { source } of this.attached) if (source.name === name) refuseTaken(name);
+    const asked: Serializer<unknown> = descriptor.serializer ?? auto<unknown>();
+    const restored = this.waiting.get(name);
+    for (const { state } of restored?.parts ?? []) checkKind({ name, kind }, state.kind);
     const parts = restored?.filled ?? [];
-    const modes = parts.map((part) => readingOf(descriptor.name, serializer, part.state));
-    const state = new HeapState(
-      restored?.id ?? this.ids.take(),
-      descriptor.name,
-      descriptor.kind,
-      serializer,
-      this.tables,
-    );
+    const where = restoredStateName(name, this.operatorName);
+    const { serializer, readers } = readersOf(asked, parts.map((part) => writerOf(part.state)), where);
+    const id = restored?.id ?? this.ids.take();
+    const state = new HeapState({ id, name, kind, serializer, asked }, this.tables);
     if (restored !== undefined) {
-      const reader = new RestoredRowReader(this.ledger, state);
-      parts.forEach((part, i) => reader.read(part, modes[i] === "migrate"));
-      if (modes.includes("migrate")) this.onMigration();
-      this.waiting.delete(descriptor.name);
+      const reader = new RestoredRowReader(this.ledger, state, this.operatorName);
+      parts.forEach((part, i) => reader.read(part, readers[i]!));
+      if (parts.some((part) => !sameFormat(part.state, state.describe()))) this.onMigration();
+      this.waiting.delete(name);
       this.ledger.version++;
     }
-    this.declared.set(descriptor.name, state);
+    this.declared.set(name, state);
     return state;
   }
 

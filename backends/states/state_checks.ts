@@ -6,9 +6,11 @@
  *
  * @module
  */
-import type { StateDescriptor } from "../../core/descriptors.ts";
-import { SnapshotCorruptError, StreamError } from "../../core/errors.ts";
-import type { Serializer, SerializerSnapshot } from "../../core/serializer.ts";
+import type { StateDescriptor, StateKind } from "../../core/descriptors.ts";
+import { messageOf, SnapshotCorruptError, StreamError } from "../../core/errors.ts";
+import type { Key } from "../../core/key.ts";
+import { type Serializer, type SerializerSnapshot, snapshotOf } from "../../core/serializer.ts";
+import { textOfWriter } from "../../core/state_compatibility.ts";
 import type { RunState } from "../runs/run_format.ts";
 
 /** State ids take two bytes. */
@@ -40,7 +42,7 @@ export function rowsState(id: number, name: string): RunState {
 }
 
 /** @throws {StreamError} If a state of this name is of another kind. */
-export function checkKind(descriptor: StateDescriptor, kind: string): void {
+export function checkKind(descriptor: Pick<StateDescriptor, "kind" | "name">, kind: string): void {
   if (kind === descriptor.kind) return;
   throw new StreamError(
     "invalid",
@@ -51,12 +53,16 @@ export function checkKind(descriptor: StateDescriptor, kind: string): void {
 
 /** @throws {StreamError} If a state that is declared with one serializer is declared with another. */
 export function checkSerializer(name: string, declared: Serializer<unknown>, serializer: Serializer<unknown>): void {
-  const { id, version } = declared;
-  if (serializer.id === id && serializer.version === version) return;
+  const [known, wanted] = [snapshotOf(declared), snapshotOf(serializer)];
+  if (wanted.id === known.id && wanted.version === known.version && wanted.schemaVersion === known.schemaVersion) {
+    return;
+  }
   throw new StreamError(
     "invalid",
-    `Cannot declare state "${name}" with serializer "${serializer.id}" version ${serializer.version}: it is declared ` +
-      `with "${id}" version ${version}; use one descriptor for both`,
+    `Cannot declare state "${name}" with ${textOfWriter(wanted)}: it is declared with ${
+      textOfWriter(known)
+    }; use one ` +
+      `descriptor for both`,
   );
 }
 
@@ -65,18 +71,42 @@ export function writerOf({ serializerId, serializerVersion, schemaVersion }: Run
   return { id: serializerId, version: serializerVersion, schemaVersion };
 }
 
-/** How restored values are to be read. @throws {StreamError} If the serializer cannot read them. */
-export function readingOf(name: string, serializer: Serializer<unknown>, written: RunState): "as-is" | "migrate" {
-  const previous = writerOf(written);
-  const compatibility = serializer.compatibilityWith(previous);
-  if (compatibility === "migrate" && serializer.migrate !== undefined) return "migrate";
-  if (compatibility === "as-is" || compatibility === "reconfigured") return "as-is";
-  throw new StreamError(
+/** The line of the state table for a state whose values `serializer` writes. */
+export function formatOf(id: number, name: string, kind: StateKind, serializer: Serializer<unknown>): RunState {
+  const { id: serializerId, version: serializerVersion, schemaVersion } = snapshotOf(serializer);
+  return { id, name, kind, serializerId, serializerVersion, schemaVersion, flags: 0 };
+}
+
+/** Names a restored state in errors. */
+export function restoredStateName(name: string, operatorName: string): string {
+  return `state "${name}" of operator "${operatorName}"`;
+}
+
+/** Where a value that could not be migrated belongs. */
+export interface FailedMigration {
+  /** See {@link restoredStateName}. */
+  readonly where: string;
+  readonly key: Key;
+  readonly from: SerializerSnapshot;
+  readonly to: SerializerSnapshot;
+}
+
+/** The error for a value that is whole, but that the program cannot bring up to the format of today. */
+export function migrationFailure(cause: unknown, { where, key, from, to }: FailedMigration): StreamError {
+  return new StreamError(
     "invalid",
-    `Cannot restore state "${name}" with serializer "${serializer.id}" version ${serializer.version}: its values were ` +
-      `written by "${previous.id}" version ${previous.version}, which it cannot read; declare the state with a ` +
-      `serializer that can, or under another name`,
+    `Cannot migrate ${where} at key ${textOfKey(key)} from ${textOfWriter(from)} to ${textOfWriter(to)}: ` +
+      `${messageOf(cause)}; the snapshot is as it was, correct the program and restore from it again`,
+    { cause },
   );
+}
+
+function textOfKey(key: Key): string {
+  const text = JSON.stringify(key, (_name, part) => {
+    if (typeof part === "bigint") return `${part}n`;
+    return part instanceof Uint8Array ? [...part.subarray(0, 32)] : part;
+  });
+  return text.length > 100 ? `${text.slice(0, 100)}…` : text;
 }
 
 /** Refuses a state that has the name of an owner of rows, or the other way round. */

@@ -91,6 +91,7 @@ export abstract class KeyedOperator<K extends Key, I, O> extends Operator<I, O> 
     this.watermarkMs = watermarkOf(context.restore?.lists["watermark"]);
     this.timers.currentWatermark = this.watermarkMs;
     await this.prepare();
+    await this.backend.migrate?.();
   }
 
   async #openTimers(): Promise<TimerService> {
