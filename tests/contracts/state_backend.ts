@@ -5,6 +5,7 @@ import { keyedStateSuite } from "./keyed_state.ts";
 import { keyIterationSuite } from "./key_iteration.ts";
 import { rescalingSuite } from "./keyed_rescaling.ts";
 import { incrementSuite, rowSourceSuite } from "./keyed_increments.ts";
+import { migrationSuite } from "./keyed_migration.ts";
 import { serializerSuite } from "./keyed_serializers.ts";
 import { keyedSnapshotSuite } from "./keyed_snapshot.ts";
 import { stateModelSuite } from "./keyed_state_model.ts";
@@ -26,6 +27,7 @@ export function stateBackendContract(
   keyIterationSuite(name, factory);
   keyedSnapshotSuite(name, factory);
   serializerSuite(name, factory);
+  migrationSuite(name, factory);
   rowSourceSuite(name, factory);
   incrementSuite(name, factory);
   rescalingSuite(name, factory, options.checking);
