@@ -23,12 +23,24 @@ export interface Cleanup {
   readonly checkpointIds: readonly number[];
   /** Names of files in the shared folder. */
   readonly shared: readonly string[];
+  /** Snapshots in other places that the job owns. */
+  readonly claimed: readonly CompletedCheckpoint[];
+}
+
+/** Nothing may. */
+export const NO_CLEANUP: Cleanup = { checkpointIds: [], shared: [], claimed: [] };
+
+/** Whether anything may. */
+export function isEmpty({ checkpointIds, shared, claimed }: Cleanup): boolean {
+  return checkpointIds.length + shared.length + claimed.length === 0;
 }
 
 interface Entry {
   readonly checkpointId: number;
   readonly properties: CheckpointProperties;
   readonly checkpoint: CompletedCheckpoint;
+  /** It is not in the job's folder; its files are none of the job's. */
+  readonly isClaimed: boolean;
 }
 
 /** Files of a list that are in the shared folder. */
@@ -62,11 +74,17 @@ export class CompletedCheckpoints {
     return this.#entries.some((entry) => entry.checkpointId === checkpointId);
   }
 
-  /** Starts with what a recovery has found: checkpoints by id, ascending. */
-  restore(checkpoints: readonly CompletedCheckpoint[]): void {
+  /** Starts with what a recovery has found: checkpoints by id, ascending, and one that the job owns in another place. */
+  restore(checkpoints: readonly CompletedCheckpoint[], claimed: CompletedCheckpoint | null = null): void {
     this.#files = new SharedFiles();
     this.#entries = [];
-    for (const checkpoint of checkpoints) this.#append(checkpoint, PERIODIC);
+    for (const checkpoint of checkpoints) this.#append(checkpoint, PERIODIC, false);
+    if (claimed !== null) this.#append(claimed, PERIODIC, true);
+  }
+
+  /** Files to which these refer stay for ever. */
+  protect(others: readonly CompletedCheckpoint[]): void {
+    for (const { metadata } of others) this.#files.register(Infinity, sharedOf(filesOf(metadata.operators)));
   }
 
   /** A subtask has answered: its files are known from now on, whatever becomes of the checkpoint. */
@@ -81,30 +99,33 @@ export class CompletedCheckpoints {
    * @param lowestBaseId Lowest id on which a checkpoint under way may build; Infinity when none is.
    */
   add(checkpoint: CompletedCheckpoint, properties: CheckpointProperties, lowestBaseId: number): Cleanup {
-    this.#append(checkpoint, properties);
+    this.#append(checkpoint, properties, false);
     const going = subsumedBy(this.#entries, this.#retained);
     this.#entries = this.#entries.filter((entry) => !going.includes(entry));
     const lowest = Math.min(lowestBaseId, this.#entries[0]?.checkpointId ?? Infinity);
-    return {
-      checkpointIds: going.filter(ownsFiles).map((entry) => entry.checkpointId),
-      shared: this.#files.release(lowest),
-    };
+    return this.#cleanup(going, lowest);
   }
 
   /** Gives up all of them. */
   clear(): Cleanup {
     const going = this.#entries;
     this.#entries = [];
+    return this.#cleanup(going, Infinity);
+  }
+
+  #cleanup(going: readonly Entry[], lowestId: number): Cleanup {
+    const owned = going.filter(ownsFiles);
     return {
-      checkpointIds: going.filter(ownsFiles).map((entry) => entry.checkpointId),
-      shared: this.#files.release(Infinity),
+      checkpointIds: owned.filter((entry) => !entry.isClaimed).map((entry) => entry.checkpointId),
+      shared: this.#files.release(lowestId),
+      claimed: owned.filter((entry) => entry.isClaimed).map((entry) => entry.checkpoint),
     };
   }
 
-  #append(checkpoint: CompletedCheckpoint, properties: CheckpointProperties): void {
+  #append(checkpoint: CompletedCheckpoint, properties: CheckpointProperties, isClaimed: boolean): void {
     const { checkpointId, operators } = checkpoint.metadata;
-    this.#files.register(checkpointId, sharedOf(filesOf(operators)));
+    if (!isClaimed) this.#files.register(checkpointId, sharedOf(filesOf(operators)));
     const at = this.#entries.findLastIndex((entry) => entry.checkpointId < checkpointId) + 1;
-    this.#entries.splice(at, 0, { checkpointId, properties, checkpoint });
+    this.#entries.splice(at, 0, { checkpointId, properties, checkpoint, isClaimed });
   }
 }

@@ -3,20 +3,17 @@
  * tells the subtasks.
  *
  * Called by: runtime/ (one per job, across its attempts).
- * Calls: the storage and the ports in coordinator_ports.ts. What to do is decided in checkpoint_plan.ts,
- * pending_checkpoint.ts, request_decider.ts, failure_counter.ts and completed_checkpoints.ts.
+ * Calls: the storages and the ports in coordinator_ports.ts. What to do is decided in checkpoint_plan.ts,
+ * pending_checkpoint.ts, request_decider.ts, failure_counter.ts and restart_points.ts.
  *
  * Invariants:
- * - ids go up, also across attempts and restarts;
  * - nobody is told that a checkpoint completed, and nothing is deleted for it, before its metadata is durable;
  * - every request that was accepted settles.
  *
  * @module
  */
-import type { Barrier } from "../core/element.ts";
-import { messageOf, StreamError } from "../core/errors.ts";
+import { messageOf } from "../core/errors.ts";
 import type { SnapshotFigures, SnapshotStore, SubtaskSnapshot } from "../core/snapshot.ts";
-import { type CheckpointPlan, planCheckpoint } from "./checkpoint_plan.ts";
 import {
   type CheckpointProperties,
   commits,
@@ -25,30 +22,21 @@ import {
   isStopping,
   PERIODIC,
 } from "./checkpoint_properties.ts";
+import { CheckpointStarter } from "./checkpoint_starter.ts";
 import type { CompletedCheckpoint } from "./completed_checkpoint.ts";
-import { CompletedCheckpoints } from "./completed_checkpoints.ts";
+import { isEmpty, NO_CLEANUP } from "./completed_checkpoints.ts";
 import type { CheckpointEvent, CoordinatorOptions } from "./coordinator_ports.ts";
 import { CheckpointFailedError, type CheckpointFailureReason, isMissing } from "./failure.ts";
 import { type Failure, FailureReports } from "./failure_reports.ts";
-import { PendingCheckpoint } from "./pending_checkpoint.ts";
+import { RestartPoints, type RestoredCheckpoints } from "./restart_points.ts";
 import { type JobEnd, staysAfter } from "./retention.ts";
 import { SavepointRequests } from "./savepoint_requests.ts";
 import { type CheckpointsStatistics, StatisticsLog } from "./statistics.ts";
 import type { SubtaskRef } from "./storage.ts";
 import { StoragePreparation } from "./storage_preparation.ts";
 import { StorageWork } from "./storage_work.ts";
-import { TriggerSchedule, type WaitingRequest } from "./trigger_schedule.ts";
+import { TriggerSchedule } from "./trigger_schedule.ts";
 import { filesIn, lowestBasis, storeCheckpoint, type StoredCheckpoint, type UnderWay } from "./under_way.ts";
-
-/** What a job goes on from. */
-export interface RestoredCheckpoints {
-  /** What was restored. */
-  readonly restored: CompletedCheckpoint;
-  /** Checkpoints that this job owns, by id, ascending; `restored` is among them unless it belongs to somebody else. */
-  readonly retained: readonly CompletedCheckpoint[];
-  /** Ids go on above it. */
-  readonly highestId: number;
-}
 
 /** Takes the checkpoints of one job. */
 export class CheckpointCoordinator {
@@ -60,25 +48,19 @@ export class CheckpointCoordinator {
   readonly #savepoints: SavepointRequests;
   readonly #preparation: StoragePreparation;
   readonly #underWay = new Map<number, UnderWay>();
-  readonly #completed: CompletedCheckpoints;
+  readonly #points: RestartPoints;
   readonly #failures: FailureReports;
   readonly #statistics = new StatisticsLog();
-  #nextId = 1;
-  /** Until a checkpoint has completed, none may refer to files that are somebody else's. */
-  #mustBeFull = false;
-  /** Files that the backends would build on are gone: until the next attempt, every checkpoint stands alone. */
-  #isBasisLost = false;
-  /** The savepoint that the job was to stop with: what it covers is committed, so nothing older may be gone back to. */
-  #stoppedWith: CompletedCheckpoint | null = null;
+  readonly #starter: CheckpointStarter;
 
   /** Takes nothing before `start()`. */
   constructor(options: CoordinatorOptions) {
-    const { clock, settings, storage } = options;
+    const { clock, settings, storage, savepoints = null } = options;
     this.#options = options;
-    this.#completed = new CompletedCheckpoints(settings.retained);
+    this.#points = new RestartPoints(settings.retained);
     this.#failures = new FailureReports(options, this.#statistics, () => this.#schedule.isStarted);
-    this.#work = new StorageWork(storage, (event) => this.#tell(event));
-    this.#savepointWork = new StorageWork(storage, (event) => this.#tell(event));
+    this.#work = new StorageWork(storage, savepoints, (event) => this.#tell(event));
+    this.#savepointWork = new StorageWork(storage, savepoints, (event) => this.#tell(event));
     this.#preparation = new StoragePreparation(storage, this.#work);
     this.#schedule = new TriggerSchedule({
       clock,
@@ -87,11 +69,23 @@ export class CheckpointCoordinator {
         pendingCount: [...this.#underWay.values()].filter(({ request }) => !isForced(request.properties)).length,
         cleaningCount: this.#work.cleaningCount,
       }),
-      begin: (request) =>
-        this.#preparation.isDone || request.location !== null ? this.#begin(request) : this.#prepare(request),
+      begin: (request) => this.#starter.begin(request),
+    });
+    this.#starter = new CheckpointStarter({
+      options,
+      preparation: this.#preparation,
+      points: this.#points,
+      failures: this.#failures,
+      statistics: this.#statistics,
+      underWay: this.#underWay,
+      isRunning: () => this.#schedule.isStarted,
+      declined: (subtask, checkpointId, cause) => this.decline(subtask, checkpointId, cause),
+      expired: (one) => {
+        this.#abort(one, { reason: "expired", detail: one.pending.describeExpiry(settings.timeoutMs) });
+      },
     });
     this.#savepoints = new SavepointRequests({
-      savepoints: options.savepoints ?? null,
+      savepoints,
       work: this.#savepointWork,
       submit: (properties, location) => this.#schedule.submit(properties, { location }),
       refuse: (properties, failure) => this.#failures.failed(null, properties, failure),
@@ -99,15 +93,12 @@ export class CheckpointCoordinator {
   }
 
   /** Goes on from checkpoints of an earlier process or attempt. Before `start()`, or after `stop()` has resolved. */
-  restore({ restored, retained, highestId }: RestoredCheckpoints): void {
-    const { checkpointId } = restored.metadata;
-    this.#completed.restore(retained);
-    this.#stoppedWith = null;
+  restore(found: RestoredCheckpoints): void {
+    const { restored: { metadata: { checkpointId }, externalPath }, highestId, isNewest } = found;
+    this.#points.restore(found);
     this.reserveIds(Math.max(highestId, checkpointId));
-    this.#mustBeFull = !retained.includes(restored);
-    const lineage = { above: this.#nextId - 1, origin: restored.externalPath };
-    this.#preparation.goOnFrom(this.#mustBeFull ? lineage : null);
-    this.#statistics.restored(checkpointId, restored.externalPath, this.#options.clock.nowMs());
+    this.#preparation.goOnFrom(isNewest ? null : { above: this.#starter.lastId, origin: externalPath });
+    this.#statistics.restored(checkpointId, externalPath, this.#options.clock.nowMs());
   }
 
   /**
@@ -122,12 +113,12 @@ export class CheckpointCoordinator {
 
   /** No checkpoint gets an id up to this one. */
   reserveIds(highestId: number): void {
-    this.#nextId = Math.max(this.#nextId, highestId + 1);
+    this.#starter.reserveIds(highestId);
   }
 
   /** An id that no checkpoint has or gets. */
   takeId(): number {
-    return this.#nextId++;
+    return this.#starter.takeId();
   }
 
   /**
@@ -146,7 +137,7 @@ export class CheckpointCoordinator {
 
   /** All subtasks run: takes checkpoints, every `intervalMs` and on demand. */
   start(): void {
-    if (!this.#schedule.isStarted) this.#isBasisLost = false;
+    if (!this.#schedule.isStarted) this.#points.beginAttempt();
     this.#schedule.start();
   }
 
@@ -195,16 +186,16 @@ export class CheckpointCoordinator {
       if (one?.pending.barrier.type === "savepoint" && files.some(({ scope }) => scope === "shared")) {
         throw new Error("a savepoint must stand alone, but it refers to a shared file; this is a defect of Weir");
       }
-      this.#completed.register(checkpointId, files);
+      this.#points.register(checkpointId, files);
     } catch (error) {
       this.decline(task, checkpointId, error);
       return;
     }
     if (one !== undefined) {
       if (one.pending.acknowledge(task, snapshot, figures).action === "complete") this.#complete(one);
-    } else if (checkpointId < this.#nextId && !this.#completed.has(checkpointId)) {
+    } else if (checkpointId <= this.#starter.lastId && !this.#points.has(checkpointId)) {
       // Whatever it has written itself may have come after the folder was removed.
-      this.#work.clean({ checkpointIds: [checkpointId], shared: [] });
+      this.#work.clean({ ...NO_CLEANUP, checkpointIds: [checkpointId] });
     }
   }
 
@@ -243,14 +234,12 @@ export class CheckpointCoordinator {
    * null when there is none. Other savepoints are the user's.
    */
   latest(): CompletedCheckpoint | null {
-    const latest = this.#completed.latest;
-    if (this.#stoppedWith === null || latest === null) return this.#stoppedWith ?? latest;
-    return latest.metadata.checkpointId > this.#stoppedWith.metadata.checkpointId ? latest : this.#stoppedWith;
+    return this.#points.latest;
   }
 
   /** Retained checkpoints, newest first. */
   retained(): CompletedCheckpoint[] {
-    return this.#completed.list().reverse();
+    return this.#points.retained().reverse();
   }
 
   /** How checkpoints went so far. */
@@ -261,69 +250,7 @@ export class CheckpointCoordinator {
   /** The job has ended: stops, and deletes the checkpoints if they are not to stay. */
   async shutdown(end: JobEnd): Promise<void> {
     await this.stop();
-    if (!staysAfter(end, this.#options.settings.retention)) await this.#work.clean(this.#completed.clear());
-  }
-
-  /** Before the first checkpoint, and again if that failed. */
-  async #prepare(request: WaitingRequest): Promise<void> {
-    try {
-      await this.#preparation.prepare();
-    } catch (cause) {
-      const detail = `"${this.#options.storage.path}" cannot be prepared: ${messageOf(cause)}`;
-      this.#refuse(request, { reason: "io-error", detail, cause });
-      return;
-    }
-    this.#begin(request);
-  }
-
-  #begin(request: WaitingRequest): void {
-    if (!this.#schedule.isStarted) {
-      this.#refuse(request, { reason: "stopped", detail: "checkpoints were stopped meanwhile" });
-      return;
-    }
-    const { settings, tasks } = this.#options;
-    const plan = planCheckpoint(tasks.subtasks(), settings.checkpointsAfterTasksFinish);
-    if (plan.action === "reject") {
-      this.#refuse(request, { reason: "tasks-not-running", detail: plan.detail });
-      return;
-    }
-    const one = this.#open(request, plan);
-    for (const subtask of plan.trigger) {
-      if (!this.#underWay.has(one.id)) return;
-      try {
-        tasks.trigger(subtask, one.pending.barrier);
-      } catch (error) {
-        this.decline(subtask, one.id, error);
-      }
-    }
-  }
-
-  #open(request: WaitingRequest, plan: CheckpointPlan & { readonly action: "take" }): UnderWay {
-    const { clock, settings, storage } = this.#options;
-    const { type, isFinal, format, synchronous } = request.properties;
-    const id = this.takeId();
-    const full = isForced(request.properties) || request.properties.full || !settings.incremental || this.#mustBeFull ||
-      this.#isBasisLost;
-    const stops = synchronous ? { stops: true as const } : {};
-    const barrier: Barrier = { checkpointId: id, timestampMs: clock.nowMs(), type, full, format, ...stops };
-    const pending = new PendingCheckpoint(barrier, request.properties, plan);
-    const one: UnderWay = {
-      id,
-      request,
-      pending,
-      location: request.location ?? storage.begin(id),
-      baseId: this.#completed.latest?.metadata.checkpointId ?? 0,
-      startedMs: clock.monotonicMs(),
-      cancelTimeout: clock.schedule(settings.timeoutMs, () => {
-        this.#abort(one, { reason: "expired", detail: pending.describeExpiry(settings.timeoutMs) });
-      }),
-      isStoring: false,
-    };
-    this.#underWay.set(id, one);
-    const { timestampMs: triggeredMs } = barrier;
-    this.#statistics.triggered(id, { type, isFinal, triggeredMs, subtaskCount: pending.total });
-    this.#tell({ kind: "triggered", checkpointId: id, type, isFinal });
-    return one;
+    if (!staysAfter(end, this.#options.settings.retention)) await this.#work.clean(this.#points.clear());
   }
 
   /** All have answered. */
@@ -333,7 +260,7 @@ export class CheckpointCoordinator {
     const { clock, job } = this.#options;
     this.#workOf(one).run(async () => {
       const checkpoint = await storeCheckpoint(one, job, clock);
-      if (isStopping(one.request.properties)) await this.#beginAfter(checkpoint);
+      if (isStopping(one.request.properties)) await this.#preparation.beginAfter(checkpoint);
       return checkpoint;
     }).then(
       (checkpoint) => this.#stored(one, checkpoint),
@@ -349,31 +276,13 @@ export class CheckpointCoordinator {
     return isForced(properties) && !isStopping(properties) ? this.#savepointWork : this.#work;
   }
 
-  /** Before anybody commits what the savepoint covers: from then on nobody may go on from older checkpoints. */
-  async #beginAfter({ metadata: { checkpointId }, externalPath }: CompletedCheckpoint): Promise<void> {
-    try {
-      this.#preparation.goOnFrom(null);
-      await this.#options.storage.beginLineage({ above: checkpointId, origin: externalPath }, { committed: true });
-    } catch (cause) {
-      throw new StreamError(
-        "unavailable",
-        `the savepoint in "${externalPath}" is complete, but that could not be noted in ` +
-          `"${this.#options.storage.path}": ${messageOf(cause)}; make the folder writable and stop the job again`,
-        { cause },
-      );
-    }
-  }
-
   /** The checkpoint is durable. */
   #stored(one: UnderWay, checkpoint: StoredCheckpoint): void {
     const { id, request } = one;
     this.#underWay.delete(id);
     this.#statistics.completed(id, checkpoint.externalPath, checkpoint.durationMs, checkpoint.fullBytes);
     if (commits(request.properties)) this.#subsumeOlder(id);
-    if (isStopping(request.properties)) {
-      this.#stoppedWith = checkpoint;
-      this.#mustBeFull = true;
-    }
+    if (isStopping(request.properties)) this.#points.stopWith(checkpoint);
     if (isRetained(request.properties)) this.#retain(one, checkpoint);
     this.#tell({ kind: "completed", checkpoint });
     if (commits(request.properties) && this.#schedule.isStarted) this.#options.tasks.notifyComplete(id);
@@ -384,10 +293,8 @@ export class CheckpointCoordinator {
   #retain({ id, request }: UnderWay, checkpoint: CompletedCheckpoint): void {
     this.#schedule.completed();
     this.#failures.success(id);
-    const cleanup = this.#completed.add(checkpoint, request.properties, lowestBasis(this.#underWay.values()));
-    if (this.latest() === checkpoint) this.#mustBeFull = false;
-    if (cleanup.checkpointIds.length + cleanup.shared.length === 0) return;
-    this.#work.clean(cleanup).then(() => this.#schedule.pump());
+    const cleanup = this.#points.add(checkpoint, request.properties, lowestBasis(this.#underWay.values()));
+    if (!isEmpty(cleanup)) this.#work.clean(cleanup).then(() => this.#schedule.pump());
   }
 
   #subsumeOlder(checkpointId: number): void {
@@ -405,20 +312,15 @@ export class CheckpointCoordinator {
     if (isWriting && isRetained(one.request.properties) && isMissing(failure.cause)) {
       // Somebody has removed folders: they are made again, and this attempt builds on nothing that was in them.
       this.#preparation.invalidate();
-      this.#isBasisLost = true;
+      this.#points.loseBasis();
     }
-    const discarded = this.#workOf(one).clean({ checkpointIds: [], shared: [] }, () => one.location.discard());
+    const discarded = this.#workOf(one).clean(NO_CLEANUP, () => one.location.discard());
     discarded.then(() => this.#schedule.pump());
     if (this.#schedule.isStarted) {
       this.#options.tasks.notifyAborted(one.id, this.latest()?.metadata.checkpointId ?? null);
     }
     one.request.reject(this.#failures.failed(one.id, one.request.properties, failure));
     this.#schedule.pump();
-  }
-
-  /** Turns down a request that has not become a checkpoint. */
-  #refuse({ properties, reject }: WaitingRequest, failure: Failure): void {
-    reject(this.#failures.failed(null, properties, failure));
   }
 
   #tell(event: CheckpointEvent): void {

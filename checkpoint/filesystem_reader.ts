@@ -17,7 +17,7 @@ import { type FileTransfer, transferFile } from "./file_transfer.ts";
  * Folder of the checkpoint that a pointer means.
  *
  * @param pointer Path to the folder or to the metadata in it.
- * @throws {StreamError} If there is nothing, or no metadata in the folder, or it is empty.
+ * @throws {StreamError} Of kind "invalid" if there is nothing, or no metadata in the folder, or it is empty.
  */
 export async function resolvePointer(fs: FileSystem, pointer: string, metadataName: string): Promise<string> {
   const path = pointer.replace(/(?!^)\/+$/, "");

@@ -134,6 +134,13 @@ export class FilesystemStorage implements CheckpointStorage {
     return { bytes: await this.#fs.readFile(path), path, externalPath };
   }
 
+  async owns(checkpointId: number, externalPath: string): Promise<boolean> {
+    const folder = this.#folder(checkpointId);
+    if (folder === externalPath) return true;
+    const own = await this.#fs.status(folder);
+    return own !== null && own.identity !== null && own.identity === (await this.#fs.status(externalPath))?.identity;
+  }
+
   reader(externalPath: string): SnapshotReader {
     return new FileReader(
       this.#fs,

@@ -115,6 +115,10 @@ export class MemoryStorage implements CheckpointStorage {
     return Promise.resolve({ bytes, path: `memory://chk-${id}/_metadata`, externalPath: `memory://chk-${id}` });
   }
 
+  owns(checkpointId: number, externalPath: string): Promise<boolean> {
+    return Promise.resolve(externalPath === `${this.path}chk-${checkpointId}`);
+  }
+
   reader(externalPath: string): SnapshotReader {
     if (this.#files !== null && !externalPath.startsWith(this.path)) return this.#files.reader(externalPath);
     return {

@@ -24,6 +24,9 @@ export type CheckpointMode = "EXACTLY_ONCE" | "AT_LEAST_ONCE";
 /** What happens to the retained checkpoints of a job that is cancelled; finish and failure keep them as RETAIN does. */
 export type CheckpointRetention = "RETAIN_ON_CANCELLATION" | "DELETE_ON_CANCELLATION" | "NO_EXTERNALIZED_CHECKPOINTS";
 
+/** Who owns the files of the checkpoint or savepoint at a path that a job starts from: the user, or the job. */
+export type ClaimMode = "NO_CLAIM" | "CLAIM";
+
 /** Memory of this process, or files. */
 export type CheckpointStorageKind = "jobmanager" | "filesystem";
 

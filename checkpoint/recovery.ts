@@ -15,8 +15,9 @@ import { errorCode } from "../core/file_system.ts";
 import type { RunHandle, SnapshotInput } from "../core/snapshot.ts";
 import { type CheckpointMetadata, type CompletedCheckpoint, filesOf, runsOf } from "./completed_checkpoint.ts";
 import { sharedOf } from "./completed_checkpoints.ts";
-import type { RestoredCheckpoints } from "./coordinator.ts";
 import { decodeMetadata } from "./metadata_reader.ts";
+import type { ClaimMode } from "./options.ts";
+import type { RestoredCheckpoints } from "./restart_points.ts";
 import type { CheckpointStorage, Lineage, StoredMetadata, SweepReport } from "./storage.ts";
 
 /** Reads a whole run. @throws {SnapshotCorruptError} If a byte of it differs from what was written. */
@@ -78,10 +79,11 @@ export async function findLatest(options: RecoveryOptions): Promise<Recovery> {
   if (restored === null) await refuseFreshStart(newestError, lineage, storage);
   for (const id of damaged) listener?.({ kind: "set-aside", checkpointId: id, path: await storage.setAside(id) });
   const retained = restored === null ? [] : [...older, restored];
-  await sweep([...retained, ...await readFormer(ids.filter((id) => id <= lineage.above), storage)], options);
+  const others = await readOthers(ids.filter((id) => id <= lineage.above), storage);
+  await sweep([...retained, ...others], options);
   return restored === null
     ? { kind: "never-completed", highestId }
-    : { kind: "restored", restored, retained, highestId };
+    : { kind: "restored", restored, retained, highestId, isNewest: true, isClaimed: false, others };
 }
 
 /** @throws {StreamError} If state would be lost by starting without any. */
@@ -102,18 +104,18 @@ async function refuseFreshStart(
     new SnapshotCorruptError(storage.path, { reason: "a checkpoint has completed here once, and none is left" });
 }
 
-/** Checkpoints of earlier lineages, as far as they can be read: nobody goes on from them, but their files stay. */
-async function readFormer(ids: readonly number[], storage: CheckpointStorage): Promise<CompletedCheckpoint[]> {
-  const former: CompletedCheckpoint[] = [];
+/** Checkpoints that nobody goes back to, as far as they can be read: their files stay all the same. */
+async function readOthers(ids: readonly number[], storage: CheckpointStorage): Promise<CompletedCheckpoint[]> {
+  const others: CompletedCheckpoint[] = [];
   for (const id of ids) {
     try {
-      former.push(await readMetadata(id, storage));
+      others.push(await readMetadata(id, storage));
     } catch (error) {
       // Damaged: it needs no file any more.
       if (damageOf(error, "") === null) throw error;
     }
   }
-  return former;
+  return others;
 }
 
 /**
@@ -137,14 +139,35 @@ export async function startAfresh({ storage }: Pick<RecoveryOptions, "storage">)
 }
 
 /**
- * A checkpoint or savepoint that a user points to, for `--from <path>`. Its files stay the user's; nothing is swept.
+ * A checkpoint or savepoint that a user points to, for `--from <path>`. Nothing is swept.
+ *
+ * With `NO_CLAIM` its files stay the user's. With `CLAIM` the job owns it: it is retained and deleted like one of its
+ * own. The newest checkpoint in the job's own folder is then as if it had been found by itself; an older one is owned,
+ * those that are newer are not gone back to, and stay.
  *
  * @param pointer Path of its folder or of the metadata in it.
  * @throws {StreamError} If there is none, or it is damaged.
  */
-export async function findAt(pointer: string, options: RecoveryOptions): Promise<RestoredCheckpoints> {
+export async function findAt(
+  pointer: string,
+  options: RecoveryOptions,
+  claimMode: ClaimMode = "NO_CLAIM",
+): Promise<RestoredCheckpoints> {
+  const { storage } = options;
   const restored = await readCheckpoint(pointer, options);
-  return { restored, retained: [], highestId: await options.storage.highestId() };
+  const highestId = await storage.highestId();
+  const found = { restored, retained: [], highestId, isNewest: false, isClaimed: false, others: [] };
+  if (claimMode === "NO_CLAIM") return found;
+  const { checkpointId } = restored.metadata;
+  if (!await storage.owns(checkpointId, restored.externalPath)) return { ...found, isClaimed: true };
+  const ids = await storage.completedIds();
+  const { above } = await storage.lineage();
+  const isNewest = ids[0] === checkpointId && checkpointId > above;
+  const others = await readOthers(ids.filter((id) => id !== checkpointId), storage);
+  if (!isNewest) return { ...found, retained: [restored], others };
+  const isFormer = ({ metadata }: CompletedCheckpoint) => metadata.checkpointId <= above;
+  const older = others.filter((other) => !isFormer(other)).reverse();
+  return { ...found, retained: [...older, restored], isNewest, others: others.filter(isFormer) };
 }
 
 /** Reads a checkpoint and every file that it refers to. @throws {SnapshotCorruptError} If anything is damaged or missing. */

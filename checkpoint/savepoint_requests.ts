@@ -13,6 +13,7 @@
 import { messageOf, StreamError } from "../core/errors.ts";
 import type { CheckpointProperties } from "./checkpoint_properties.ts";
 import type { CompletedCheckpoint } from "./completed_checkpoint.ts";
+import { NO_CLEANUP } from "./completed_checkpoints.ts";
 import type { CheckpointFailedError } from "./failure.ts";
 import type { Failure } from "./failure_reports.ts";
 import type { SavepointLocation, SavepointStorage } from "./storage.ts";
@@ -58,7 +59,7 @@ export class SavepointRequests {
       return await this.port.submit(properties, location);
     } catch (error) {
       const made = location;
-      if (made !== null) await work.clean({ checkpointIds: [], shared: [] }, () => made.discard());
+      if (made !== null) await work.clean(NO_CLEANUP, () => made.discard());
       throw error;
     }
   }

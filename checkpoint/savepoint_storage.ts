@@ -3,16 +3,17 @@
  * alone: `<directory>/savepoint-<first 6 digits of the job id>-<12 random digits>/`.
  *
  * Called by: runtime/ (makes it), coordinator.ts, memory_storage.ts (reads).
- * Calls: the FileSystem port, snapshot_folder.ts, durable_files.ts, filesystem_reader.ts.
+ * Calls: the FileSystem port, snapshot_folder.ts, snapshot_removal.ts, durable_files.ts, filesystem_reader.ts.
  *
  * Invariants:
  * - a savepoint refers to no file outside its folder, and names those in it without a path: the folder can be moved;
- * - a savepoint that is complete is never touched again.
+ * - a savepoint that is complete is never touched again, unless the job owns it.
  *
  * @module
  */
 import { messageOf, StreamError } from "../core/errors.ts";
 import type { SnapshotReader } from "../core/snapshot.ts";
+import type { CompletedCheckpoint } from "./completed_checkpoint.ts";
 import { makeDurable, METADATA_NAME } from "./durable_files.ts";
 import { FileReader, parentOf, resolvePointer } from "./filesystem_reader.ts";
 import { whyNotLocal } from "./options.ts";
@@ -22,13 +23,14 @@ import {
   type SnapshotFilesOptions,
   SnapshotFolder,
 } from "./snapshot_folder.ts";
+import { type RemovalPorts, removeSnapshot } from "./snapshot_removal.ts";
 import type { SavepointLocation, SavepointStorage, StoredMetadata } from "./storage.ts";
 
 /** Names that are tried for the folder of one savepoint. */
 const TRIES = 10;
 
 /** How savepoints are written. */
-export interface FilesystemSavepointsOptions extends SnapshotFilesOptions {
+export interface FilesystemSavepointsOptions extends SnapshotFilesOptions, RemovalPorts {
   readonly jobId: string;
 }
 
@@ -75,6 +77,10 @@ export class FilesystemSavepoints implements SavepointStorage {
   reader(externalPath: string): SnapshotReader {
     const folders = { exclusive: externalPath, shared: `${parentOf(externalPath)}/shared` };
     return new FileReader(this.#options.fileSystem, folders, this.#options.transfer);
+  }
+
+  async remove(snapshot: CompletedCheckpoint): Promise<void> {
+    await removeSnapshot(snapshot, this.#options);
   }
 
   async #makeFolder(directory: string): Promise<string> {

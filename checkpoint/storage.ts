@@ -9,6 +9,7 @@
  * @module
  */
 import type { SnapshotReader, SnapshotStore } from "../core/snapshot.ts";
+import type { CompletedCheckpoint } from "./completed_checkpoint.ts";
 
 /** Names one subtask of a job. */
 export interface SubtaskRef {
@@ -77,6 +78,8 @@ export interface SavepointStorage {
   readMetadata(pointer: string): Promise<StoredMetadata>;
   /** Opens files of a checkpoint or savepoint. @param externalPath As in `StoredMetadata` or returned by `writeMetadata`. */
   reader(externalPath: string): SnapshotReader;
+  /** Removes a snapshot that the job owns wherever it is: what its metadata lists, and its folder when that is empty then. */
+  remove(snapshot: CompletedCheckpoint): Promise<void>;
 }
 
 /** Keeps the checkpoints of one job. */
@@ -106,6 +109,8 @@ export interface CheckpointStorage {
   hasEverCompleted(): Promise<boolean>;
   /** @param pointer Id of a checkpoint of this job, or a path to a checkpoint's folder or metadata. @throws {StreamError} If there is none. */
   readMetadata(pointer: number | string): Promise<StoredMetadata>;
+  /** Whether a checkpoint is one in the folder of this job. @param externalPath As in `StoredMetadata`. */
+  owns(checkpointId: number, externalPath: string): Promise<boolean>;
   /** Opens files of a checkpoint. @param externalPath As in `StoredMetadata` or returned by `writeMetadata`. */
   reader(externalPath: string): SnapshotReader;
   /** Removes a completed or unfinished checkpoint; files in the shared folder stay. No error when there is none. */

@@ -11,6 +11,7 @@
  * @module
  */
 import { messageOf, StreamError } from "../core/errors.ts";
+import type { CompletedCheckpoint } from "./completed_checkpoint.ts";
 import type { CheckpointStorage, Lineage } from "./storage.ts";
 import type { StorageWork } from "./storage_work.ts";
 
@@ -47,6 +48,24 @@ export class StoragePreparation {
       this.#lineage = null;
       this.#isDone = true;
     });
+  }
+
+  /**
+   * Before anybody commits what a savepoint covers with which the job stops: from then on nobody may go on from older
+   * checkpoints. Part of a piece of work on the storage.
+   */
+  async beginAfter({ metadata: { checkpointId }, externalPath }: CompletedCheckpoint): Promise<void> {
+    this.#lineage = null;
+    try {
+      await this.storage.beginLineage({ above: checkpointId, origin: externalPath }, { committed: true });
+    } catch (cause) {
+      throw new StreamError(
+        "unavailable",
+        `the savepoint in "${externalPath}" is complete, but that could not be noted in "${this.storage.path}": ` +
+          `${messageOf(cause)}; make the folder writable and stop the job again`,
+        { cause },
+      );
+    }
   }
 
   /** As `CheckpointCoordinator.beginLineage`. */

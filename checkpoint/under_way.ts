@@ -22,7 +22,7 @@ export interface UnderWay {
   readonly pending: PendingCheckpoint;
   readonly location: CheckpointLocation;
   /** Latest completed checkpoint when it was triggered: its increments may build on that. */
-  readonly baseId: number;
+  readonly basisId: number;
   /** Monotonic clock. */
   readonly startedMs: number;
   readonly cancelTimeout: Cancel;
@@ -55,7 +55,7 @@ export async function storeCheckpoint(
 /** Lowest id that the increments of these checkpoints may build on; Infinity when none builds on any. */
 export function lowestBasis(all: Iterable<UnderWay>): number {
   let lowest = Number.POSITIVE_INFINITY;
-  for (const { baseId, pending } of all) if (!pending.barrier.full) lowest = Math.min(lowest, baseId);
+  for (const { basisId, pending } of all) if (!pending.barrier.full) lowest = Math.min(lowest, basisId);
   return lowest;
 }
 

@@ -85,6 +85,8 @@ export interface FileSystem {
   removeSync(path: string): void;
   /** Removes a folder with all it holds; no error when there is none. */
   removeDirectory(path: string): Promise<void>;
+  /** Removes a folder in which there is nothing. @returns False when something is in it, true when it is gone. */
+  removeEmptyDirectory(path: string): Promise<boolean>;
   /** Makes the content of a file durable, whoever has written it. */
   syncFile(path: string): Promise<void>;
   /** Makes names in a folder durable. */

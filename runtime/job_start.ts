@@ -9,7 +9,7 @@
  */
 import { verifyRun } from "../backends/runs/verify_run.ts";
 import type { CompletedCheckpoint } from "../checkpoint/completed_checkpoint.ts";
-import type { RestoredCheckpoints } from "../checkpoint/coordinator.ts";
+import type { RestoredCheckpoints } from "../checkpoint/restart_points.ts";
 import { findAt, findLatest, type RecoveryEvent, type RecoveryOptions, startAfresh } from "../checkpoint/recovery.ts";
 import { assignState, type OperatorAssignment } from "../checkpoint/rescaling.ts";
 import type { CheckpointStorage } from "../checkpoint/storage.ts";

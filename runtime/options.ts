@@ -6,6 +6,7 @@
  *
  * @module
  */
+import type { ClaimMode } from "../checkpoint/options.ts";
 import type { AnyOption } from "../core/config.ts";
 import {
   booleanOption,
@@ -19,9 +20,6 @@ import {
 
 /** What is done when a job fails. */
 export type RestartStrategyKind = "none" | "fixed-delay" | "failure-rate" | "exponential-delay";
-
-/** Who owns the files of the checkpoint that a job starts from. */
-export type ClaimMode = "NO_CLAIM";
 
 /** State backends that exist. */
 export type StateBackendKind = "hashmap" | "lsm" | "lmdb";
@@ -206,14 +204,15 @@ export const RECOVERY_PATH: ConfigOption<string | undefined> = stringOption("exe
 /** Who owns the files of what {@link RECOVERY_PATH} names. */
 export const CLAIM_MODE: ConfigOption<ClaimMode> = enumOption(
   "execution.state-recovery.claim-mode",
-  ["NO_CLAIM"],
+  ["NO_CLAIM", "CLAIM"],
   {
     default: "NO_CLAIM",
     oldNames: ["execution.savepoint-restore-mode"],
-    refusedValues: { CLAIM: "it comes with savepoints, in a later version", LEGACY: "Flink 2 has removed it too" },
+    refusedValues: { LEGACY: "Flink 2 has removed it too" },
     description:
-      "Who owns the files of the checkpoint at a path that a job starts from: with `NO_CLAIM` they stay the " +
-      "user's. What `latest` names is the job's own in any case.",
+      "Who owns the files of the checkpoint or savepoint at a path that a job starts from: with `NO_CLAIM` they stay " +
+      "the user's, with `CLAIM` the job deletes them when newer checkpoints have taken its place. What `latest` names " +
+      "is the job's own in any case.",
   },
 );
 

@@ -281,9 +281,21 @@ export const systemFileSystem: FileSystem = {
     }),
   removeDirectory: (path) =>
     permitted("remove folder", path, () => settleVoid((done) => fs.rm(path, { recursive: true, force: true }, done))),
+  removeEmptyDirectory: (path) => permitted("remove folder", path, () => removeIfEmpty(path)),
   syncFile: (path) => permitted("sync", path, () => syncPath(path)),
   syncDirectory: (path) =>
     permitted("sync folder", path, async () => {
       if (process.platform !== "win32") await syncPath(path);
     }),
 };
+
+function removeIfEmpty(path: string): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    fs.rmdir(path, (error) => {
+      const code = errorCode(error);
+      if (code === "ENOTEMPTY" || code === "EEXIST") resolve(false);
+      else if (error === null || code === "ENOENT") resolve(true);
+      else reject(error);
+    });
+  });
+}

@@ -99,7 +99,7 @@ export async function writeRun(store: SnapshotStore, scope: FileScope, bytes: Ui
 /** The port that a coordinator drives, with a log of what it did. */
 export class SimulatedJob implements CheckpointTasks {
   readonly clock = new ManualClock({ startMs: 1_000_000 });
-  readonly fs = new MemoryFileSystem(() => this.clock.nowMs());
+  readonly fs: MemoryFileSystem;
   readonly storage: CheckpointStorage;
   readonly coordinator: CheckpointCoordinator;
   readonly events: CheckpointEvent[] = [];
@@ -108,7 +108,13 @@ export class SimulatedJob implements CheckpointTasks {
   readonly barriers: Barrier[] = [];
   tasks: SubtaskStatus[] = [subtask("source"), subtask("sink")];
 
-  constructor(settings: Partial<CoordinatorSettings> = {}, storage?: (fs: MemoryFileSystem) => CheckpointStorage) {
+  /** @param fs That of another job; one of its own when absent. */
+  constructor(
+    settings: Partial<CoordinatorSettings> = {},
+    storage?: (fs: MemoryFileSystem) => CheckpointStorage,
+    fs?: MemoryFileSystem,
+  ) {
+    this.fs = fs ?? new MemoryFileSystem(() => this.clock.nowMs());
     this.storage = storage?.(this.fs) ??
       new FilesystemStorage({
         fileSystem: this.fs,

@@ -73,6 +73,10 @@ export class DiskWithin implements FileSystem {
     return this.#of(path).removeDirectory(path);
   }
 
+  removeEmptyDirectory(path: string): Promise<boolean> {
+    return this.#of(path).removeEmptyDirectory(path);
+  }
+
   syncFile(path: string): Promise<void> {
     return this.#of(path).syncFile(path);
   }

@@ -321,6 +321,18 @@ export class MemoryFileSystem implements FileSystem {
     });
   }
 
+  removeEmptyDirectory(path: string): Promise<boolean> {
+    return this.#run("removeDirectory", path, () => {
+      const node = this.#find(path);
+      if (node === undefined) return true;
+      if (node.kind === "file") throw fileError("ENOTDIR", "removeDirectory", path);
+      if (node.names.size > 0) return false;
+      const [parent, name] = this.#parent(path, "removeDirectory");
+      parent.names.delete(name);
+      return true;
+    });
+  }
+
   syncFile(path: string): Promise<void> {
     return this.#run("sync", path, () => {
       const node = this.#file(path, "sync");

@@ -103,6 +103,10 @@ export class MortalFileSystem implements FileSystem {
     return this.#run("removeDirectory", path, () => this.#options.below.removeDirectory(path));
   }
 
+  removeEmptyDirectory(path: string): Promise<boolean> {
+    return this.#run("removeDirectory", path, () => this.#options.below.removeEmptyDirectory(path));
+  }
+
   syncFile(path: string): Promise<void> {
     return this.#run("sync", path, () => this.#options.below.syncFile(path));
   }

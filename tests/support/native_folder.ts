@@ -62,6 +62,7 @@ export const blockingFileSystem: FileSystem = {
   link: (from, to) => settled(() => linkSync(from, to)),
   remove: (path) => settled(() => systemFileSystem.removeSync(path)),
   removeDirectory: (path) => settled(() => rmSync(path, { recursive: true, force: true })),
+  removeEmptyDirectory: (path) => systemFileSystem.removeEmptyDirectory(path),
   syncFile: () => Promise.resolve(),
   syncDirectory: () => Promise.resolve(),
 };
