@@ -9,6 +9,8 @@
 
 const NO_JARS = "There are no jars: a job is a script that is run with deno or bun";
 const NO_DATASETS = "There are no cached datasets: jobs are streams";
+const FIXED_PARALLELISM =
+  "A running job keeps its parallelism; stop it with a savepoint and start it again with another";
 const ONE_PROCESS = "A job runs within the process of its script; there is nothing to submit it to";
 
 /** Start of a path → why it is not there. The first that fits counts. */
@@ -19,10 +21,7 @@ const ABSENT: readonly { readonly path: RegExp; readonly reason: string }[] = [
     path: /^\/jobs\/[^/]+\/yarn-(cancel|stop)$/,
     reason: "A GET must not change anything; use PATCH /jobs/:jobid?mode=cancel",
   },
-  {
-    path: /^\/jobs\/[^/]+\/rescaling(\/|$)/,
-    reason: "A running job keeps its parallelism; stop it with a savepoint and start it again with another",
-  },
+  { path: /^\/jobs\/[^/]+\/rescaling(\/|$)/, reason: FIXED_PARALLELISM },
   { path: /^\/jobs\/[^/]+\/clientHeartbeat$/, reason: "A job does not depend on the client that looks at it" },
   { path: /^\/jobs\/[^/]+\/vertices\/[^/]+\/flamegraph$/, reason: "There is no profiler; use that of the runtime" },
   {
@@ -34,5 +33,6 @@ const ABSENT: readonly { readonly path: RegExp; readonly reason: string }[] = [
 /** Why a path that Flink has is not there; undefined when Flink has none either. */
 export function reasonOfAbsence(method: string, path: string): string | undefined {
   if (method === "POST" && path === "/jobs") return ONE_PROCESS;
+  if (method === "PUT" && path.endsWith("/resource-requirements")) return FIXED_PARALLELISM;
   return ABSENT.find((entry) => entry.path.test(path))?.reason;
 }

@@ -83,12 +83,12 @@ async function takeBody(c: Context<ApiEnv>, limitBytes: number): Promise<void> {
 /** Why there is no such path, or no such method for it. */
 function absence(method: string, path: string, document: OpenApiDocument): ApiError {
   const allowed = document.methodsOf(path);
+  const reason = reasonOfAbsence(method, path);
   if (allowed.length > 0) {
-    return new ApiError(405, `Method ${method} is not allowed for this path; allowed: ${allowed.join(", ")}`, {
-      Allow: allowed.join(", "),
-    });
+    const message = `Method ${method} is not allowed for this path; allowed: ${allowed.join(", ")}`;
+    return new ApiError(405, reason === undefined ? message : [message, reason], { Allow: allowed.join(", ") });
   }
-  return new ApiError(404, reasonOfAbsence(method, path) ?? "There is no such path; see /openapi.json");
+  return new ApiError(404, reason ?? "There is no such path; see /openapi.json");
 }
 
 function answerError(error: Error, c: Context<ApiEnv>): Response {

@@ -11,7 +11,11 @@
  */
 import { isAbsolute, relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
+import { getLogger } from "@logtape/logtape";
+import { messageOf } from "../../core/errors.ts";
 import { ApiError } from "./api_error.ts";
+
+const log = getLogger(["weir", "control", "http"]);
 
 /** Follows all links of a path as far as it exists. Absolute. */
 export type ResolvePath = (path: string) => Promise<string>;
@@ -30,11 +34,11 @@ export async function confine(
   resolvePath: ResolvePath,
 ): Promise<string> {
   const local = localPath(what, path);
-  const roots = await Promise.all(folders.map(resolvePath));
-  const resolved = await resolvePath(local);
   const decoded = decodedPath(local);
-  const meant = decoded === local ? [resolved] : [resolved, await resolvePath(decoded)];
-  if (!meant.every((one) => roots.some((root) => isWithin(one, root)))) {
+  const [resolved, ...others] = await followed(what, [local, ...(decoded === local ? [] : [decoded])], resolvePath);
+  const roots = await followed(what, folders, resolvePath);
+  const isInside = (one: string) => roots.some((root) => isWithin(one, root));
+  if (resolved === undefined || ![resolved, ...others].every(isInside)) {
     throw new ApiError(
       403,
       `${what} is outside the folders of execution.checkpointing.savepoint-dir and execution.checkpointing.dir`,
@@ -47,6 +51,16 @@ export async function confine(
 export function isWithin(path: string, folder: string): boolean {
   const way = relative(folder, path);
   return way === "" || !(way === ".." || way.startsWith(`..${sep}`) || isAbsolute(way));
+}
+
+/** Where paths lead. What cannot be followed may not be used: a link to nothing, a circle, a name that is too long. */
+async function followed(what: string, paths: readonly string[], resolvePath: ResolvePath): Promise<string[]> {
+  try {
+    return await Promise.all(paths.map(resolvePath));
+  } catch (error) {
+    log.info("Cannot follow {what} of a request: {reason}", { what, reason: messageOf(error) });
+    throw new ApiError(403, `${what} leads to where it cannot be followed`);
+  }
 }
 
 /** A path, also of a `file:` address. */

@@ -1,0 +1,128 @@
+/**
+ * Serves the API for all jobs of the process that ask for the same address, from the first one's start until the last
+ * one has ended and those who wait for results have read them.
+ *
+ * Called by: control/http.ts.
+ * Calls: control/http/api.ts, control/http/listener.ts.
+ *
+ * Invariants:
+ * - it does not end while a job lives or is about to start;
+ * - it ends at most `LINGER_MS` after the last job.
+ *
+ * @module
+ */
+import { getLogger } from "@logtape/logtape";
+import type { Cancel, Clock, Random } from "../../core/clock.ts";
+import { messageOf } from "../../core/errors.ts";
+import { JobDirectory, type ListedJob, type ReservedPlace } from "../job_directory.ts";
+import { makeApi } from "./api.ts";
+import type { ApiContext, ApiSettings } from "./context.ts";
+import { hostOf } from "./settings.ts";
+import { type Answer, listen, type ListenAddress, type Listening } from "./listener.ts";
+import { OperationStore } from "./operation_store.ts";
+
+const log = getLogger(["weir", "control"]);
+
+/** Longest wait for results to be read, once the last job has ended. */
+export const LINGER_MS = 10_000;
+/** Wait after the last result was read: for its answer to be sent, and for a last look at the job. */
+export const AFTERTHOUGHT_MS = 250;
+
+/** What a server is made with. */
+export interface ServerParts extends Pick<ApiContext, "resolvePath" | "disposeSavepoint"> {
+  /** Where it listens. */
+  readonly address: ListenAddress;
+  /** From the options. */
+  readonly settings: ApiSettings;
+  /** Time. */
+  readonly clock: Clock;
+  /** Ids. */
+  readonly random: Random;
+  /** Listens; the real one unless a test gives its own. */
+  readonly listenOn?: (address: ListenAddress, answer: Answer) => Listening;
+}
+
+/** A server and its jobs. */
+export class ApiServer {
+  /** Where it can be reached. */
+  readonly url: string;
+  /** From the options. */
+  readonly settings: ApiSettings;
+  /** Settles when it has ended. */
+  readonly ended: Promise<void>;
+  readonly #jobs: JobDirectory = new JobDirectory();
+  readonly #operations: OperationStore;
+  readonly #clock: Clock;
+  readonly #listening: Listening;
+  #linger: Cancel | null = null;
+  #lastEndMs = 0;
+  #isClosing = false;
+  #tellEnded: () => void = () => {};
+
+  /** Listens at once. @throws {UsageError} If it cannot. */
+  constructor({ address, settings, clock, random, listenOn = listen, ...rest }: ServerParts) {
+    this.settings = settings;
+    this.#clock = clock;
+    this.#operations = new OperationStore(clock, random, settings.storeDurationMs);
+    const context = {
+      ...rest,
+      settings,
+      clock,
+      random,
+      jobs: this.#jobs,
+      operations: this.#operations,
+      startedMs: clock.nowMs(),
+    };
+    const app = makeApi(context);
+    this.#listening = listenOn(address, (request) => app.fetch(request));
+    this.url = `http://${hostOf(address.hostname)}:${this.#listening.port}`;
+    this.ended = new Promise((resolve) => this.#tellEnded = resolve);
+    this.#operations.onRead(() => this.#endIfDone());
+  }
+
+  /** Whether it takes no more jobs. */
+  get isClosing(): boolean {
+    return this.#isClosing;
+  }
+
+  /** Keeps a place for a job. @throws {StreamError} If one with this id lives. */
+  reserve(jobId: string): ReservedPlace {
+    const place = this.#jobs.reserve(jobId);
+    return {
+      fill: (listed) => this.#add(place, listed),
+      giveBack: () => {
+        place.giveBack();
+        this.#endIfDone();
+      },
+    };
+  }
+
+  #add(place: ReservedPlace, listed: ListedJob): void {
+    place.fill(listed);
+    const onEnd = () => {
+      this.#lastEndMs = this.#clock.monotonicMs();
+      this.#endIfDone();
+    };
+    listed.job.result.then(onEnd, onEnd);
+  }
+
+  #endIfDone(): void {
+    this.#linger?.();
+    this.#linger = null;
+    if (this.#isClosing || this.#jobs.isBusy) return;
+    if (this.#operations.size === 0) return this.#close();
+    const leftMs = Math.max(0, this.#lastEndMs + LINGER_MS - this.#clock.monotonicMs());
+    const waitMs = this.#operations.unreadCount > 0 ? leftMs : Math.min(leftMs, AFTERTHOUGHT_MS);
+    this.#linger = this.#clock.schedule(waitMs, () => this.#close());
+  }
+
+  #close(): void {
+    this.#linger = null;
+    if (this.#isClosing || this.#jobs.isBusy) return;
+    this.#isClosing = true;
+    this.#operations.clear();
+    this.#listening.close()
+      .catch((error) => log.warn("While ending the HTTP API: {reason}", { reason: messageOf(error) }))
+      .then(this.#tellEnded);
+  }
+}
