@@ -7,7 +7,7 @@
  * @module
  */
 import { getLogger } from "@logtape/logtape";
-import { CHECKPOINT_DIR } from "../checkpoint/options.ts";
+import { CHECKPOINT_DIR, SAVEPOINT_DIR } from "../checkpoint/options.ts";
 import type { Configuration } from "../core/config.ts";
 import type { ControlledJob } from "../runtime/job_view.ts";
 import { REST_BIND_ADDRESS, REST_PORT } from "./http/options.ts";
@@ -61,7 +61,7 @@ export async function openHttpApi(opening: HttpOpening): Promise<HttpPlace> {
       place.fill({
         job,
         configuration: configuration.shown(),
-        savepointDirectory: null,
+        savepointDirectory: configuration.get(SAVEPOINT_DIR) ?? null,
         checkpointDirectory: configuration.get(CHECKPOINT_DIR) ?? null,
       }),
     giveBack: () => place.giveBack(),

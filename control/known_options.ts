@@ -18,6 +18,7 @@ import { CHECKPOINT_OPTIONS } from "../checkpoint/options.ts";
 import type { AnyOption, RefusedKeys } from "../core/config.ts";
 import { RUNTIME_OPTIONS } from "../runtime/options.ts";
 import { TIMER_OPTIONS } from "../runtime/timer_options.ts";
+import { HTTP_OPTIONS } from "./http/options.ts";
 import { REFUSED_ROCKSDB_KEYS } from "./refused_rocksdb_keys.ts";
 
 /** Options that belong together on the reference page. */
@@ -33,6 +34,7 @@ export const OPTION_GROUPS: readonly OptionGroup[] = [
   { title: "Job", options: RUNTIME_OPTIONS },
   { title: "Checkpoints", options: CHECKPOINT_OPTIONS },
   { title: "Timers", options: TIMER_OPTIONS },
+  { title: "HTTP API", options: HTTP_OPTIONS },
   { title: "Memory of state on disk", options: [MANAGED_MEMORY, TASK_SLOTS] },
   { title: "State backend lsm", options: [...listEmbeddedOptions(LSM_EMBEDDED_OPTIONS), ...LSM_OPTIONS] },
   { title: "State backend lmdb", options: listEmbeddedOptions(LMDB_EMBEDDED_OPTIONS) },
@@ -44,7 +46,7 @@ export const KNOWN_OPTIONS: readonly AnyOption[] = OPTION_GROUPS.flatMap(({ opti
 const UNALIGNED = "unaligned checkpoints come in a later version";
 const LOCAL = "local recovery comes in a later version";
 const CHANGELOG = "the changelog backend comes in a later version";
-const HTTP = "the HTTP API comes in a later version";
+const HTTP = "the HTTP API has no such option; docs/http_api.md tells what it has";
 const MERGING = "merging small checkpoint files comes in a later version";
 const NO_JVM = "Weir runs in one process without a JVM; the script's own process is all there is to size";
 
@@ -97,7 +99,10 @@ export const REFUSED_KEYS: readonly RefusedKeys[] = [
   { keyPattern: "dstl.*", reason: CHANGELOG },
   { keyPattern: "state.latency-track.*", reason: "tracking of state latency comes in a later version" },
   { keyPattern: "state.backend.latency-track.*", reason: "tracking of state latency comes in a later version" },
+  { keyPattern: "rest.bind-port", reason: "set rest.port, the port that is listened on" },
   { keyPattern: "rest.*", reason: HTTP },
+  { keyPattern: "security.ssl.rest.*", reason: "put a proxy that speaks TLS in front of the HTTP API" },
+  { keyPattern: "web.submit.enable", reason: "a job is a script that is run; none can be submitted" },
   { keyPattern: "web.*", reason: HTTP },
   { keyPattern: "metrics.*", reason: "metric reporters come in a later version" },
   { keyPattern: "high-availability*", reason: "running on several machines comes in a later version" },

@@ -57,14 +57,17 @@ export const REST_TOKEN_FILE: ConfigOption<string | undefined> = stringOption("r
 });
 
 /** Web pages that may use the API. */
-export const REST_ALLOWED_ORIGINS: ConfigOption<readonly string[]> = listOption("rest.cors.allowed-origins", {
-  default: [],
-  reject: (origins) =>
-    origins.every(isOrigin) ? undefined : "origins such as http://localhost:4200, one by one and without a path",
-  description:
-    "Origins of web pages that may use the HTTP API, such as `http://localhost:4200` of a dashboard; pages " +
-    "of all others are refused.",
-});
+export const REST_ALLOWED_ORIGINS: ConfigOption<readonly string[] | undefined> = listOption(
+  "rest.cors.allowed-origins",
+  {
+    default: undefined,
+    reject: (origins) =>
+      origins.every(isOrigin) ? undefined : "origins such as http://localhost:4200, one by one and without a path",
+    description:
+      "Origins of web pages that may use the HTTP API, such as `http://localhost:4200` of a dashboard; pages " +
+      "of all others are refused.",
+  },
+);
 
 /** How long the result of an operation can be asked for, milliseconds. */
 export const REST_STORE_DURATION: ConfigOption<number> = durationOption("rest.async.store-duration", {

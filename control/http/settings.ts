@@ -45,7 +45,7 @@ export async function apiSettings(configuration: Configuration, readFile: ReadFi
   return {
     token,
     hosts: new Set(hosts),
-    allowedOrigins: configuration.get(REST_ALLOWED_ORIGINS),
+    allowedOrigins: configuration.get(REST_ALLOWED_ORIGINS) ?? [],
     maxContentLength: configuration.get(REST_MAX_CONTENT_LENGTH),
     storeDurationMs: configuration.get(REST_STORE_DURATION),
     refreshIntervalMs: configuration.get(WEB_REFRESH_INTERVAL),
