@@ -38,7 +38,9 @@ const EMPTY: RowStore = {
   ingest: () => ({ step: () => true, cancel: () => {} }),
   nextWork: () => null,
   isBehind: false,
-  freeze: () => ({ write: () => Promise.resolve({ runs: [], incrementBytes: 0 }), release: () => {} }),
+  freeze: () => {
+    throw new Error("Cannot freeze: this bench takes no snapshots");
+  },
   confirm: () => {},
   abort: () => {},
   close: () => Promise.resolve(),

@@ -71,7 +71,7 @@ export class AttachedRows {
       rows: source.freeze(checkpointId, basis === undefined),
     }));
     const assembly = new RunAssembly({
-      nextListNumber,
+      listNumbers: nextListNumber,
       olderRuns: basis?.runs ?? [],
       fileScope: full ? "exclusive" : "shared",
       keyGroups,
@@ -80,6 +80,11 @@ export class AttachedRows {
       rowsPerLook: ROWS_PER_LOOK,
     });
     return { sources, assembly };
+  }
+
+  /** All rows, for a snapshot on which none will build; as `freeze`. */
+  freezeAll(checkpointId: number): readonly FrozenSource[] {
+    return this.attached.map(({ state, source }) => ({ state, rows: source.freeze(checkpointId, true) }));
   }
 
   /** The chain. */

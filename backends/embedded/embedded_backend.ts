@@ -39,6 +39,7 @@ import { checkOwnKey, closedReason, refuseClosed, refuseCurrentKey, refuseSnapsh
 import { AggregatingHandle, ReducingHandle } from "../states/folding_handles.ts";
 import { Slices } from "../states/slices.ts";
 import { AttachedRows } from "./attached_rows.ts";
+import { type CanonicalRows, canonicalRows } from "./canonical_rows.ts";
 import { EmbeddedSnapshot } from "./embedded_snapshot.ts";
 import type { EmbeddedState } from "./embedded_state.ts";
 import { KeyedRows } from "./keyed_rows.ts";
@@ -218,11 +219,13 @@ export class EmbeddedBackend implements StateBackend {
     if (this.closed) refuseSnapshot(this.context.operatorName);
     const { rows, nextListNumber } = this.opened();
     const ticket = rows.freeze();
+    const isCanonical = request.canonical === true;
     const snapshot = new EmbeddedSnapshot({
       request,
       rows,
       ticket,
-      attached: this.attached.freeze(request, nextListNumber),
+      attached: isCanonical ? undefined : this.attached.freeze(request, nextListNumber),
+      canonical: isCanonical ? this.canonicalRows(request.checkpointId) : undefined,
       states: this.table.states(),
       keyGroups: this.context.keyGroups,
       nextListNumber,
@@ -230,6 +233,10 @@ export class EmbeddedBackend implements StateBackend {
     });
     this.running.add(snapshot);
     return snapshot;
+  }
+
+  private canonicalRows(checkpointId: number): CanonicalRows {
+    return canonicalRows(this.context, [...this.table.formatsByState()], this.attached.freezeAll(checkpointId));
   }
 
   private onEnd(

@@ -1,9 +1,9 @@
 /**
  * One snapshot of an embedded backend: waits until what was written before is in the store, uploads the store's files,
- * then the rows that live outside of it.
+ * then the rows that live outside of it; or writes all rows as a canonical run.
  *
  * Called by: embedded_backend.ts.
- * Calls: the rows, the frozen store, attached_rows.ts, ../states/stoppable_store.ts.
+ * Calls: the rows, the frozen store, attached_rows.ts, canonical_rows.ts, ../states/stoppable_store.ts.
  *
  * Invariants:
  * - whatever becomes of it, what it pins is released once.
@@ -17,6 +17,8 @@ import type { KeyedStateHandle, RunHandle, SnapshotStore } from "../../core/snap
 import type { RunState } from "../runs/run_format.ts";
 import { StoppableStore } from "../states/stoppable_store.ts";
 import type { FrozenAttached } from "./attached_rows.ts";
+import type { CanonicalRows } from "./canonical_rows.ts";
+import type { FrozenStore } from "./row_store.ts";
 import type { Rows } from "./rows.ts";
 
 /** Everything that the synchronous part has fixed. */
@@ -26,6 +28,8 @@ export interface EmbeddedSnapshotPlan {
   /** Of the rows' freeze. */
   readonly ticket: number;
   readonly attached: FrozenAttached | undefined;
+  /** Writes the store's rows, and those of other owners, as a canonical run; undefined: it gives its files. */
+  readonly canonical: CanonicalRows | undefined;
   /** The state table. */
   readonly states: readonly RunState[];
   readonly keyGroups: KeyGroupRange;
@@ -54,7 +58,9 @@ export class EmbeddedSnapshot implements PendingSnapshot {
     if (this.started) throw new StreamError("invalid", "Cannot write a snapshot: write() was called already");
     this.started = true;
     let attached: WrittenRuns | undefined;
+    const { canonical } = this.plan;
     try {
+      if (canonical !== undefined) return await this.writeRows(canonical, store);
       const stored = await this.writeStore(new StoppableStore(store, this.stopping.signal));
       const foreign = await this.writeAttached(store);
       this.stopping.signal.throwIfAborted();
@@ -71,10 +77,27 @@ export class EmbeddedSnapshot implements PendingSnapshot {
 
   private async writeStore(store: StoppableStore): Promise<WrittenRuns> {
     const { checkpointId, full } = this.plan.request;
-    const coming = this.plan.rows.frozen(this.plan.ticket);
-    const frozen = await store.orStop(coming, (late) => late.release());
+    const frozen = await this.frozen(store);
     try {
       return await frozen.write({ checkpointId, full }, store, this.stopping.signal);
+    } finally {
+      frozen.release();
+    }
+  }
+
+  private frozen(store: StoppableStore): Promise<FrozenStore> {
+    return store.orStop(this.plan.rows.frozen(this.plan.ticket), (late) => late.release());
+  }
+
+  private async writeRows(canonical: CanonicalRows, target: SnapshotStore): Promise<KeyedStateHandle | null> {
+    const frozen = await this.frozen(new StoppableStore(target, this.stopping.signal));
+    try {
+      const rows = frozen.rows();
+      try {
+        return await canonical.write(rows, target);
+      } finally {
+        rows.close();
+      }
     } finally {
       frozen.release();
     }
@@ -114,6 +137,7 @@ export class EmbeddedSnapshot implements PendingSnapshot {
     if (this.ended) return;
     this.stopping.abort(reason);
     this.plan.attached?.assembly.cancel(reason);
+    this.plan.canonical?.cancel(reason);
     if (this.started) return;
     this.started = true;
     // A flush that fails is told by the rows to whoever uses them next.
@@ -125,6 +149,7 @@ export class EmbeddedSnapshot implements PendingSnapshot {
     if (this.ended) return;
     this.ended = true;
     for (const source of this.plan.attached?.sources ?? []) source.rows.release();
+    this.plan.canonical?.release();
     this.plan.onEnd(this, attached?.runs);
   }
 }

@@ -68,6 +68,15 @@ export interface RowCursor {
   close(): void;
 }
 
+/** The rows of a moment that are alive, ascending by row key; a cursor past all caches. */
+export interface MomentRows extends RowCursor {
+  /**
+   * Makes the first row at or above `target` the next one. Rows that do not start with the first `boundBytes` bytes of
+   * it are not given any more; 0: all are.
+   */
+  seek(target: Uint8Array, boundBytes: number): void;
+}
+
 /** What a snapshot is taken for. */
 export interface StoreSnapshotRequest {
   readonly checkpointId: number;
@@ -92,7 +101,14 @@ export interface FrozenStore {
    * @throws {StreamError} If a file cannot be read or written; nothing is left open.
    */
   write(request: StoreSnapshotRequest, target: SnapshotStore, signal: AbortSignal): Promise<StoreSnapshot>;
-  /** Frees what it pins; after `write` or instead of it; safe to call twice. */
+  /**
+   * All rows, to be read once, whatever is ingested meanwhile; called at most once, instead of `write`. Close it before
+   * `release`.
+   *
+   * @throws {WorkingFileError} By its calls, if a block on disk is damaged.
+   */
+  rows(): MomentRows;
+  /** Frees what it pins; after `write` or `rows`, or instead of them; safe to call twice. */
   release(): void;
 }
 

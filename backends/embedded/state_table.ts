@@ -71,6 +71,15 @@ export class StateTable {
     return this.lines;
   }
 
+  /** For each state the formats that its rows may have: the one that it was declared with, else all, the newest last. */
+  *formatsByState(): Iterable<readonly RunState[]> {
+    for (const [name, formats] of this.formats) {
+      const states = formats.map(({ state }) => state);
+      const id = this.declared.get(name)?.id;
+      yield id === undefined ? states : states.filter((state) => state.id === id);
+    }
+  }
+
   /**
    * The id that a state of a restored run has here.
    *

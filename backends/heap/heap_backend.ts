@@ -40,6 +40,9 @@ import type {
 } from "../../core/state.ts";
 import { checkOwnKey, closedReason, refuseCurrentKey, refuseSnapshot } from "../states/access_checks.ts";
 import { AggregatingHandle, ReducingHandle } from "../states/folding_handles.ts";
+import type { RunState } from "../runs/run_format.ts";
+import { CanonicalStates } from "../states/canonical_states.ts";
+import { ListNumbers } from "../states/list_numbers.ts";
 import { type CarriedRows, HeapSnapshot } from "./heap_snapshot.ts";
 import { KeyGroupBatches } from "../states/key_group_batches.ts";
 import { Increments } from "./increments.ts";
@@ -172,6 +175,8 @@ export class HeapStateBackend implements StateBackend {
     const batches = this.spareBatches ?? new KeyGroupBatches(keyGroups, maxParallelism);
     this.spareBatches = undefined;
     const { nextListNumber } = this.ledger;
+    const canonical = request.canonical === true ? this.canonicalStates() : undefined;
+    const named = (state: RunState): RunState => canonical === undefined ? state : canonical.renamed(state);
     const snapshot = new HeapSnapshot({
       scope: {
         number: ++this.snapshotCount,
@@ -182,13 +187,14 @@ export class HeapStateBackend implements StateBackend {
       },
       changes: full ? null : plan.changes,
       states: [...this.registry.declared.values()],
-      carried: this.carried(),
+      carried: this.carried().map(({ state, rows }) => ({ state: named(state), rows })),
       frozen: this.registry.attached.map(({ state, source }) => ({
-        state,
+        state: named(state),
         rows: source.freeze(request.checkpointId, full),
       })),
+      ...(canonical === undefined ? {} : { canonical }),
       olderRuns: full ? [] : plan.basis.runs,
-      nextListNumber,
+      listNumbers: canonical === undefined ? nextListNumber : new ListNumbers(canonical.lines),
       fileScope: incremental && !request.full ? "shared" : "exclusive",
       keyGroups,
       batches,
@@ -209,7 +215,19 @@ export class HeapStateBackend implements StateBackend {
 
   /** Restored rows that nobody has declared, each in the format in which they came. */
   private carried(): CarriedRows[] {
-    return [...this.registry.waiting.values()].flatMap((restored) => restored.filled);
+    return [...this.registry.waiting.values()].flatMap(({ filled, parts }) =>
+      // Without rows its line of the state table travels on.
+      filled.length > 0 ? filled : parts.slice(-1)
+    );
+  }
+
+  private canonicalStates(): CanonicalStates {
+    const { declared, attached } = this.registry;
+    return new CanonicalStates([
+      ...[...declared.values()].map((state) => state.describe()),
+      ...this.carried().map(({ state }) => state),
+      ...attached.map(({ state }) => state),
+    ]);
   }
 
   /** Ends the booking for a snapshot. */

@@ -15,6 +15,7 @@ import type { PendingSnapshot } from "../../core/backend.ts";
 import { StreamError } from "../../core/errors.ts";
 import type { KeyedStateHandle, SnapshotStore } from "../../core/snapshot.ts";
 import type { RunState } from "../runs/run_format.ts";
+import type { CanonicalStates } from "../states/canonical_states.ts";
 import { type AssemblyPlan, type FrozenSource, RunAssembly } from "../states/run_assembly.ts";
 import { Capture, type SnapshotScope } from "./capture.ts";
 import type { ChangeList, TableChanges } from "./change_list.ts";
@@ -39,6 +40,8 @@ export interface SnapshotPlan extends AssemblyPlan {
   readonly states: readonly HeapState[];
   readonly carried: readonly CarriedRows[];
   readonly frozen: readonly FrozenSource[];
+  /** New ids of the states of a canonical snapshot; those of `carried` and `frozen` are new already. Absent: they keep theirs. */
+  readonly canonical?: CanonicalStates;
   /** See {@link Capture}. */
   readonly columnRows: number;
   /** Told when all rows are encoded: records need to keep nothing for the snapshot any more. */
@@ -59,7 +62,7 @@ export class HeapSnapshot implements PendingSnapshot {
   constructor(private readonly plan: SnapshotPlan) {
     this.capture = new Capture(plan.scope, plan.columnRows, (error) => this.cancel(error));
     this.assembly = new RunAssembly(plan);
-    this.encoder = new RowEncoder(this.capture, plan.batches, this.assembly.slices);
+    this.encoder = new RowEncoder(this.capture, plan.batches, this.assembly.slices, plan.canonical);
   }
 
   async write(store: SnapshotStore): Promise<KeyedStateHandle | null> {
@@ -97,7 +100,8 @@ export class HeapSnapshot implements PendingSnapshot {
   }
 
   private stateTable(): RunState[] {
-    const { states, carried, frozen } = this.plan;
+    const { states, carried, frozen, canonical } = this.plan;
+    if (canonical !== undefined) return canonical.lines.slice();
     const table = states.map((state) => state.describe());
     for (const rows of carried) table.push(rows.state);
     for (const source of frozen) table.push(source.state);

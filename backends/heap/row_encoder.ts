@@ -12,6 +12,7 @@ import { writeValue } from "../../core/serializer.ts";
 import type { RowBatch } from "../runs/row_batch.ts";
 import { DELETE, DELETE_PREFIX, PUT } from "../runs/run_format.ts";
 import { writeU64 } from "../runs/run_sections.ts";
+import type { CanonicalStates } from "../states/canonical_states.ts";
 import { type Capture, type ItemSpan, spanOf, WrittenValue } from "./capture.ts";
 import type { FormerValues } from "./former_values.ts";
 import type { HeapState } from "./heap_state.ts";
@@ -33,6 +34,7 @@ export class RowEncoder {
     private readonly capture: Capture,
     private readonly batches: KeyGroupBatches,
     private readonly slices: Slices,
+    private readonly canonical?: CanonicalStates,
   ) {}
 
   /**
@@ -131,7 +133,8 @@ export class RowEncoder {
   /** Appends state id, key and namespace. */
   private address(table: Table, key: Key): void {
     const out: ByteWriter = this.batch.out;
-    out.u16(table.state.id);
+    const { id } = table.state;
+    out.u16(this.canonical === undefined ? id : this.canonical.idOf(id));
     writeKey(out, key);
     writeNamespace(out, table.namespace);
   }

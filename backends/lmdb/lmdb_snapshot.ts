@@ -1,21 +1,28 @@
 /**
  * What a store held at a moment, and how it gets into a checkpoint: as the runs of the ingests since the last confirmed
- * one, or as one run of all rows.
+ * one, or as one run of all rows; or row by row.
  *
  * Called by: lmdb_store.ts (makes it).
- * Calls: increment_chain.ts, row_walk.ts, row_upload.ts, ../states/file_upload.ts.
+ * Calls: increment_chain.ts, row_walk.ts, row_upload.ts, rows_of_moment.ts, ../states/file_upload.ts.
  *
  * @module
  */
 import { StreamError } from "../../core/errors.ts";
 import type { RunHandle, SnapshotStore } from "../../core/snapshot.ts";
-import type { FrozenStore, StoreContext, StoreSnapshot, StoreSnapshotRequest } from "../embedded/row_store.ts";
+import type {
+  FrozenStore,
+  MomentRows,
+  StoreContext,
+  StoreSnapshot,
+  StoreSnapshotRequest,
+} from "../embedded/row_store.ts";
 import type { RunState } from "../runs/run_format.ts";
 import { FileUpload } from "../states/file_upload.ts";
 import type { IncrementChain, IncrementPlan } from "./increment_chain.ts";
 import type { Moment } from "./moment.ts";
 import type { RowTree } from "./row_tree.ts";
 import { uploadRows } from "./row_upload.ts";
+import { RowsOfMoment } from "./rows_of_moment.ts";
 import { RowWalk } from "./row_walk.ts";
 
 /** What a snapshot needs of its store. */
@@ -34,7 +41,8 @@ export class LmdbSnapshot implements FrozenStore {
   private readonly mark: { readonly ingest: number } | undefined;
   private started = false;
   private moment: Moment | null;
-  private walk: RowWalk | null = null;
+  /** What reads its rows. */
+  private reading: RowWalk | RowsOfMoment | undefined;
 
   /**
    * @param moment Its caller's share goes to this object.
@@ -51,12 +59,8 @@ export class LmdbSnapshot implements FrozenStore {
   }
 
   async write(request: StoreSnapshotRequest, target: SnapshotStore, signal: AbortSignal): Promise<StoreSnapshot> {
-    const { operatorName, fileSystem, clock } = this.source.context;
-    if (this.started || this.moment === null) {
-      if (!this.started) throw released(operatorName);
-      throw new StreamError("invalid", `Cannot write a snapshot of "${operatorName}": write() was called already`);
-    }
-    this.started = true;
+    const { fileSystem, clock } = this.source.context;
+    this.start();
     const chain = request.full ? null : this.source.chain;
     const upload = new FileUpload({
       store: target,
@@ -83,8 +87,27 @@ export class LmdbSnapshot implements FrozenStore {
     }
   }
 
+  rows(): MomentRows {
+    return this.reading = new RowsOfMoment(this.source.tree, this.start(), () => this.check());
+  }
+
+  private start(): Moment {
+    const { operatorName } = this.source.context;
+    if (this.started) {
+      throw new StreamError("invalid", `Cannot write a snapshot of "${operatorName}": it was written already`);
+    }
+    this.started = true;
+    return this.check();
+  }
+
+  /** @throws {StreamError} If it was released: a walk ends early then. */
+  private check(): Moment {
+    if (this.moment === null) throw released(this.source.context.operatorName);
+    return this.moment;
+  }
+
   release(): void {
-    this.walk?.close();
+    this.reading?.close();
     this.moment?.release();
     this.moment = null;
     if (this.mark !== undefined) this.source.chain!.released(this.mark);
@@ -95,14 +118,14 @@ export class LmdbSnapshot implements FrozenStore {
 
   private async all(upload: FileUpload): Promise<RunHandle[]> {
     const { tree, context: { keyGroups } } = this.source;
-    this.walk = new RowWalk(tree, { prefix: NOTHING, prefixBytes: 0 }, this.moment!.transaction);
+    const walk = new RowWalk(tree, { prefix: NOTHING, prefixBytes: 0 }, this.moment!.transaction);
+    this.reading = walk;
     try {
-      const run = await uploadRows(this.walk, this.states, upload);
-      // The walk ended early then.
-      if (this.moment === null) throw released(this.source.context.operatorName);
+      const run = await uploadRows(walk, this.states, upload);
+      this.check();
       return run === null ? [] : [{ ...run, level: 0, keyGroups }];
     } finally {
-      this.walk.close();
+      walk.close();
     }
   }
 

@@ -1,8 +1,9 @@
 /**
- * Uploads what a store held at a moment: the run files that the last confirmed checkpoint does not have.
+ * Uploads what a store held at a moment: the run files that the last confirmed checkpoint does not have; or gives its
+ * rows.
  *
  * Called by: lsm_store.ts (makes it).
- * Calls: ../states/file_upload.ts, uploaded_runs.ts.
+ * Calls: ../states/file_upload.ts, uploaded_runs.ts, version_rows.ts.
  *
  * Invariants:
  * - the version is pinned until `release`, so no file goes away while it is uploaded;
@@ -14,12 +15,14 @@ import type { Clock } from "../../core/clock.ts";
 import { StreamError } from "../../core/errors.ts";
 import type { FileSystem } from "../../core/file_system.ts";
 import type { FileRef, RunHandle, SnapshotStore } from "../../core/snapshot.ts";
-import type { FrozenStore, StoreSnapshot, StoreSnapshotRequest } from "../embedded/row_store.ts";
+import type { FrozenStore, MomentRows, StoreSnapshot, StoreSnapshotRequest } from "../embedded/row_store.ts";
+import type { BlockCache } from "../runs/block_cache.ts";
 import { FileUpload } from "../states/file_upload.ts";
 import type { LsmStatistics } from "./lsm_statistics.ts";
 import type { RunFile } from "./run_file.ts";
 import type { UploadedRuns } from "./uploaded_runs.ts";
 import type { RunView, Version } from "./version.ts";
+import { VersionRows } from "./version_rows.ts";
 
 /** What an upload needs of its store. */
 export interface UploadContext {
@@ -29,6 +32,8 @@ export interface UploadContext {
   /** Null when snapshots do not build on each other. */
   readonly uploaded: UploadedRuns<RunFile> | null;
   readonly statistics: LsmStatistics;
+  /** Memory for reading all rows is charged to it. */
+  readonly cache: BlockCache;
 }
 
 /** A pinned version, and how to upload it. */
@@ -42,11 +47,7 @@ export class FrozenVersion implements FrozenStore {
   }
 
   async write(request: StoreSnapshotRequest, target: SnapshotStore, signal: AbortSignal): Promise<StoreSnapshot> {
-    if (this.started || !this.pinned) {
-      const state = this.started ? "write() was called already" : "it was released";
-      throw new StreamError("invalid", `Cannot write a snapshot of "${this.context.operatorName}": ${state}`);
-    }
-    this.started = true;
+    this.start();
     const { fileSystem, clock } = this.context;
     const uploaded = request.full ? null : this.context.uploaded;
     const files = new Map<RunFile, FileRef>();
@@ -67,6 +68,19 @@ export class FrozenVersion implements FrozenStore {
     }
     uploaded?.written(request.checkpointId, files);
     return { runs, incrementBytes: upload.sizeBytes };
+  }
+
+  rows(): MomentRows {
+    this.start();
+    return new VersionRows(this.version, this.context.cache);
+  }
+
+  private start(): void {
+    if (this.started || !this.pinned) {
+      const state = this.started ? "it was written already" : "it was released";
+      throw new StreamError("invalid", `Cannot write a snapshot of "${this.context.operatorName}": ${state}`);
+    }
+    this.started = true;
   }
 
   release(): void {

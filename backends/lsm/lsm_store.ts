@@ -184,9 +184,9 @@ export class LsmStore implements RowStore, LsmGauges {
   freeze(): FrozenStore {
     this.requireOpen("freeze");
     if (this.flush !== undefined) this.refuse("freeze", "a flush is under way");
-    const { uploaded, statistics } = this;
+    const { uploaded, statistics, blocks: cache } = this;
     const { operatorName, fileSystem, clock } = this.context;
-    return new FrozenVersion(this.version.retain(), { operatorName, fileSystem, clock, uploaded, statistics });
+    return new FrozenVersion(this.version.retain(), { operatorName, fileSystem, clock, uploaded, statistics, cache });
   }
 
   confirm(checkpointId: number): void {

@@ -54,6 +54,18 @@ export class RunWriter {
     this.encoder.add(keyGroup, code, bytes, keyStart, keyEnd, valueEnd);
   }
 
+  /** Adds a row with the whole row key `key[0..keyBytes-1]` and the value `value[valueStart..valueEnd-1]`. */
+  addRow(
+    code: RowCode,
+    key: Uint8Array,
+    keyBytes: number,
+    value: Uint8Array,
+    valueStart: number,
+    valueEnd: number,
+  ): void {
+    this.encoder.addRow(code, key, keyBytes, value, valueStart, valueEnd);
+  }
+
   /**
    * Hands the closed blocks to the file. No row may be added until it has resolved, which it does as soon as the file
    * has written what it was handed before; a failure to write is thrown by the next call.

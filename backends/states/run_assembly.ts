@@ -10,9 +10,12 @@
 import { ByteWriter } from "../../core/bytes.ts";
 import type { Clock } from "../../core/clock.ts";
 import type { FrozenRows, KeyedStateHandle, RowDraft, SnapshotStore } from "../../core/snapshot.ts";
+import type { RowBatch } from "../runs/row_batch.ts";
 import { RowOrder } from "../runs/row_order.ts";
 import { ROW_KINDS, type RowCode, type RunState } from "../runs/run_format.ts";
+import type { RunWriter } from "../runs/run_writer.ts";
 import type { KeyGroupBatches } from "./key_group_batches.ts";
+import type { ListNumbers } from "./list_numbers.ts";
 import { type OutputPlan, RunOutput } from "./run_output.ts";
 import { Slices } from "./slices.ts";
 
@@ -30,6 +33,10 @@ export interface AssemblyPlan extends OutputPlan {
   readonly clock: Clock;
   /** Rows handled between two looks at the clock. */
   readonly rowsPerLook: number;
+  /** First number that a list element after the snapshot takes; or what numbers the elements of each list anew. */
+  readonly listNumbers: number | ListNumbers;
+  /** Length of a slice, milliseconds; absent: that of `Slices`. */
+  readonly sliceMs?: number;
 }
 
 /** The rows of one run on their way to the file. */
@@ -44,7 +51,7 @@ export class RunAssembly {
 
   constructor(private readonly plan: AssemblyPlan) {
     this.batches = plan.batches;
-    this.slices = new Slices(plan.clock);
+    this.slices = new Slices(plan.clock, plan.sliceMs);
     this.output = new RunOutput(plan);
   }
 
@@ -78,7 +85,13 @@ export class RunAssembly {
   async finish(store: SnapshotStore, states: readonly RunState[]): Promise<KeyedStateHandle | null> {
     const { start, end } = this.plan.keyGroups;
     for (let group = start; group <= end; group++) await this.writeGroup(group, store);
-    return await this.output.finish(states);
+    return await this.end(states);
+  }
+
+  /** Ends the run, after what was written one by one; as `finish`. */
+  async end(states: readonly RunState[]): Promise<KeyedStateHandle | null> {
+    const { listNumbers } = this.plan;
+    return await this.output.finish(states, typeof listNumbers === "number" ? listNumbers : listNumbers.longest);
   }
 
   private async writeGroup(group: number, store: SnapshotStore): Promise<void> {
@@ -86,16 +99,42 @@ export class RunAssembly {
     if (batch === undefined || batch.count === 0) return;
     if (this.slices.isDue()) await this.slices.pause();
     const order = batch.sorted(this.order);
-    const writer = await this.output.open(store);
+    const writer = await this.open(store);
     for (let i = 0; i < order.length; i++) {
-      const row = order[i]!;
-      const valueEnd = batch.valueEnds[row]!;
-      writer.add(group, batch.codeOf(row), batch.out.buffer, batch.keyStarts[row]!, batch.keyEnds[row]!, valueEnd);
-      if (writer.wantsFlush) {
-        await this.output.flush();
-        this.slices.restart();
-      }
-      if (this.rowDone()) await this.slices.pause();
+      this.write(writer, group, batch, order[i]!);
+      if (this.mustRest(writer)) await this.rest(writer);
+    }
+  }
+
+  /** Takes the rows; made, with its file, by the first call. */
+  open(store: SnapshotStore): Promise<RunWriter> {
+    return this.output.open(store);
+  }
+
+  /** Writes a row of a batch. */
+  write(writer: RunWriter, group: number, batch: RowBatch, row: number): void {
+    const bytes = batch.out.buffer;
+    const keyStart = batch.keyStarts[row]!;
+    const keyEnd = batch.keyEnds[row]!;
+    const { listNumbers } = this.plan;
+    if (typeof listNumbers !== "number" && listNumbers.isList((bytes[keyStart]! << 8) | bytes[keyStart + 1]!)) {
+      listNumbers.renumber(group, bytes, keyStart, keyEnd);
+    }
+    writer.add(group, batch.codeOf(row), bytes, keyStart, keyEnd, batch.valueEnds[row]!);
+  }
+
+  /** Counts a row that was written; true when `rest` must be awaited before the next one. */
+  mustRest(writer: RunWriter): boolean {
+    return writer.wantsFlush || this.rowDone();
+  }
+
+  /** Hands full chunks to the file, and gives way when the slice is over. */
+  async rest(writer: RunWriter): Promise<void> {
+    if (writer.wantsFlush) {
+      await this.output.flush();
+      this.slices.restart();
+    } else {
+      await this.slices.pause();
     }
   }
 

@@ -17,8 +17,6 @@ import { StoppableStore } from "./stoppable_store.ts";
 
 /** What an output must know of its snapshot. */
 export interface OutputPlan {
-  /** First number that a list element after the snapshot takes. */
-  readonly nextListNumber: number;
   readonly olderRuns: readonly RunHandle[];
   readonly fileScope: FileScope;
   readonly keyGroups: KeyGroupRange;
@@ -51,9 +49,13 @@ export class RunOutput {
     await this.writer!.flush();
   }
 
-  /** Ends the file; null when there are no rows at all. */
-  async finish(states: readonly RunState[]): Promise<KeyedStateHandle | null> {
-    const { olderRuns, keyGroups, nextListNumber } = this.plan;
+  /**
+   * Ends the file; null when there are no rows at all.
+   *
+   * @param nextListNumber First number that a list element after the snapshot takes.
+   */
+  async finish(states: readonly RunState[], nextListNumber: number): Promise<KeyedStateHandle | null> {
+    const { olderRuns, keyGroups } = this.plan;
     const runs: RunHandle[] = [...olderRuns];
     let incrementBytes = 0;
     if (this.writer !== undefined) {

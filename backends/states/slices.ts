@@ -19,13 +19,14 @@ export class Slices {
   private startMs: number;
   private failure: Error | undefined;
 
-  constructor(private readonly clock: Clock) {
+  /** @param sliceMs Length of a slice, milliseconds. */
+  constructor(private readonly clock: Clock, private readonly sliceMs: number = SLICE_MS) {
     this.startMs = clock.monotonicMs();
   }
 
   /** Whether the slice has lasted long enough. Ask once per some hundred rows. */
   isDue(): boolean {
-    return this.clock.monotonicMs() - this.startMs >= SLICE_MS;
+    return this.clock.monotonicMs() - this.startMs >= this.sliceMs;
   }
 
   /** Gives way to records. @throws What `stop` was given. */

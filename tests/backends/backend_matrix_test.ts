@@ -2,13 +2,12 @@
 import { deepEqual, equal } from "node:assert/strict";
 import { test } from "node:test";
 import type { StateBackend } from "../../core/backend.ts";
-import { ByteWriter } from "../../core/bytes.ts";
 import { listState, mapState, reducingState, valueState } from "../../core/descriptors.ts";
 import { keyGroupOf, keyGroupRangeOf, operatorIndexOf } from "../../core/key_groups.ts";
 import type { KeyedStateHandle } from "../../core/snapshot.ts";
 import { BackendRig } from "../contracts/backend_rig.ts";
-import { HeapRows } from "../support/heap_rows.ts";
 import { type BackendVariant, backendVariants } from "../support/backend_variants.ts";
+import { type Timers, timersOf } from "../support/stored_timers.ts";
 
 const GROUPS = 128;
 const KEYS = 120;
@@ -19,50 +18,21 @@ const SUM = reducingState<number>("sum", (left, right) => left + right);
 
 const VARIANTS = await backendVariants(262_144);
 
-/** The timers of one subtask: numbers by key group. */
-interface Timers {
-  set(keyGroup: number, number: number, isThere: boolean): void;
-  numbers(keyGroup: number): number[];
-}
-
-class StoredTimers implements Timers {
-  constructor(private readonly backend: StateBackend) {}
-
-  set(keyGroup: number, number: number, isThere: boolean): void {
-    const row = new ByteWriter();
-    row.u32(number);
-    const rows = this.backend.orderedRows!("timers");
-    if (isThere) rows.add(keyGroup, row.buffer, row.length);
-    else rows.remove(keyGroup, row.buffer, row.length);
-  }
-
-  numbers(keyGroup: number): number[] {
-    const numbers: number[] = [];
-    this.backend.orderedRows!("timers").scan(keyGroup, null, 1000, (bytes, start) => {
-      numbers.push(new DataView(bytes.buffer, bytes.byteOffset).getUint32(start));
-      return true;
-    });
-    return numbers;
-  }
-}
-
 /** Subtasks that together own all key groups. */
 class Team {
   private constructor(readonly members: readonly { readonly backend: StateBackend; readonly timers: Timers }[]) {}
 
   static async open(
     rig: BackendRig,
-    { factory, timers: where }: BackendVariant,
+    variant: BackendVariant,
     parallelism: number,
     handles: readonly (KeyedStateHandle | null)[],
   ): Promise<Team> {
     const members = [];
     for (let i = 0; i < parallelism; i++) {
       const keyGroups = keyGroupRangeOf(i, { parallelism, maxParallelism: GROUPS });
-      const backend = await rig.open(handles, { keyGroups, incremental: true, factory });
-      const timers = where === "heap" ? new HeapRows() : new StoredTimers(backend);
-      if (timers instanceof HeapRows) backend.attach(timers);
-      members.push({ backend, timers });
+      const backend = await rig.open(handles, { keyGroups, incremental: true, factory: variant.factory });
+      members.push({ backend, timers: timersOf(backend, variant) });
     }
     return new Team(members);
   }

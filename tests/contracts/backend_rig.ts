@@ -62,14 +62,15 @@ export class BackendRig implements AsyncDisposable {
   /** Takes a snapshot to its end; `between` runs between the slices of its asynchronous part. */
   async snapshot(
     backend: StateBackend,
-    { id = this.nextCheckpoint++, full = false, confirm = false, between }: {
+    { id = this.nextCheckpoint++, canonical = false, full = canonical, confirm = false, between }: {
       readonly id?: number;
+      readonly canonical?: boolean;
       readonly full?: boolean;
       readonly confirm?: boolean;
       readonly between?: () => void;
     } = {},
   ): Promise<KeyedStateHandle | null> {
-    const pending = backend.snapshot({ checkpointId: id, full });
+    const pending = backend.snapshot({ checkpointId: id, full, ...(canonical ? { canonical } : {}) });
     const handle = await this.clock.runUntil(pending.write(this.files), between);
     if (confirm) backend.confirm(id);
     return handle;

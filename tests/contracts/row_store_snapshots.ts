@@ -1,7 +1,8 @@
 /** What stores of rows promise about snapshots: isolation, increments, restoring, rescaling. */
-import { deepEqual, equal, notEqual, ok, rejects } from "node:assert/strict";
+import { deepEqual, equal, notEqual, ok, rejects, throws } from "node:assert/strict";
 import { test } from "node:test";
-import { SnapshotCorruptError } from "../../core/errors.ts";
+import type { MomentRows } from "../../backends/embedded/row_store.ts";
+import { SnapshotCorruptError, StreamError } from "../../core/errors.ts";
 import type { FileRef, KeyedStateHandle } from "../../core/snapshot.ts";
 import {
   cleared,
@@ -12,6 +13,8 @@ import {
   type RowName,
   rowOf,
   type SampleRow,
+  textOf,
+  TIMERS,
   VALUES,
 } from "../support/sample_rows.ts";
 import { ALL, everything, ingest, read, StoreRig, type StoreSubject, work } from "./store_rig.ts";
@@ -27,6 +30,7 @@ function values(from: number, to: number, mark: string): SampleRow[] {
 /** All about snapshots. */
 export function rowStoreSnapshots(name: string, subject: StoreSubject): void {
   isolationTests(name, subject);
+  rowTests(name, subject);
   incrementTests(name, subject);
   restoreTests(name, subject);
   failureTests(name, subject);
@@ -83,6 +87,70 @@ function isolationTests(name: string, subject: StoreSubject): void {
       equal(everything(restored).length, 200);
     }
   });
+}
+
+function rowTests(name: string, subject: StoreSubject): void {
+  test(`${name}: rows() gives what was there at the freeze in order, from wherever it is told to go on`, async () => {
+    await using rig = new StoreRig(subject);
+    const store = await rig.open();
+    for (let i = 0; i < 5; i++) ingest(store, values(i * 300, KEYS, `${i}`));
+    ingest(store, [
+      cleared({ key: rowOf(3, MAPS, "m").key, prefixBytes: 0 }),
+      put(rowOf(3, MAPS, "m", "x"), "1"),
+      put(rowOf(3, MAPS, "n", "y"), "2"),
+      put(rowOf(5, LISTS, "l", 4), "3"),
+      ...Array.from({ length: 40 }, (_, i) => gone(value(i * 8))),
+    ]);
+    ingest(store, [cleared({ key: rowOf(3, MAPS, "m").key, prefixBytes: 0 })]);
+    const before = everything(store);
+    const frozen = store.freeze();
+    const all = frozen.rows();
+    ingest(store, values(0, KEYS, "later"));
+    work(store);
+    equal(before.length, KEYS - 40 + 2);
+    deepEqual(drain(all), before);
+    deepEqual(drain(all), [], "it stays at its end");
+    const texts = new Map(before);
+    for (
+      const [group, state] of [[3, MAPS], [7, VALUES], [3, VALUES], [0, VALUES], [6, LISTS], [5, LISTS], [0, TIMERS]]
+    ) {
+      const route = Uint8Array.of(0, group!, 0, state!);
+      all.seek(route, 4);
+      const own = [...texts].filter(([key]) => key.startsWith(textOf(route)));
+      deepEqual(drain(all), own);
+      all.seek(route.subarray(0, 2), 0);
+      deepEqual(drain(all), [...texts].filter(([key]) => key >= textOf(route.subarray(0, 2))));
+    }
+    all.close();
+    all.close();
+    frozen.release();
+  });
+
+  test(`${name}: a frozen store gives its rows or its files once, and nothing after its release`, async () => {
+    await using rig = new StoreRig(subject);
+    const store = await rig.open();
+    ingest(store, values(0, 10, "a"));
+    const frozen = store.freeze();
+    frozen.rows().close();
+    throws(() => frozen.rows(), StreamError);
+    await rejects(
+      frozen.write({ checkpointId: 1, full: true }, rig.snapshots, new AbortController().signal),
+      StreamError,
+    );
+    frozen.release();
+    const released = store.freeze();
+    released.release();
+    throws(() => released.rows(), StreamError);
+  });
+}
+
+function drain(rows: MomentRows): [string, string][] {
+  const seen: [string, string][] = [];
+  while (rows.next()) {
+    const { key, keyBytes, value, valueStart, valueEnd } = rows;
+    seen.push([textOf(key, 0, keyBytes), textOf(value, valueStart, valueEnd)]);
+  }
+  return seen;
 }
 
 function incrementTests(name: string, subject: StoreSubject): void {

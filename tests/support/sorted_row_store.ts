@@ -9,6 +9,7 @@
 import type {
   FoundValue,
   FrozenStore,
+  MomentRows,
   RestorableHandle,
   RowCursor,
   RowStore,
@@ -145,7 +146,7 @@ export class SortedRowStore implements RowStore {
     this.requireOpen();
     this.cursorCount++;
     const start = prefix.subarray(0, prefixBytes);
-    const alive = this.alive();
+    const alive = this.alive(this.layers);
     let end = lowerBound(
       alive,
       from === undefined || compareBytes(from, 0, from.length, start, 0, prefixBytes) < 0 ? start : from,
@@ -156,12 +157,12 @@ export class SortedRowStore implements RowStore {
   }
 
   /** The rows that no newer one hides, ascending. */
-  private alive(): readonly SampleRow[] {
-    if (this.merged?.layers !== this.layers) {
+  private alive(layers: readonly Layer[]): readonly SampleRow[] {
+    if (this.merged?.layers !== layers) {
       const model: RowModel = new Map();
-      for (const { rows } of this.layers) applyRows(model, rows);
+      for (const { rows } of layers) applyRows(model, rows);
       const rows = [...model].map(([key, value]) => ({ code: PUT, key: bytesOf(key), value: bytesOf(value) } as const));
-      this.merged = { layers: this.layers, rows: sorted(rows) };
+      this.merged = { layers, rows: sorted(rows) };
     }
     return this.merged.rows;
   }
@@ -243,8 +244,21 @@ export class SortedRowStore implements RowStore {
     this.frozenCount++;
     const layers = this.layers;
     let isReleased = false;
+    let isUsed = false;
+    const start = () => {
+      if (isUsed || isReleased) throw new StreamError("invalid", "Cannot write a snapshot: it was written or released");
+      isUsed = true;
+    };
     return {
-      write: (request, target, signal) => this.upload(layers, request, target, signal),
+      write: async (request, target, signal) => {
+        start();
+        return await this.upload(layers, request, target, signal);
+      },
+      rows: () => {
+        start();
+        this.cursorCount++;
+        return new SeekingCursor(this.alive(layers), this);
+      },
       release: () => {
         if (!isReleased) this.frozenCount--;
         isReleased = true;
@@ -327,7 +341,12 @@ class ArrayCursor implements RowCursor {
   private at = 0;
   private open = true;
 
-  constructor(private readonly rows: readonly SampleRow[], private readonly owner: SortedRowStore) {}
+  constructor(private rows: readonly SampleRow[], private readonly owner: SortedRowStore) {}
+
+  restart(rows: readonly SampleRow[]): void {
+    this.rows = rows;
+    this.at = 0;
+  }
 
   next(): boolean {
     if (!this.open) throw new Error("Cannot read rows: the cursor is closed");
@@ -343,6 +362,19 @@ class ArrayCursor implements RowCursor {
   close(): void {
     if (this.open) this.owner.cursorCount--;
     this.open = false;
+  }
+}
+
+class SeekingCursor extends ArrayCursor implements MomentRows {
+  constructor(private readonly all: readonly SampleRow[], owner: SortedRowStore) {
+    super(all, owner);
+  }
+
+  seek(target: Uint8Array, boundBytes: number): void {
+    const rest = this.all.slice(lowerBound(this.all, target));
+    const isOutside = ({ key }: SampleRow) => compareBytes(key, 0, boundBytes, target, 0, boundBytes) !== 0;
+    const end = rest.findIndex(isOutside);
+    this.restart(end < 0 ? rest : rest.slice(0, end));
   }
 }
 
