@@ -7,12 +7,13 @@
  * @module
  */
 
-/** Where a job is in its life. The last four are ends. */
+/** Where a job is in its life: `stopping` gracefully, `cancelling` at once. The last four are ends. */
 export type JobState =
   | "starting"
   | "running"
   | "restarting"
   | "stopping"
+  | "cancelling"
   | "finished"
   | "stopped"
   | "cancelled"

@@ -32,6 +32,12 @@ export interface AttemptAnswers {
 /** What an attempt is made with, besides what its subtasks share. */
 export type AttemptSettings = Omit<AttemptPorts, "host" | "listenerOf">;
 
+/** A failure, and the subtask that it happened in; null when it was in none. */
+export interface AttemptFailure {
+  readonly error: unknown;
+  readonly subtask: SubtaskName | null;
+}
+
 /** The subtasks of one attempt. */
 export class Attempt {
   readonly subtasks: readonly Subtask[];
@@ -41,6 +47,9 @@ export class Attempt {
   readonly failure: Promise<never>;
   #resolveEnded: () => void = () => {};
   #reject: (error: unknown) => void = () => {};
+  #firstFailure: AttemptFailure | null = null;
+  /** Completion notices that are being acted on. */
+  #notices: Promise<unknown> = Promise.resolve();
   #isOpen = false;
   #isClosed = false;
 
@@ -61,12 +70,32 @@ export class Attempt {
   /** Opens every operator, then lets records flow: downstream first. */
   async open(): Promise<void> {
     for (const subtask of this.subtasks.toReversed()) {
-      await subtask.open();
+      try {
+        await subtask.open();
+      } catch (error) {
+        this.#fail(error, subtask.name);
+        throw error;
+      }
       if (this.#isClosed) return;
     }
     this.#isOpen = true;
     for (const subtask of this.subtasks.toReversed()) subtask.start();
     this.#checkEnd();
+  }
+
+  /** What ended it; null while nothing has. */
+  get firstFailure(): AttemptFailure | null {
+    return this.#firstFailure;
+  }
+
+  /** Whether every subtask has read all its input. */
+  get hasEnded(): boolean {
+    return this.#isOpen && this.subtasks.every((subtask) => subtask.hasEnded);
+  }
+
+  /** Key groups of a vertex. */
+  maxParallelismOf(vertexId: string): number {
+    return this.settings.maxParallelismOf(vertexId);
   }
 
   /** The subtasks as the coordinator sees them. */
@@ -98,14 +127,24 @@ export class Attempt {
     return Math.max(0, this.settings.clock.nowMs() - barrier.timestampMs);
   }
 
-  /** Tells every subtask that a checkpoint is durable; resolves when all have acted on it. */
-  async complete(checkpointId: number): Promise<void> {
-    try {
-      await Promise.all(this.subtasks.map((subtask) => subtask.snapshots.complete(checkpointId)));
-    } catch (error) {
-      this.#fail(error);
-      throw error;
-    }
+  /** Tells every subtask that a checkpoint is durable. */
+  complete(checkpointId: number): void {
+    const notices = this.subtasks.map(async ({ name, snapshots }) => {
+      try {
+        await snapshots.complete(checkpointId);
+      } catch (error) {
+        this.#fail(error, name);
+        throw error;
+      }
+    });
+    this.#notices = Promise.all([this.#notices, ...notices]);
+    // Its failure is the attempt's; whoever awaits all notices sees it as well.
+    this.#notices.catch(() => {});
+  }
+
+  /** Resolves when all subtasks have acted on all completed checkpoints; rejects with the first failure. */
+  async settleNotices(): Promise<void> {
+    await Promise.race([this.#notices, this.failure]);
   }
 
   /** Tells every subtask that a checkpoint will not complete. */
@@ -113,9 +152,20 @@ export class Attempt {
     for (const subtask of this.subtasks) subtask.post(() => subtask.abortCheckpoint(checkpointId));
   }
 
-  /** Stops reading; what has been read is processed. Barriers still pass. */
+  /** Stops reading until `resume`; what has been read is processed. Barriers still pass. */
   stopSources(): void {
     for (const source of this.sources()) source.stop();
+  }
+
+  /** Ends all inputs where they are, event time included; the attempt ends once everything is processed. */
+  drainSources(): void {
+    for (const source of this.sources()) source.drain();
+  }
+
+  /** Goes on after `stopSources`, also behind the barrier of a savepoint with which the job was to stop. */
+  resume(): void {
+    for (const subtask of this.subtasks) subtask.post(() => subtask.resume());
+    for (const source of this.sources()) source.resume();
   }
 
   /** Ends the sources where they are; the attempt ends once what they have read is processed. */
@@ -147,10 +197,14 @@ export class Attempt {
     return this.subtasks.flatMap((subtask) => subtask.operators);
   }
 
-  /** Ends everything at once and frees it; returns what failed while closing. */
-  async close(): Promise<readonly unknown[]> {
+  /**
+   * Ends everything at once and frees it; returns what failed while closing.
+   *
+   * @param end What becomes of subtasks that are neither at their end nor failed.
+   */
+  async close(end: "finished" | "cancelled"): Promise<readonly unknown[]> {
     this.#isClosed = true;
-    const errors = await Promise.all(this.subtasks.map((subtask) => subtask.close()));
+    const errors = await Promise.all(this.subtasks.map((subtask) => subtask.close(end)));
     return errors.flat();
   }
 
@@ -165,21 +219,23 @@ export class Attempt {
         if (!this.#isClosed) answers.decline(name, checkpointId, error);
       },
       inputEnded: () => this.#checkEnd(),
-      failed: (error) => this.#fail(error),
+      failed: (error) => this.#fail(error, name),
     };
   }
 
   #checkEnd(): void {
-    if (this.subtasks.every((subtask) => subtask.hasEnded)) this.#resolveEnded();
+    if (this.hasEnded) this.#resolveEnded();
   }
 
   /** Ends the attempt with an error from outside, for example too many failed checkpoints. */
   fail(error: unknown): void {
-    this.#fail(error);
+    this.#fail(error, null);
   }
 
-  #fail(error: unknown): void {
-    if (!this.#isClosed) this.#reject(error);
+  #fail(error: unknown, subtask: SubtaskName | null): void {
+    if (this.#isClosed) return;
+    this.#firstFailure ??= { error, subtask };
+    this.#reject(error);
   }
 
   #find(ref: SubtaskRef): Subtask | undefined {

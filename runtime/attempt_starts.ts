@@ -1,6 +1,7 @@
 /**
  * Decides where each attempt of a job starts: the first one where the user
- * says, the others from the newest checkpoint that is whole.
+ * says, the others from the newest checkpoint that is whole, or from a savepoint
+ * with which the job was to stop.
  *
  * Called by: runtime/job.ts.
  * Calls: runtime/job_start.ts, checkpoint/coordinator.ts.
@@ -8,7 +9,7 @@
  * @module
  */
 import { getLogger } from "@logtape/logtape";
-import type { JobStart } from "../checkpoint/completed_checkpoint.ts";
+import type { CompletedCheckpoint, JobStart } from "../checkpoint/completed_checkpoint.ts";
 import type { CheckpointCoordinator } from "../checkpoint/coordinator.ts";
 import type { CheckpointStorage } from "../checkpoint/storage.ts";
 import { StreamError, WorkingFileError } from "../core/errors.ts";
@@ -19,47 +20,87 @@ import { type AttemptStart, findOlder, findStart, startFrom, startWithout } from
 
 const log = getLogger(["weir", "job"]);
 
-/** What a job knows of its checkpoints; null when it takes none. */
+/** What a job knows of its checkpoints. */
 export interface CheckpointsOfJob {
-  readonly storage: CheckpointStorage | null;
-  readonly coordinator: CheckpointCoordinator | null;
+  readonly storage: CheckpointStorage;
+  readonly coordinator: CheckpointCoordinator;
   /** Goes into the metadata of every checkpoint; `restoredFrom` is filled in here. */
   readonly jobStart: { -readonly [K in keyof JobStart]: JobStart[K] };
 }
 
+/** Where an attempt starts. */
+export interface NextStart {
+  readonly attempt: AttemptStart;
+  /** The job had finished: only its sinks may have something to commit. */
+  readonly isFinal: boolean;
+}
+
 /** The starts of one job, one attempt after another. */
 export class AttemptStarts {
+  /** Where the last attempt started. */
+  #former: AttemptStart | null = null;
+  /** What it covers may be committed: until a newer checkpoint has completed, the job goes on from here alone. */
+  #savepoint: CompletedCheckpoint | null = null;
+
   constructor(
     private readonly settings: JobSettings,
     private readonly graph: JobGraph,
     private readonly checkpoints: CheckpointsOfJob,
   ) {}
 
-  /** Where the first attempt starts. `isFinal`: the job had finished, only its sinks may have something to commit. */
-  async first(): Promise<{ attempt: AttemptStart; isFinal: boolean }> {
+  /** Where the next attempt starts. @throws {StreamError} If there is nothing to start from. */
+  async next(): Promise<NextStart> {
+    const next = this.#former === null ? await this.#first() : { attempt: await this.#again(), isFinal: false };
+    this.#former = next.attempt;
+    return next;
+  }
+
+  /** The job has failed behind a savepoint with which it was to stop. */
+  goOnFrom(savepoint: CompletedCheckpoint): void {
+    this.#savepoint = savepoint;
+  }
+
+  async #first(): Promise<NextStart> {
     const { settings, graph } = this;
     const { storage, coordinator, jobStart } = this.checkpoints;
     const point = await findStart(settings, this.#isOnDisk ? storage : null, logRecoveryEvent);
     if (point.kind === "restore") {
-      coordinator!.restore(point.found);
-      await coordinator!.beginLineage();
+      coordinator.restore(point.found);
+      await coordinator.beginLineage();
       const { restored } = point.found;
-      const { checkpointId, isFinal } = restored.metadata;
+      const { checkpointId, isFinal, type } = restored.metadata;
       jobStart.restoredFrom = checkpointId;
       log.info("Starting from checkpoint {checkpointId} in {path}", { checkpointId, path: restored.externalPath });
-      return { attempt: startFrom(restored, graph, settings, storage!), isFinal };
+      // After a drained savepoint there is more to read.
+      return { attempt: startFrom(restored, graph, settings, storage), isFinal: isFinal && type === "checkpoint" };
     }
     if (point.kind === "restart") log.warn("No checkpoint of this job has ever completed: it starts afresh");
-    coordinator?.reserveIds(point.highestId);
+    coordinator.reserveIds(point.highestId);
     return { attempt: startWithout(graph, point.kind), isFinal: false };
   }
 
   /** From the newest checkpoint; without one, from where the first attempt began. */
-  again(former: AttemptStart): AttemptStart {
+  async #again(): Promise<AttemptStart> {
     const { storage, coordinator } = this.checkpoints;
-    const latest = coordinator?.latest() ?? null;
-    if (latest !== null) return startFrom(latest, this.graph, this.settings, storage!);
+    const savepoint = this.#savepointInForce();
+    if (savepoint !== null) {
+      const retained = coordinator.retained().reverse();
+      coordinator.restore({ restored: savepoint, retained, highestId: savepoint.metadata.checkpointId });
+      await coordinator.beginLineage();
+      return startFrom(savepoint, this.graph, this.settings, storage);
+    }
+    const latest = coordinator.latest();
+    if (latest !== null) return startFrom(latest, this.graph, this.settings, storage);
+    const former = this.#former!;
     return former.start.kind === "restore" ? former : startWithout(this.graph, "restart");
+  }
+
+  /** Null when a checkpoint has completed since. */
+  #savepointInForce(): CompletedCheckpoint | null {
+    const savepoint = this.#savepoint;
+    if (savepoint === null) return null;
+    const latestId = this.checkpoints.coordinator.latest()?.metadata.checkpointId ?? 0;
+    return latestId > savepoint.metadata.checkpointId ? null : savepoint;
   }
 
   /**
@@ -71,12 +112,13 @@ export class AttemptStarts {
     const isDamage = (error instanceof StreamError && error.kind === "corrupt") ||
       WorkingFileError.in(error) !== undefined;
     if (!isDamage || !this.#isOnDisk) return false;
-    const damaged = coordinator!.latest();
-    // The checkpoint at the path that the user has named: nothing else may take its place.
+    // Nothing may take the place of what is committed, nor of the checkpoint at the path that the user has named.
+    if (this.#savepointInForce() !== null) return false;
+    const damaged = coordinator.latest();
     if (damaged === null && this.settings.start.kind === "path") return false;
-    const older = await findOlder(damaged, storage!, logRecoveryEvent);
+    const older = await findOlder(damaged, storage, logRecoveryEvent);
     if (older === null) return false;
-    coordinator!.restore(older);
+    coordinator.restore(older);
     return true;
   }
 

@@ -1,5 +1,6 @@
 /**
- * Makes the checkpoint storage of a job and the coordinator's settings.
+ * Makes the checkpoint storage of a job and the coordinator's settings. Both exist for every job: one that takes no
+ * checkpoints has savepoints all the same.
  *
  * Called by: runtime/job.ts.
  * Calls: the storages of checkpoint/.
@@ -11,15 +12,12 @@ import { FilesystemStorage } from "../checkpoint/filesystem_storage.ts";
 import { MemoryStorage } from "../checkpoint/memory_storage.ts";
 import type { CheckpointStorage } from "../checkpoint/storage.ts";
 import type { JobPorts } from "./job_ports.ts";
-import type { CheckpointingSettings, JobSettings } from "./job_settings.ts";
+import type { JobSettings } from "./job_settings.ts";
 
 /** In files when there is a directory, else in memory. */
-export function checkpointStorage(
-  settings: JobSettings,
-  checkpointing: CheckpointingSettings,
-  { fileSystem, random }: JobPorts,
-): CheckpointStorage {
-  if (checkpointing.directory === null) return new MemoryStorage();
+export function checkpointStorage(settings: JobSettings, { fileSystem, random }: JobPorts): CheckpointStorage {
+  const { checkpointing } = settings;
+  if (checkpointing === null || checkpointing.directory === null) return new MemoryStorage();
   return new FilesystemStorage({
     root: checkpointing.directory,
     jobId: settings.jobId,
@@ -31,6 +29,17 @@ export function checkpointStorage(
 }
 
 /** The part of the settings that the coordinator takes. */
-export function coordinatorSettings(checkpointing: CheckpointingSettings): CoordinatorSettings {
-  return { ...checkpointing, checkpointsAfterTasksFinish: checkpointing.afterTasksFinish };
+export function coordinatorSettings({ checkpointing, savepoints }: JobSettings): CoordinatorSettings {
+  if (checkpointing !== null) return { ...checkpointing, checkpointsAfterTasksFinish: checkpointing.afterTasksFinish };
+  return {
+    intervalMs: null,
+    timeoutMs: savepoints.timeoutMs,
+    minPauseMs: 0,
+    maxConcurrent: 1,
+    tolerableFailures: Number.POSITIVE_INFINITY,
+    retained: 1,
+    checkpointsAfterTasksFinish: true,
+    incremental: false,
+    retention: "RETAIN_ON_CANCELLATION",
+  };
 }

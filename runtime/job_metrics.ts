@@ -25,10 +25,9 @@ export function sampleEverySecond(registry: MetricRegistry, clock: Clock): Cance
   return () => cancel();
 }
 
-/** Brings the metrics of a job up to date. @param statistics Undefined when the job takes no checkpoints. */
-export function reportJob(metrics: JobMetrics, restarts: number, statistics: CheckpointsStatistics | undefined): void {
+/** Brings the metrics of a job up to date. */
+export function reportJob(metrics: JobMetrics, restarts: number, statistics: CheckpointsStatistics): void {
   metrics.numRestarts = restarts;
-  if (statistics === undefined) return;
   const { counts, latestCompleted, restored } = statistics;
   metrics.numberOfInProgressCheckpoints = counts.inProgress;
   metrics.numberOfCompletedCheckpoints = counts.completed;

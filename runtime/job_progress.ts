@@ -10,12 +10,13 @@ import type { CheckpointsStatistics } from "../checkpoint/statistics.ts";
 import { MIN_WATERMARK } from "../core/element.ts";
 import type { Attempt } from "./attempt.ts";
 
-/** Where a job is in its life. The last four are ends. */
+/** Where a job is in its life: `stopping` gracefully, `cancelling` at once. The last four are ends. */
 export type JobState =
   | "starting"
   | "running"
   | "restarting"
   | "stopping"
+  | "cancelling"
   | "finished"
   | "stopped"
   | "cancelled"
@@ -25,12 +26,14 @@ export type JobState =
 export interface JobResult {
   /** Name that the job was started with. */
   readonly name: string;
-  /** `finished`: all input was read; `stopped`: after a last checkpoint; `cancelled`: at once. */
+  /** `finished`: all input was read; `stopped`: after a last checkpoint or a savepoint; `cancelled`: at once. */
   readonly state: "finished" | "stopped" | "cancelled";
   /** Newest checkpoint, null when there is none. */
   readonly lastCheckpointId: number | null;
   /** How many times the job was restarted. */
   readonly restarts: number;
+  /** Folder of the savepoint with which it was stopped; null when it ended in another way. */
+  readonly savepointPath: string | null;
 }
 
 /** How far a job has come. Counters start at 0 with the process and do not go back at a restart. */
@@ -77,6 +80,11 @@ export function totalsOf(attempt: Attempt | null): RecordTotals {
   return { recordsIn: sum(sources), recordsOut: sum(attempt?.sinks() ?? []), recordsSkipped };
 }
 
+/** Whether it is an end. */
+export function isEnd(state: JobState): state is JobResult["state"] | "failed" {
+  return state === "finished" || state === "stopped" || state === "cancelled" || state === "failed";
+}
+
 /** Both together. */
 export function addTotals(left: RecordTotals, right: RecordTotals): RecordTotals {
   return {
@@ -90,7 +98,7 @@ export function addTotals(left: RecordTotals, right: RecordTotals): RecordTotals
 export function progressOf(
   job: Pick<JobProgress, "name" | "state" | "restarts" | "outputs"> & { readonly former: RecordTotals },
   attempt: Attempt | null,
-  statistics: CheckpointsStatistics | undefined,
+  statistics: CheckpointsStatistics,
 ): JobProgress {
   const { name, state, restarts, outputs, former } = job;
   return {
@@ -99,8 +107,8 @@ export function progressOf(
     ...addTotals(former, totalsOf(attempt)),
     watermarkMs: watermarkOf(attempt),
     lastCheckpoint: lastCheckpointOf(statistics),
-    checkpointsCompleted: statistics?.counts.completed ?? 0,
-    checkpointsFailed: statistics?.counts.failed ?? 0,
+    checkpointsCompleted: statistics.counts.completed,
+    checkpointsFailed: statistics.counts.failed,
     restarts,
     sources: workOf(attempt),
     outputs,
@@ -129,8 +137,7 @@ function workOf(attempt: Attempt | null): { done: number; total: number } | unde
 }
 
 /** The newest completed checkpoint, for people. */
-function lastCheckpointOf(statistics: CheckpointsStatistics | undefined): JobProgress["lastCheckpoint"] {
-  const last = statistics?.latestCompleted ?? null;
+function lastCheckpointOf({ latestCompleted: last }: CheckpointsStatistics): JobProgress["lastCheckpoint"] {
   if (last === null || last.checkpointId === null) return undefined;
   return { id: last.checkpointId, sizeBytes: last.incrementBytes, durationMs: last.durationMs ?? 0 };
 }

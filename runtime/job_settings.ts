@@ -61,6 +61,18 @@ export interface CheckpointingSettings {
   readonly inlineThresholdBytes: number;
 }
 
+/** Savepoints, which every job can take. */
+export interface SavepointSettings {
+  /** Folder of those that name none; null: each must. */
+  readonly directory: string | null;
+  /** Longest duration of one, milliseconds. */
+  readonly timeoutMs: number;
+  /** Files of at most this many bytes go into the metadata. */
+  readonly inlineThresholdBytes: number;
+  /** How working files of backends come to a savepoint and back. */
+  readonly transfer: FileTransfer;
+}
+
 /** Where a job starts: afresh, from its own newest checkpoint, or from a path. */
 export type StartPoint = { readonly kind: "fresh" | "latest" } | { readonly kind: "path"; readonly path: string };
 
@@ -75,6 +87,7 @@ export interface JobSettings {
   readonly timers: TimerSettings;
   /** Null: no checkpoints. */
   readonly checkpointing: CheckpointingSettings | null;
+  readonly savepoints: SavepointSettings;
   readonly restart: RestartSettings;
   readonly start: StartPoint;
   readonly ignoreUnclaimedState: boolean;
@@ -104,6 +117,12 @@ export function jobSettings(
     watermarkIntervalMs: configuration.get(AUTO_WATERMARK_INTERVAL),
     timers: timerSettings(configuration, backendName),
     checkpointing,
+    savepoints: {
+      directory: null,
+      timeoutMs: configuration.get(CHECKPOINT_TIMEOUT),
+      inlineThresholdBytes: configuration.get(INLINE_THRESHOLD),
+      transfer: configuration.get(CHECKPOINT_TRANSFER),
+    },
     restart: restartSettingsOf(configuration, checkpointing !== null),
     start: path === undefined ? { kind: "fresh" } : path === "latest" ? { kind: "latest" } : { kind: "path", path },
     ignoreUnclaimedState: configuration.get(IGNORE_UNCLAIMED_STATE),

@@ -12,7 +12,9 @@ import type { SavepointFormat } from "../core/element.ts";
 import type { JobResult, JobState } from "./job_progress.ts";
 import type { JobSettings } from "./job_settings.ts";
 import type { MetricRegistry } from "./metrics.ts";
-import type { Partitioning } from "./stream_graph.ts";
+
+/** How the records of an input are dealt out to subtasks: by key, or in another way. */
+export type PartitioningKind = "forward" | "rebalance" | "broadcast" | "hash";
 
 /** Where a subtask is in its life. The last three are ends. */
 export type SubtaskState = "created" | "opening" | "running" | "finished" | "cancelled" | "failed";
@@ -40,7 +42,7 @@ export interface VertexView {
   /** Upstream first. */
   readonly operators: readonly { readonly id: string; readonly name: string }[];
   /** Vertices that it reads, and how their records are dealt out. */
-  readonly inputs: readonly { readonly vertexId: string; readonly partitioning: Partitioning["kind"] }[];
+  readonly inputs: readonly { readonly vertexId: string; readonly partitioning: PartitioningKind }[];
   /** By index. */
   readonly subtasks: readonly SubtaskView[];
 }
@@ -71,7 +73,11 @@ export interface JobView {
   readonly endedMs: number | null;
   /** Number of the newest attempt, 0-based. */
   readonly attempt: number;
-  /** What it runs with. */
+  /**
+   * What it runs with.
+   *
+   * @internal Of use inside the project alone: its form follows the engine's.
+   */
   readonly settings: JobSettings;
   /** Upstream first. */
   readonly vertices: readonly VertexView[];

@@ -9,7 +9,7 @@
  */
 import { auto } from "../core/auto_serializer.ts";
 import { ByteReader, ByteWriter } from "../core/bytes.ts";
-import { MIN_WATERMARK } from "../core/element.ts";
+import { MAX_WATERMARK, MIN_WATERMARK } from "../core/element.ts";
 import { snapshotOf } from "../core/serializer.ts";
 import type { ListDistribution, OperatorList } from "../core/snapshot.ts";
 
@@ -39,8 +39,12 @@ export function watermarkList(watermarkMs: number): OperatorList {
   return listOf("union", [watermarkMs]);
 }
 
-/** The minimum of the restored watermarks. */
+/**
+ * The minimum of the restored watermarks. That of the end of event time is none to go on from: a source whose input has
+ * ended says so again, and after a drain event time begins anew.
+ */
 export function watermarkOf(list: OperatorList | undefined): number {
   const watermarks = valuesOf(list).map(Number);
-  return watermarks.length === 0 ? MIN_WATERMARK : Math.min(...watermarks);
+  const smallest = Math.min(...watermarks);
+  return watermarks.length === 0 || smallest === MAX_WATERMARK ? MIN_WATERMARK : smallest;
 }

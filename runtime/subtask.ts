@@ -10,7 +10,8 @@
  * - a mail runs between two steps, never within one; a step is one record or one timer;
  * - while an exchange waits for credit, a sink's buffer is full or timers are still firing, no record is read;
  *   a barrier that is next in its channel passes between two timers;
- * - at most one snapshot per checkpoint id.
+ * - at most one snapshot per checkpoint id;
+ * - behind the barrier with which the job stops, nothing but mails runs until `resume`.
  *
  * @module
  */
@@ -23,6 +24,8 @@ import { type BarrierArrival, SubtaskSnapshots, type SubtaskSnapshotsPort } from
 import { InputGate } from "./input_gate.ts";
 import type { TaskInput } from "./task_input.ts";
 import { TaskTimes } from "./task_times.ts";
+import { Timeline } from "./timeline.ts";
+import type { SubtaskState } from "./job_view.ts";
 
 /** Steps between two looks at the clock and at what operators wait for. */
 const STEPS_PER_CHECK = 64;
@@ -59,6 +62,8 @@ export class Subtask implements TaskControl, ExchangeOwner {
   isScheduled = false;
   readonly times: TaskTimes;
   readonly snapshots: SubtaskSnapshots;
+  /** Where it is in its life. */
+  readonly life: Timeline<SubtaskState>;
   private readonly mails: (() => void)[] = [];
   readonly #work: (() => void)[] = [];
   readonly #resumables: Resumable[] = [];
@@ -72,6 +77,8 @@ export class Subtask implements TaskControl, ExchangeOwner {
   #hasEnded = false;
   #endIsSent = false;
   #isRunning = false;
+  /** The barrier with which the job stops has passed. */
+  #isSuspended = false;
   #isClosed = false;
 
   constructor(
@@ -82,14 +89,17 @@ export class Subtask implements TaskControl, ExchangeOwner {
   ) {
     this.times = new TaskTimes(clock);
     this.snapshots = new SubtaskSnapshots(this, clock, listener);
+    this.life = new Timeline("created", clock);
   }
 
   /** Opens the operators, downstream first, so that what they emit finds its way. */
   async open(): Promise<void> {
+    this.life.enter("opening");
     for (const operator of this.operators.toReversed()) {
       try {
         await operator.open();
       } catch (cause) {
+        this.life.enter("failed");
         throw OperatorError.of(operator.name, this.name.subtaskIndex, cause);
       }
       if (this.#isClosed) return;
@@ -100,14 +110,15 @@ export class Subtask implements TaskControl, ExchangeOwner {
   /** Lets records flow. */
   start(): void {
     this.#isRunning = true;
+    this.life.enter("running");
     this.post(() => {
       for (const operator of this.operators.toReversed()) operator.start();
     });
   }
 
-  /** Whether every record has been read. */
+  /** Whether every record has been read and every timer has fired. */
   get hasEnded(): boolean {
-    return this.#hasEnded;
+    return this.#endIsSent;
   }
 
   /** Runs until there is nothing to do, a pause is due, or `budgetMs` has passed; true when work is left. */
@@ -135,10 +146,11 @@ export class Subtask implements TaskControl, ExchangeOwner {
     for (;;) {
       this.pause = false;
       this.#runMails();
-      if (!this.#isRunning || this.#isHeldBack()) return false;
+      if (!this.#isRunning || this.#isSuspended || this.#isHeldBack()) return false;
       if (this.#resumables.length > 0) {
         // A barrier that is next in its channel need not wait until the last timer has fired.
         this.input!.passBarriers();
+        if (this.#isSuspended) return false;
         this.#resume();
       } else if (this.#work.length > 0) {
         this.#work.shift()!();
@@ -194,6 +206,7 @@ export class Subtask implements TaskControl, ExchangeOwner {
   #finishEnd(): void {
     if (!this.#hasEnded || this.#endIsSent || this.#resumables.length > 0) return;
     this.#endIsSent = true;
+    this.life.enter("finished");
     for (const exchange of this.exchanges) exchange.endOfInput();
     this.listener.inputEnded();
   }
@@ -257,6 +270,15 @@ export class Subtask implements TaskControl, ExchangeOwner {
   barrier(arrival: BarrierArrival): void {
     this.#flushOperators();
     this.snapshots.take(arrival);
+    if (arrival.barrier.stops !== true) return;
+    this.#isSuspended = true;
+    this.pause = true;
+  }
+
+  /** The job goes on after all: what comes behind the barrier with which it was to stop is processed. */
+  resume(): void {
+    this.#isSuspended = false;
+    this.wake();
   }
 
   /** The gate has found out that a checkpoint does not happen here. */
@@ -286,14 +308,19 @@ export class Subtask implements TaskControl, ExchangeOwner {
   fail(error: unknown): void {
     if (!this.#isRunning) return;
     this.#isRunning = false;
+    this.life.enter("failed");
     this.listener.failed(OperatorError.of(this.name.vertexName, this.name.subtaskIndex, error));
   }
 
-  /** Stops at once and frees everything; safe to call at any moment and twice. Errors while closing are returned, not thrown. */
-  async close(): Promise<readonly unknown[]> {
+  /**
+   * Stops at once and frees everything; safe to call at any moment and twice. Errors while closing are returned, not
+   * thrown. @param end What becomes of one that is neither at its end nor failed.
+   */
+  async close(end: "finished" | "cancelled"): Promise<readonly unknown[]> {
     this.#isRunning = false;
     if (this.#isClosed) return [];
     this.#isClosed = true;
+    if (this.life.state !== "failed" && this.life.state !== "finished") this.life.enter(end);
     this.snapshots.cancelAll(new Error("the subtask was closed"));
     const errors: unknown[] = [];
     for (const operator of this.operators) {

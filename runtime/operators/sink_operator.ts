@@ -112,11 +112,16 @@ export class SinkOperator<T> extends Operator<T, never> {
     return this.#enqueue(() => this.#commitUpTo(checkpointId));
   }
 
-  /** The end of a bounded job without checkpoints: everything becomes visible at once. */
+  /**
+   * The end of a job without checkpoints: everything becomes visible at once, also what savepoints have ended.
+   *
+   * @param checkpointId Above those of all savepoints.
+   */
   async commitAtEnd(checkpointId: number): Promise<void> {
     try {
-      const committable = await this.writer!.prepareCommit(checkpointId)();
-      if (committable !== undefined) await this.writer!.commit(committable, checkpointId);
+      this.#ended.push({ checkpointId, prepare: this.writer!.prepareCommit(checkpointId) });
+      await this.#enqueue(() => this.#prepareUpTo(checkpointId));
+      await this.#enqueue(() => this.#commitUpTo(checkpointId));
     } catch (cause) {
       throw this.failureOutsideRecords(cause);
     }

@@ -36,7 +36,8 @@ export class SourceOperator<T> extends Operator<never, T> implements SourceOutpu
   watermarkMs = MIN_WATERMARK;
   #isIdle = false;
   #isStopped = false;
-  #isCutShort = false;
+  /** Ends before its input does: "cut-short" without the end of event time, "drain" with it. */
+  #ending: "cut-short" | "drain" | null = null;
   #isClosed = false;
   #hasEnded = false;
   #isWaiting = false;
@@ -110,14 +111,11 @@ export class SourceOperator<T> extends Operator<never, T> implements SourceOutpu
   /** Reads until the slice is over; see `TaskInput`. */
   process(): InputStatus {
     if (this.#hasEnded) return "ended";
-    if (this.#isCutShort) return this.#end();
+    if (this.#ending !== null) return this.#end();
     if (this.#isStopped || this.#isWaiting) return "waiting";
     const status = this.#read();
     if (status === "ready") return "more";
-    if (status === "ended") {
-      this.emitWatermark(MAX_WATERMARK);
-      return this.#end();
-    }
+    if (status === "ended") return this.#end();
     this.#isWaiting = true;
     status.then(
       () => {
@@ -143,19 +141,32 @@ export class SourceOperator<T> extends Operator<never, T> implements SourceOutpu
   }
 
   #end(): "ended" {
+    if (this.#ending !== "cut-short") this.emitWatermark(MAX_WATERMARK);
     this.#hasEnded = true;
     this.#cancelPeriodic?.();
     return "ended";
   }
 
-  /** Reads no more; barriers still pass. */
+  /** Reads no more until `resume`; barriers still pass. */
   stop(): void {
     this.#isStopped = true;
   }
 
+  /** Reads on after a `stop`. */
+  resume(): void {
+    this.#isStopped = false;
+    this.context.task.wake();
+  }
+
+  /** Ends before the input does, as if it had ended: event time comes to its end, and every timer fires. */
+  drain(): void {
+    this.#ending ??= "drain";
+    this.context.task.wake();
+  }
+
   /** Ends before the input does: what has been read is processed, but event time does not come to its end. */
   cutShort(): void {
-    this.#isCutShort = true;
+    this.#ending ??= "cut-short";
     this.context.task.wake();
   }
 

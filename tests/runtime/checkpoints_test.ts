@@ -58,7 +58,7 @@ test("a bounded job takes a final checkpoint, and its output appears with it", a
     },
   );
   const result = await run.end();
-  deepEqual(result, { name: "test", state: "finished", lastCheckpointId: 1, restarts: 0 });
+  deepEqual(result, { name: "test", state: "finished", lastCheckpointId: 1, restarts: 0, savepointPath: null });
   deepEqual(out.values, ["k 1", "k 2", "k 3"]);
   deepEqual(run.job.checkpoints?.history.map(({ isFinal, status }) => [isFinal, status]), [[true, "completed"]]);
 });

@@ -111,7 +111,7 @@ for (const parallelism of [1, 3]) {
       await process.until(() => process.job.progress().state === "restarting");
       const ms = process.clock.nowMs();
       process.job[how]();
-      equal(process.job.progress().state, "stopping");
+      equal(process.job.progress().state, how === "stop" ? "stopping" : "cancelling");
       equal(stateOf(await process.end()), how === "stop" ? "stopped" : "cancelled");
       equal(process.clock.nowMs(), ms);
       await ending.end(process);
