@@ -202,29 +202,16 @@ export { type SubtaskRef } from "./checkpoint/storage.ts";
 export { type CheckpointType } from "./core/element.ts";
 export { type SavepointFormat } from "./core/element.ts";
 
-// A state backend of your own
-export { type PendingSnapshot } from "./core/backend.ts";
-export { type SnapshotRequest } from "./core/backend.ts";
-export { type StateBackend } from "./core/backend.ts";
-export { type StateBackendContext } from "./core/backend.ts";
+// State backends
 export { type StateBackendFactory } from "./core/backend.ts";
 export { type FileRef } from "./core/snapshot.ts";
 export { type FileScope } from "./core/snapshot.ts";
-export { type FrozenRows } from "./core/snapshot.ts";
 export { type KeyedStateHandle } from "./core/snapshot.ts";
 export { type ListDistribution } from "./core/snapshot.ts";
 export { type OperatorList } from "./core/snapshot.ts";
 export { type OperatorSnapshot } from "./core/snapshot.ts";
-export { type RowDraft } from "./core/snapshot.ts";
-export { type RowKind } from "./core/snapshot.ts";
-export { type RowSource } from "./core/snapshot.ts";
 export { type RunHandle } from "./core/snapshot.ts";
 export { type SnapshotFigures } from "./core/snapshot.ts";
-export { type SnapshotFile } from "./core/snapshot.ts";
-export { type SnapshotInput } from "./core/snapshot.ts";
-export { type SnapshotReader } from "./core/snapshot.ts";
-export { type SnapshotStore } from "./core/snapshot.ts";
-export { type KeyGroupRange } from "./core/key_groups.ts";
 export { heapBackendFactory } from "./backends/heap/heap_backend.ts";
 export { type EmbeddedBackendSettings } from "./control/backend_choice.ts";
 export { lmdbBackend } from "./control/backend_choice.ts";
@@ -234,12 +221,6 @@ export { type StateBackendChoice } from "./control/backend_choice.ts";
 export { type LsmProfileName } from "./backends/lsm/options.ts";
 export { type RunCompression } from "./backends/lsm/options.ts";
 export { type TimerQueueKind } from "./runtime/timer_options.ts";
-export { type OrderedRows } from "./core/ordered_rows.ts";
-export { type KeyContext } from "./core/state.ts";
-export { type MergingState } from "./core/state.ts";
-export { type Namespaced } from "./core/state.ts";
-export { type Namespace } from "./core/key.ts";
-export { VOID_NAMESPACE } from "./core/key.ts";
 
 // Errors, and what a job takes from outside
 export { StreamError } from "./core/errors.ts";

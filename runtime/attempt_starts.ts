@@ -9,7 +9,7 @@
  * @module
  */
 import { getLogger } from "@logtape/logtape";
-import type { CompletedCheckpoint, JobStart } from "../checkpoint/completed_checkpoint.ts";
+import type { JobStart } from "../checkpoint/completed_checkpoint.ts";
 import type { CheckpointCoordinator } from "../checkpoint/coordinator.ts";
 import type { CheckpointStorage } from "../checkpoint/storage.ts";
 import { StreamError, WorkingFileError } from "../core/errors.ts";
@@ -39,8 +39,6 @@ export interface NextStart {
 export class AttemptStarts {
   /** Where the last attempt started. */
   #former: AttemptStart | null = null;
-  /** What it covers may be committed: until a newer checkpoint has completed, the job goes on from here alone. */
-  #savepoint: CompletedCheckpoint | null = null;
 
   constructor(
     private readonly settings: JobSettings,
@@ -55,22 +53,17 @@ export class AttemptStarts {
     return next;
   }
 
-  /** The job has failed behind a savepoint with which it was to stop. */
-  goOnFrom(savepoint: CompletedCheckpoint): void {
-    this.#savepoint = savepoint;
-  }
-
   async #first(): Promise<NextStart> {
     const { settings, graph } = this;
     const { storage, coordinator, jobStart } = this.checkpoints;
-    const point = await findStart(settings, this.#isOnDisk ? storage : null, logRecoveryEvent);
+    const point = await findStart(settings, storage, logRecoveryEvent);
     if (point.kind === "restore") {
       coordinator.restore(point.found);
       await coordinator.beginLineage();
       const { restored } = point.found;
       const { checkpointId, isFinal, type } = restored.metadata;
       jobStart.restoredFrom = checkpointId;
-      log.info("Starting from checkpoint {checkpointId} in {path}", { checkpointId, path: restored.externalPath });
+      log.info("Starting from {type} {checkpointId} in {path}", { type, checkpointId, path: restored.externalPath });
       // After a drained savepoint there is more to read.
       return { attempt: startFrom(restored, graph, settings, storage), isFinal: isFinal && type === "checkpoint" };
     }
@@ -79,28 +72,13 @@ export class AttemptStarts {
     return { attempt: startWithout(graph, point.kind), isFinal: false };
   }
 
-  /** From the newest checkpoint; without one, from where the first attempt began. */
+  /** From the newest checkpoint or savepoint with which it was to stop; without one, from where the first attempt began. */
   async #again(): Promise<AttemptStart> {
     const { storage, coordinator } = this.checkpoints;
-    const savepoint = this.#savepointInForce();
-    if (savepoint !== null) {
-      const retained = coordinator.retained().reverse();
-      coordinator.restore({ restored: savepoint, retained, highestId: savepoint.metadata.checkpointId });
-      await coordinator.beginLineage();
-      return startFrom(savepoint, this.graph, this.settings, storage);
-    }
     const latest = coordinator.latest();
     if (latest !== null) return startFrom(latest, this.graph, this.settings, storage);
     const former = this.#former!;
     return former.start.kind === "restore" ? former : startWithout(this.graph, "restart");
-  }
-
-  /** Null when a checkpoint has completed since. */
-  #savepointInForce(): CompletedCheckpoint | null {
-    const savepoint = this.#savepoint;
-    if (savepoint === null) return null;
-    const latestId = this.checkpoints.coordinator.latest()?.metadata.checkpointId ?? 0;
-    return latestId > savepoint.metadata.checkpointId ? null : savepoint;
   }
 
   /**
@@ -112,10 +90,10 @@ export class AttemptStarts {
     const isDamage = (error instanceof StreamError && error.kind === "corrupt") ||
       WorkingFileError.in(error) !== undefined;
     if (!isDamage || !this.#isOnDisk) return false;
-    // Nothing may take the place of what is committed, nor of the checkpoint at the path that the user has named.
-    if (this.#savepointInForce() !== null) return false;
     const damaged = coordinator.latest();
-    if (damaged === null && this.settings.start.kind === "path") return false;
+    // The checkpoint at the path that the user has named, or a savepoint with which the job was to stop: nothing else may
+    // take its place.
+    if (damaged === null ? this.settings.start.kind === "path" : damaged.metadata.type === "savepoint") return false;
     const older = await findOlder(damaged, storage, logRecoveryEvent);
     if (older === null) return false;
     coordinator.restore(older);

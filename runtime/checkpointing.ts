@@ -1,5 +1,5 @@
 /**
- * Makes the checkpoint storage of a job and the coordinator's settings. Both exist for every job: one that takes no
+ * Makes the storages of a job's checkpoints and savepoints and the coordinator's settings. All exist for every job: one that takes no
  * checkpoints has savepoints all the same.
  *
  * Called by: runtime/job.ts.
@@ -10,14 +10,19 @@
 import type { CoordinatorSettings } from "../checkpoint/coordinator_ports.ts";
 import { FilesystemStorage } from "../checkpoint/filesystem_storage.ts";
 import { MemoryStorage } from "../checkpoint/memory_storage.ts";
-import type { CheckpointStorage } from "../checkpoint/storage.ts";
+import { FilesystemSavepoints } from "../checkpoint/savepoint_storage.ts";
+import type { CheckpointStorage, SavepointStorage } from "../checkpoint/storage.ts";
 import type { JobPorts } from "./job_ports.ts";
 import type { JobSettings } from "./job_settings.ts";
 
 /** In files when there is a directory, else in memory. */
-export function checkpointStorage(settings: JobSettings, { fileSystem, random }: JobPorts): CheckpointStorage {
+export function checkpointStorage(
+  settings: JobSettings,
+  savepoints: SavepointStorage,
+  { fileSystem, random }: JobPorts,
+): CheckpointStorage {
   const { checkpointing } = settings;
-  if (checkpointing === null || checkpointing.directory === null) return new MemoryStorage();
+  if (checkpointing === null || checkpointing.directory === null) return new MemoryStorage(undefined, savepoints);
   return new FilesystemStorage({
     root: checkpointing.directory,
     jobId: settings.jobId,
@@ -26,6 +31,12 @@ export function checkpointStorage(settings: JobSettings, { fileSystem, random }:
     fileSystem,
     random,
   });
+}
+
+/** Always in files. */
+export function savepointStorage(settings: JobSettings, { fileSystem, random }: JobPorts): SavepointStorage {
+  const { jobId, savepoints: { inlineThresholdBytes: inlineBytes, transfer } } = settings;
+  return new FilesystemSavepoints({ fileSystem, random, jobId, inlineBytes, transfer });
 }
 
 /** The part of the settings that the coordinator takes. */

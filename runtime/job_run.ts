@@ -22,7 +22,7 @@ import type { CheckpointStorage } from "../checkpoint/storage.ts";
 import { messageOf } from "../core/errors.ts";
 import { Attempt } from "./attempt.ts";
 import { AttemptStarts, type NextStart } from "./attempt_starts.ts";
-import { checkpointStorage, coordinatorSettings } from "./checkpointing.ts";
+import { checkpointStorage, coordinatorSettings, savepointStorage } from "./checkpointing.ts";
 import { type EndRequest, EndRequests, type SavepointStop } from "./job_end_requests.ts";
 import { FailureHistory } from "./job_failures.ts";
 import { buildJobGraph, type JobGraph } from "./job_graph.ts";
@@ -81,9 +81,11 @@ export class JobRun {
     this.#strategy = makeRestartStrategy(settings.restart);
     this.life = new Timeline("starting", clock);
     const job: JobStart = { id: settings.jobId, name: settings.name, startedMs: clock.nowMs(), restoredFrom: null };
-    this.#storage = checkpointStorage(settings, ports);
+    const savepoints = savepointStorage(settings, ports);
+    this.#storage = checkpointStorage(settings, savepoints, ports);
     this.coordinator = new CheckpointCoordinator({
       storage: this.#storage,
+      savepoints,
       clock,
       job,
       settings: coordinatorSettings(settings),
@@ -156,7 +158,7 @@ export class JobRun {
       const state = await this.#runAttempts();
       await this.#close(state === "stopped" ? "suspended" : state);
       this.life.enter(state);
-      const lastCheckpointId = this.coordinator.latest()?.metadata.checkpointId ?? null;
+      const lastCheckpointId = this.coordinator.retained()[0]?.metadata.checkpointId ?? null;
       const { name } = this.settings;
       return { name, state, lastCheckpointId, restarts: this.#restarts, savepointPath: this.#savepointPath };
     } catch (error) {
@@ -288,10 +290,7 @@ export class JobRun {
     // What the coordinator and the attempt fail with are errors.
     stop.reject(error as Error);
     if (outcome.kind === "drained") throw new DrainedError(outcome.error);
-    if (outcome.kind === "failed") {
-      if (outcome.savepoint !== null) this.#starts.goOnFrom(outcome.savepoint);
-      throw error;
-    }
+    if (outcome.kind === "failed") throw error;
     if (this.#ends.isEmpty) this.life.enter("running");
     return false;
   }

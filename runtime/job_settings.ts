@@ -21,6 +21,7 @@ import {
   INLINE_THRESHOLD,
   MAX_CONCURRENT_CHECKPOINTS,
   NUM_RETAINED_CHECKPOINTS,
+  SAVEPOINT_DIR,
   TOLERABLE_FAILED_CHECKPOINTS,
 } from "../checkpoint/options.ts";
 import type { FileTransfer } from "../checkpoint/file_transfer.ts";
@@ -118,7 +119,7 @@ export function jobSettings(
     timers: timerSettings(configuration, backendName),
     checkpointing,
     savepoints: {
-      directory: null,
+      directory: configuration.get(SAVEPOINT_DIR) ?? null,
       timeoutMs: configuration.get(CHECKPOINT_TIMEOUT),
       inlineThresholdBytes: configuration.get(INLINE_THRESHOLD),
       transfer: configuration.get(CHECKPOINT_TRANSFER),

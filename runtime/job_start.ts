@@ -26,16 +26,16 @@ export type JobStartPoint =
   | { readonly kind: "restore"; readonly found: RestoredCheckpoints };
 
 /**
- * Refuses to start from checkpoints when there is nowhere to look for them.
+ * Refuses to start from the latest checkpoint when there is nowhere to look for it. A path can be read in any case.
  *
  * @throws {StreamError} Of kind "invalid".
  */
 export function checkStart({ name, start, checkpointing }: JobSettings): void {
-  if (start.kind === "fresh" || (checkpointing !== null && checkpointing.directory !== null)) return;
+  if (start.kind !== "latest" || (checkpointing !== null && checkpointing.directory !== null)) return;
   throw new StreamError(
     "invalid",
-    `Cannot start "${name}" from a checkpoint: checkpoints are off or kept in memory; ` +
-      `set execution.checkpointing.interval and execution.checkpointing.dir`,
+    `Cannot start "${name}" from its latest checkpoint: checkpoints are off or kept in memory; set ` +
+      "execution.checkpointing.interval and execution.checkpointing.dir, or give the path of a checkpoint or savepoint",
   );
 }
 
@@ -46,11 +46,10 @@ export function checkStart({ name, start, checkpointing }: JobSettings): void {
  */
 export async function findStart(
   settings: JobSettings,
-  storage: CheckpointStorage | null,
+  storage: CheckpointStorage,
   listener: (event: RecoveryEvent) => void,
 ): Promise<JobStartPoint> {
   const { start } = settings;
-  if (storage === null) return { kind: "fresh", highestId: 0 };
   const options: RecoveryOptions = { storage, verify: verifyRun, listener };
   if (start.kind === "path") return { kind: "restore", found: await findAt(start.path, options) };
   if (start.kind === "latest") {

@@ -150,6 +150,6 @@ export class ScriptedJob implements ControlledJob {
   end(state: "finished" | "stopped" | "cancelled" | "failed", atMs: number, error = new Error("broken")): void {
     this.view = { ...this.view, state, endedMs: atMs, enteredMs: { ...this.view.enteredMs, [state]: atMs } };
     if (state === "failed") this.#end.reject(error);
-    else this.#end.resolve({ name: this.view.name, state, lastCheckpointId: null, restarts: 0 });
+    else this.#end.resolve({ name: this.view.name, state, lastCheckpointId: null, restarts: 0, savepointPath: null });
   }
 }
