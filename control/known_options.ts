@@ -46,7 +46,7 @@ export const KNOWN_OPTIONS: readonly AnyOption[] = OPTION_GROUPS.flatMap(({ opti
 const UNALIGNED = "unaligned checkpoints come in a later version";
 const LOCAL = "local recovery comes in a later version";
 const CHANGELOG = "the changelog backend comes in a later version";
-const HTTP = "the HTTP API has no such option; docs/http_api.md tells what it has";
+const HTTP = "but for the keys above, the HTTP API has no such option";
 const MERGING = "merging small checkpoint files comes in a later version";
 const NO_JVM = "Weir runs in one process without a JVM; the script's own process is all there is to size";
 
