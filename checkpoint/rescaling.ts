@@ -30,6 +30,16 @@ export interface OperatorTarget {
   readonly maxParallelism: number;
   /** The user has set it: another one in the checkpoint is an error instead of taking its place. */
   readonly maxParallelismIsExplicit: boolean;
+  /** What state it can take back; any when absent. */
+  readonly takes?: TakenState;
+}
+
+/** What state an operator of some kind can take back. */
+export interface TakenState {
+  /** What it is, for messages, for example `a source`. */
+  readonly what: string;
+  readonly keyed: boolean;
+  list(name: string): boolean;
 }
 
 /** What one subtask of an operator starts with. */
@@ -60,7 +70,7 @@ export interface AssignmentOptions {
  *
  * @returns One assignment for each target, by its id.
  * @throws {StreamError} If the parallelism is above the checkpoint's max parallelism, an explicit max parallelism
- * differs from it, or the checkpoint has state of an operator that is not among the targets.
+ * differs from it, or the checkpoint has state of an operator that is not among the targets, or cannot take it any more.
  */
 export function assignState(
   operators: readonly OperatorCheckpoint[],
@@ -72,6 +82,7 @@ export function assignState(
   for (const target of targets) {
     const operator = byId.get(target.id);
     byId.delete(target.id);
+    if (operator !== undefined && !ignoreUnclaimed) checkTaken(operator, target);
     const maxParallelism = maxParallelismOf(target, operator);
     assignments.set(target.id, {
       maxParallelism,
@@ -88,6 +99,23 @@ export function assignState(
     );
   }
   return assignments;
+}
+
+/** @throws {StreamError} If the operator under this name has become one that would forget some of the state. */
+function checkTaken({ subtasks }: OperatorCheckpoint, { name, takes }: OperatorTarget): void {
+  if (takes === undefined) return;
+  for (const { snapshot } of subtasks) {
+    if (snapshot === null) continue;
+    const list = Object.keys(snapshot.lists).find((one) => snapshot.lists[one]!.items.length > 0 && !takes.list(one));
+    const lost = snapshot.keyed !== null && !takes.keyed ? "keyed state" : list === undefined ? null : `list "${list}"`;
+    if (lost === null) continue;
+    throw new StreamError(
+      "invalid",
+      `Cannot restore operator "${name}": it is ${takes.what}, must be able to take back the ${lost} that the ` +
+        `checkpoint holds under this name; give the new operator another name, or set ` +
+        `execution.state-recovery.ignore-unclaimed-state to drop the state`,
+    );
+  }
 }
 
 /**

@@ -18,6 +18,7 @@ import type { SinkStart } from "../core/sink.ts";
 import type { JobGraph } from "./job_graph.ts";
 import type { JobSettings } from "./job_settings.ts";
 import type { OperatorRestore } from "./operator.ts";
+import { takenBy } from "./taken_state.ts";
 
 /** What the start has come to. */
 export type JobStartPoint =
@@ -108,6 +109,7 @@ export function startFrom(
       parallelism: vertex.parallelism,
       maxParallelism: vertex.maxParallelism,
       maxParallelismIsExplicit: settings.maxParallelism !== null,
+      takes: takenBy(node.kind),
     }))
   );
   const assigned = assignState(operators, targets, { ignoreUnclaimed: settings.ignoreUnclaimedState });

@@ -28,7 +28,7 @@ import { OperatorListHandle } from "./operator_list_handle.ts";
 import { StateAccess, type StoredState } from "./stored_state.ts";
 
 /** What the names of users' lists begin with in a checkpoint; the engine's own lists have no colon. */
-const PREFIX = "state:";
+export const STATE_PREFIX = "state:";
 
 /** Where a set of states belongs. */
 export interface StatesOwner {
@@ -58,7 +58,7 @@ export class OperatorStates {
     this.#owner = owner;
     this.access = new StateAccess(owner.operatorName);
     for (const [name, list] of Object.entries(owner.restore?.lists ?? {})) {
-      if (name.startsWith(PREFIX)) this.#restored.set(name, list);
+      if (name.startsWith(STATE_PREFIX)) this.#restored.set(name, list);
     }
   }
 
@@ -112,7 +112,7 @@ export class OperatorStates {
   }
 
   #restoreInto(handle: StoredState, name: string, distribution: ListDistribution): void {
-    const list = this.#restored.get(PREFIX + name);
+    const list = this.#restored.get(STATE_PREFIX + name);
     if (list === undefined) return;
     if (list.distribution !== distribution) {
       const text = `it is dealt out as "${list.distribution}" in the checkpoint, must be as declared, ` +
@@ -120,7 +120,7 @@ export class OperatorStates {
       throw this.#refused("restore", name, text);
     }
     handle.restore(list);
-    this.#restored.delete(PREFIX + name);
+    this.#restored.delete(STATE_PREFIX + name);
   }
 
   #refused(action: "declare" | "restore", name: string, text: string): StreamError {
@@ -141,7 +141,7 @@ export class OperatorStates {
     const lists: Record<string, OperatorList> = Object.fromEntries(this.#restored);
     for (const [name, { handle }] of this.#declared) {
       const list = handle.snapshot();
-      if (list !== null) lists[PREFIX + name] = list;
+      if (list !== null) lists[STATE_PREFIX + name] = list;
     }
     return lists;
   }

@@ -150,7 +150,8 @@ export interface StatefulProcessFunction<I, O, S extends OperatorStateDeclaratio
   onMessage(value: I, context: StatefulProcessContext<O, S>): void;
   /**
    * Called once when all input has ended, not when a job is stopped or cancelled before; synchronous. What it emits has no
-   * time. A job that is restored from a checkpoint of after that does not call it again.
+   * time. A job that is restored from a checkpoint of after that does not call it again, unless there is more input: after
+   * a savepoint that has drained the job.
    */
   onEnd?(context: StatefulProcessContext<O, S>): void;
 }

@@ -5,7 +5,7 @@
  * Calls: the user's step.
  *
  * Invariants:
- * - `onEnd` is called once, whatever the job is restored from.
+ * - `onEnd` is called once for an end of input, whatever the job is restored from.
  *
  * @module
  */
@@ -29,7 +29,8 @@ export class StatefulProcessOperator<I, O, S extends OperatorStateDeclarations> 
   implements StatefulProcessContext<O, S> {
   /** Filled by `open`. */
   state: OperatorStateHandles<S> = Object.freeze({}) as OperatorStateHandles<S>; // nothing is called before `open`
-  #hasEnded = false;
+  /** Records taken when `onEnd` was called; null when it was not, here and before the checkpoint. */
+  #endedAt: number | null = null;
 
   constructor(context: OperatorContext, private readonly functions: StatefulProcessFunction<I, O, S>) {
     // The operator gives itself as the context, and it is a StatefulProcessContext of O and S.
@@ -46,12 +47,17 @@ export class StatefulProcessOperator<I, O, S extends OperatorStateDeclarations> 
     }
     // The handles were made one by one from the declarations of S.
     this.state = Object.freeze(handles) as OperatorStateHandles<S>;
-    this.#hasEnded = hadEnded(context);
+    if (hadEnded(context)) this.#endedAt = this.recordsIn.count;
     super.open();
     const { subtaskIndex, parallelism, metrics } = context;
     const isRestored = context.restore !== null;
     const result: unknown = functions.onOpen?.({ state: this.state, subtaskIndex, parallelism, isRestored, metrics });
     if (result !== undefined) this.checkSynchronous(result, "onOpen()");
+  }
+
+  /** Whether all input had ended, and nothing has come since; after a drain there may be more input. */
+  get #hasEnded(): boolean {
+    return this.#endedAt === this.recordsIn.count;
   }
 
   /** Event time comes to its end when all input has. */
@@ -61,7 +67,7 @@ export class StatefulProcessOperator<I, O, S extends OperatorStateDeclarations> 
   }
 
   #end(): void {
-    this.#hasEnded = true;
+    this.#endedAt = this.recordsIn.count;
     this.timestampMs = NO_TIMESTAMP;
     try {
       const result: unknown = this.functions.onEnd?.(this);

@@ -264,6 +264,48 @@ test("state of a function goes by its name: moved, it is found; gone, the job re
   deepEqual(seen.at(-1), []);
 });
 
+test("an operator that has become another under its name is refused what it would forget, unless told to drop it [237]", async () => {
+  type Build = (env: StreamEnvironment) => void;
+  const count = (env: StreamEnvironment, name: string) =>
+    env.fromSource("numbers", numbers()).keyBy((n) => n % 5).reduce(name, (left, right) => left + right);
+  const listStep = {
+    emits: emits<number>(),
+    state: { list: operatorListState<number>("list") },
+    onMessage: (n: number, context: { state: { list: OperatorListState<number> } }) => context.state.list.add(n),
+  };
+  const cases: [string, Build, Build][] = [
+    [
+      "is a step without keys.*take back the keyed state",
+      (env) => count(env, "x").sinkTo("out", collectSink()),
+      (env) => env.fromSource("numbers", numbers()).process<number>("x", () => {}).sinkTo("out", collectSink()),
+    ],
+    [
+      'is a keyed operator.*take back the list "state:list"',
+      (env) => env.fromSource("numbers", numbers()).process("x", listStep).sinkTo("out", collectSink()),
+      (env) => count(env, "x").sinkTo("out", collectSink()),
+    ],
+    [
+      'is a keyed operator.*take back the list "splits"',
+      (env) => env.fromSource("x", numbers()).sinkTo("out", collectSink()),
+      (env) => count(env, "x").sinkTo("out", collectSink()),
+    ],
+    [
+      'is a step without keys.*take back the list "transactions"',
+      (env) => env.fromSource("numbers", numbers()).sinkTo("x", collectSink()),
+      (env) => env.fromSource("numbers", numbers()).process<number>("x", () => {}).sinkTo("out", collectSink()),
+    ],
+  ];
+  for (const [refusal, before, after] of cases) {
+    const world = new TestWorld();
+    const process = await world.start(before);
+    await process.forMs(70);
+    process.kill();
+    match(await failed(world, after, { argv: FROM_LATEST }), new RegExp(`operator "x": it ${refusal}`));
+    const config = { "execution.state-recovery.ignore-unclaimed-state": true };
+    finished(await world.run(after, { argv: FROM_LATEST, config }));
+  }
+});
+
 test("max parallelism of a step with state is the checkpoint's: derived ones give way, explicit ones and more subtasks do not [238, 250]", async () => {
   const world = new TestWorld({ ...parallel(2), "pipeline.max-parallelism": 4 });
   const batches = new Batches();

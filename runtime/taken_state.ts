@@ -1,0 +1,32 @@
+/**
+ * Says what state of a checkpoint an operator can take back, so that an operator that has become another under its name
+ * does not lose any in silence.
+ *
+ * Called by: runtime/job_start.ts.
+ * Calls: nothing.
+ *
+ * @module
+ */
+import type { TakenState } from "../checkpoint/rescaling.ts";
+import { STATE_PREFIX } from "./operator_states.ts";
+import type { NodeKind } from "./stream_graph.ts";
+
+const WHAT: Readonly<Record<NodeKind, string>> = {
+  source: "a source",
+  stateless: "a step without keys",
+  keyed: "a keyed operator",
+  sink: "a sink",
+};
+
+/** What an operator of a kind takes back; watermarks and the like, which others make anew, count as taken. */
+export function takenBy(kind: NodeKind): TakenState {
+  return {
+    what: WHAT[kind],
+    keyed: kind === "keyed",
+    list(name) {
+      if (name === "splits") return kind === "source";
+      if (name === "transactions") return kind === "sink";
+      return !name.startsWith(STATE_PREFIX) || kind === "source" || kind === "stateless";
+    },
+  };
+}
