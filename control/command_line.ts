@@ -31,6 +31,8 @@ export interface CommandLine<S extends ScriptOptions> {
   readonly help: boolean;
   /** Whether `--stack` was given: a failure is shown with everything that there is to know. */
   readonly stack: boolean;
+  /** Whether `--check` was given: the script says whether it would restore, and does not run. */
+  readonly check: boolean;
 }
 
 interface EngineFlag {
@@ -70,6 +72,11 @@ const ENGINE_FLAGS: Readonly<Record<string, EngineFlag>> = {
     type: "boolean",
     usage: "--stack",
     description: "show the whole stack of a failure, not only the lines of the script",
+  },
+  check: {
+    type: "boolean",
+    usage: "--check",
+    description: "only say whether this pipeline would restore from what --from names; exit code 0 or 1",
   },
   help: { type: "boolean", short: "h", usage: "-h, --help", description: "this text" },
 };
@@ -115,6 +122,7 @@ export function readCommandLine<S extends ScriptOptions>(argv: readonly string[]
     configPath: given.get("config"),
     help,
     stack: given.has("stack"),
+    check: given.has("check"),
   };
 }
 

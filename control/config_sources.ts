@@ -9,6 +9,7 @@
 import { type AnyOption, Configuration } from "../core/config.ts";
 import { errorCode } from "../core/file_system.ts";
 import { nearestName } from "../core/nearest_name.ts";
+import { CHECK_VARIABLE } from "./check_request.ts";
 import type { CommandLine } from "./command_line.ts";
 import { KNOWN_OPTIONS, REFUSED_KEYS } from "./known_options.ts";
 import { asUsage, UsageError } from "./usage_error.ts";
@@ -20,6 +21,8 @@ export const DEFAULT_CONFIG_PATH = "weir.yaml";
 const PREFIX = "WEIR_";
 /** Left to the project's own tests. */
 const RESERVED_PREFIX = "WEIR_TEST_";
+/** Of the command line, which people may have set for good. */
+const NO_OPTIONS: readonly string[] = [CHECK_VARIABLE, "WEIR_REST_URL"];
 
 /** Where values come from. */
 export interface ConfigurationSources {
@@ -101,7 +104,8 @@ export function readEnvironment(
   const entries: Record<string, string> = {};
   const problems: string[] = [];
   for (const [name, value] of Object.entries(environment)) {
-    if (!name.startsWith(PREFIX) || name.startsWith(RESERVED_PREFIX) || value === undefined || value === "") continue;
+    if (!name.startsWith(PREFIX) || name.startsWith(RESERVED_PREFIX) || NO_OPTIONS.includes(name)) continue;
+    if (value === undefined || value === "") continue;
     const key = keyOf.get(name);
     if (key === undefined) problems.push(unknownVariable(name, keyOf.keys()));
     else entries[key] = value;

@@ -24,6 +24,11 @@ export function processEnvironment(): Readonly<Record<string, string | undefined
   return isGranted({ name: "env" }) ? { ...process.env } : undefined;
 }
 
+/** One environment variable; undefined when it is not set or empty, or without the permission, which is not asked for. */
+export function environmentVariable(name: string): string | undefined {
+  return isGranted({ name: "env", variable: name }) ? process.env[name] || undefined : undefined;
+}
+
 /** Folder for temporary files. */
 export function temporaryDirectory(): string {
   const { TMPDIR, TMP, TEMP } = processEnvironment() ?? {};
@@ -104,15 +109,29 @@ export function printLine(text: string): void {
   process.stdout.write(text + "\n");
 }
 
+/** Writes to standard output; resolves when it has gone out, rejects when the reader is gone. */
+export function printText(text: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    process.stdout.write(text, (error) => error === null || error === undefined ? resolve() : reject(error));
+  });
+}
+
+/** Names a permission. */
+interface PermissionName {
+  readonly name: string;
+  readonly path?: string;
+  readonly variable?: string;
+}
+
 /** What is used of Deno's permissions. */
 interface DenoPermissions {
   readonly permissions: {
-    querySync(descriptor: { readonly name: string; readonly path?: string }): { readonly state: string };
+    querySync(descriptor: PermissionName): { readonly state: string };
   };
 }
 
 /** Whether a permission is there without asking; true on a runtime without permissions. */
-function isGranted(descriptor: { readonly name: string; readonly path?: string }): boolean {
+function isGranted(descriptor: PermissionName): boolean {
   if (!("Deno" in globalThis)) return true;
   // Deno's own interface; stated here because Bun's type checker does not know it.
   const { permissions } = (globalThis as unknown as { readonly Deno: DenoPermissions }).Deno;

@@ -20,6 +20,7 @@ import { systemClock, systemRandom } from "../runtime/system_clock.ts";
 import { systemFileSystem } from "../runtime/system_file_system.ts";
 import { systemJobLock } from "../runtime/system_job_lock.ts";
 import { isBackendChoice, type StateBackendChoice } from "./backend_choice.ts";
+import { answerCheckRequest } from "./check_request.ts";
 import { type CommandLine, readCommandLine } from "./command_line.ts";
 import { loadConfiguration, type LoadedConfiguration, skippedText } from "./config_sources.ts";
 import { showLog } from "./log_display.ts";
@@ -172,6 +173,7 @@ export class StreamEnvironment<S extends ScriptOptions = Record<never, never>> e
       const read = jobSettings(jobName, configuration, own?.name);
       return { ...read, restart: this.#options.restart ?? read.restart };
     });
+    await asUsageLater(answerCheckRequest(this.graph, settings, ports, this.#commandLine.check));
     const backendFactory = own ?? await asUsageLater(
       createStateBackendFactory(configuration, { ...ports, slots: () => largestParallelism(this.graph, settings) }),
     );

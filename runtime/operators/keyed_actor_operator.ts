@@ -19,9 +19,12 @@ export class KeyedActorOperator<K extends Key, I, O> extends KeyedOperator<K, I,
     super(context, keyOf);
   }
 
-  protected override async prepare(): Promise<void> {
+  protected override declare(): void {
     this.actor = makeActor(this.scope, this.make);
-    await this.actor.onOpen();
+  }
+
+  protected override async prepare(): Promise<void> {
+    await this.actor!.onOpen();
   }
 
   protected override onRecord(value: I): void {

@@ -69,9 +69,19 @@ export abstract class KeyedOperator<K extends Key, I, O> extends Operator<I, O> 
   protected abstract onDueTimer(timestampMs: number, domain: TimeDomain): void;
 
   /** Makes what lives on state and timers; all state is declared here. */
-  protected abstract prepare(): void | Promise<void>;
+  protected abstract declare(): void;
+
+  /** What a user's code does before the first record. */
+  protected prepare(): void | Promise<void> {}
 
   override async open(): Promise<void> {
+    await this.openState();
+    await this.prepare();
+    await this.backend.migrate?.();
+  }
+
+  /** The part of `open` that restores and declares state, for whoever wants to know what an operator declares. */
+  async openState(): Promise<void> {
     const { context } = this;
     this.backend = context.backendFactory.create(context);
     await this.backend.open(context.restore?.keyed ?? [], context.restore?.reader ?? NO_READER);
@@ -90,8 +100,7 @@ export abstract class KeyedOperator<K extends Key, I, O> extends Operator<I, O> 
     };
     this.watermarkMs = watermarkOf(context.restore?.lists["watermark"]);
     this.timers.currentWatermark = this.watermarkMs;
-    await this.prepare();
-    await this.backend.migrate?.();
+    this.declare();
   }
 
   async #openTimers(): Promise<TimerService> {

@@ -27,7 +27,7 @@ export class KeyedProcessOperator<K extends Key, I, O, S extends StateDeclaratio
     super(context, keyOf);
   }
 
-  protected override prepare(): void {
+  protected override declare(): void {
     const handles: Record<string, unknown> = {};
     for (const [name, descriptor] of Object.entries(this.step.state ?? {})) {
       // Every descriptor has a kind that one of the backend's overloads takes; the handle's type is StateOf of it.

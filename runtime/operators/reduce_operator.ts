@@ -22,7 +22,7 @@ export class ReduceOperator<K extends Key, T> extends KeyedOperator<K, T, T> {
     super(context, keyOf);
   }
 
-  protected override prepare(): void {
+  protected override declare(): void {
     this.#fold = this.backend.state(reducingState<T>("fold", (left, right) => {
       this.#isFirst = false;
       const result = this.reduce(left, right);
