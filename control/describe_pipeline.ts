@@ -18,6 +18,10 @@ import type { JobSettings } from "../runtime/job_settings.ts";
 import { MetricRegistry } from "../runtime/metrics.ts";
 import type { OperatorContext, TaskControl } from "../runtime/operator.ts";
 import { KeyedOperator } from "../runtime/operators/keyed_operator.ts";
+import {
+  type OperatorStateDescriptor,
+  StatefulProcessOperator,
+} from "../runtime/operators/stateful_process_operator.ts";
 import type { NodeKind, StreamGraph } from "../runtime/stream_graph.ts";
 
 /** An operator of a pipeline. */
@@ -32,6 +36,8 @@ export interface DescribedOperator {
   readonly maxParallelismIsExplicit: boolean;
   /** Of keyed operators, in the order of their declaration; timers are not among them. */
   readonly states: readonly StateDescriptor[];
+  /** Of steps with state that belongs to no key. Sources declare theirs when they are opened: it is not known. */
+  readonly lists: readonly OperatorStateDescriptor[];
 }
 
 /** What an operator may be made with; nothing of it is used but to build. */
@@ -61,19 +67,21 @@ export async function describePipeline(
         parallelism: vertex.parallelism,
         maxParallelism: vertex.maxParallelism,
         maxParallelismIsExplicit: settings.maxParallelism !== null,
-        states: operator.node.kind === "keyed" ? await statesOf(operator, vertex, ports) : [],
+        ...await statesOf(operator, vertex, ports),
       });
     }
   }
   return described;
 }
 
-/** What the first subtask of a keyed operator declares; all declare the same. */
+/** What the first subtask of an operator declares; all declare the same. */
 async function statesOf(
   { node, operatorId }: ChainedOperator,
   { id, parallelism, maxParallelism }: JobVertex,
   ports: DescriptionPorts,
-): Promise<readonly StateDescriptor[]> {
+): Promise<Pick<DescribedOperator, "states" | "lists">> {
+  // Neither declares anything before it is opened, which would open what is outside.
+  if (node.kind === "source" || node.kind === "sink") return { states: [], lists: [] };
   const states: StateDescriptor[] = [];
   const context: OperatorContext = {
     ...ports,
@@ -96,7 +104,7 @@ async function statesOf(
   };
   const operator = node.make(context);
   if (operator instanceof KeyedOperator) await operator.openState();
-  return states;
+  return { states, lists: operator instanceof StatefulProcessOperator ? operator.declared : [] };
 }
 
 /** No record comes, so nobody asks it for anything. */

@@ -9,19 +9,24 @@
  */
 import type { OperatorCheckpoint } from "../checkpoint/completed_checkpoint.ts";
 import { FilesystemStorage } from "../checkpoint/filesystem_storage.ts";
+import { auto } from "../core/auto_serializer.ts";
+import type { StateDescriptor } from "../core/descriptors.ts";
 import type { CheckpointType } from "../core/element.ts";
 import { StreamError } from "../core/errors.ts";
 import type { SnapshotReader } from "../core/snapshot.ts";
 import { compatibilityOfState } from "../core/state_compatibility.ts";
 import type { JobSettings } from "../runtime/job_settings.ts";
+import { userListName } from "../runtime/operator_states.ts";
+import type { OperatorStateDescriptor } from "../runtime/operators/stateful_process_operator.ts";
 import type { StreamGraph } from "../runtime/stream_graph.ts";
-import { openCheckpoint } from "./cli/opened_checkpoint.ts";
+import { keyedHandles, openCheckpoint } from "./cli/opened_checkpoint.ts";
 import {
   type DeclaredOperator,
+  type DeclaredState,
   judgeRestore,
   type RestoreVerdict,
   type WrittenOperator,
-  type WrittenStates,
+  type WrittenState,
 } from "./cli/restore_verdict.ts";
 import { statesOf } from "./cli/state_statistics.ts";
 import { type DescribedOperator, describePipeline, type DescriptionPorts } from "./describe_pipeline.ts";
@@ -93,26 +98,45 @@ async function pathToRestore(
 }
 
 async function writtenOperator(operator: OperatorCheckpoint, reader: SnapshotReader): Promise<WrittenOperator> {
-  const states = (await statesOf(operator, reader, false)).flatMap(({ name, kind, serializers }): WrittenStates[] =>
-    kind === "rows" ? [] : [{ name, kind, writers: serializers }]
+  const keyed = (await statesOf(operator, reader, false)).flatMap(({ name, kind, serializers }): WrittenState[] =>
+    kind === "rows" ? [] : [{ name, kind, isKeyed: true, writers: serializers }]
   );
-  const hasState = operator.subtasks.some(({ snapshot }) =>
-    snapshot !== null &&
-    (snapshot.keyed !== null || Object.values(snapshot.lists).some((list) => list.items.length > 0))
-  );
-  return { operator, states, hasState };
+  const lists = new Map<string, WrittenState>();
+  let hasState = keyedHandles(operator).length > 0;
+  for (const { snapshot } of operator.subtasks) {
+    for (const [name, { distribution, serializer, items }] of Object.entries(snapshot?.lists ?? {})) {
+      hasState ||= items.length > 0;
+      const own = userListName(name);
+      if (own !== null) lists.set(own, { name: own, kind: distribution, isKeyed: false, writers: [serializer] });
+    }
+  }
+  return { operator, states: [...keyed, ...lists.values()], hasState };
 }
 
 function declaredOperators(described: readonly DescribedOperator[]): DeclaredOperator[] {
   return described.map((operator) => ({
     ...operator,
-    isKeyed: operator.kind === "keyed",
-    states: operator.states.map((descriptor) => ({
-      name: descriptor.name,
-      kind: descriptor.kind,
-      ask: ({ kind }, writer) => compatibilityOfState(descriptor, { kind, ...writer }),
-    })),
+    states: [...operator.states.map(keyed), ...operator.lists.map(list)],
   }));
+}
+
+function keyed(descriptor: StateDescriptor): DeclaredState {
+  const { name, kind } = descriptor;
+  return { name, kind, ask: (written, writer) => compatibilityOfState(descriptor, { kind: written.kind, ...writer }) };
+}
+
+function list(descriptor: OperatorStateDescriptor): DeclaredState {
+  const kind = descriptor.kind === "broadcast" ? "broadcast" : descriptor.distribution;
+  const serializer = descriptor.serializer ?? auto<unknown>();
+  return {
+    name: descriptor.name,
+    kind,
+    ask: (written, writer) =>
+      written.kind === kind ? compatibilityOfState(serializer, writer) : {
+        outcome: "incompatible",
+        detail: `it is dealt out as "${written.kind}" there and as "${kind}" here; give the new state another name`,
+      },
+  };
 }
 
 /** The answer for people: lines without a line break at the end. */

@@ -30,6 +30,11 @@ import { StateAccess, type StoredState } from "./stored_state.ts";
 /** What the names of users' lists begin with in a checkpoint; the engine's own lists have no colon. */
 export const STATE_PREFIX = "state:";
 
+/** The name under which a user has declared a list of a checkpoint; null for a list of the engine's own. */
+export function userListName(name: string): string | null {
+  return name.startsWith(PREFIX) ? name.slice(PREFIX.length) : null;
+}
+
 /** Where a set of states belongs. */
 export interface StatesOwner {
   readonly operatorName: string;

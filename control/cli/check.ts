@@ -20,6 +20,9 @@ const PERMISSIONS: readonly string[] = ["read", "env"];
 /** `weir check <path> <script> [-- arguments]`. */
 export async function check(args: CommandArguments, surroundings: CliSurroundings): Promise<number> {
   const [path = "", script = ""] = args.positionals;
+  if ((await surroundings.fileSystem.status(script))?.kind !== "file") {
+    throw new UsageError(`Cannot check "${script}": there is no such file; give the path of a pipeline script`);
+  }
   const { code, output } = await surroundings.runScript({
     path: script,
     args: args.rest,

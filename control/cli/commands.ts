@@ -173,7 +173,7 @@ export const COMMANDS: readonly Command[] = [
       "Runs the script up to execute(), which says what states it declares instead of starting the job; arguments of the",
       "script follow --. On Deno it may read files and variables, and what --allow adds. Exit code 0: it would, 1: not.",
     ],
-    permissions: "--allow-run=deno",
+    permissions: "--allow-run --allow-read=<script> --allow-env",
     reach: "files",
     load: async () => (await import("./check.ts")).check,
   },

@@ -13,14 +13,15 @@
 import { compareText } from "../../checkpoint/metadata.ts";
 import type { OperatorCheckpoint } from "../../checkpoint/completed_checkpoint.ts";
 import { ByteReader, ByteWriter, compareBytes } from "../../core/bytes.ts";
-import { type Key, type Namespace, skipKey, writeKey, writeNamespace } from "../../core/key.ts";
+import { type Key, type Namespace, readKey, skipKey, writeKey, writeNamespace } from "../../core/key.ts";
 import { keyGroupOf } from "../../core/key_groups.ts";
-import type { KeyedStateHandle, OperatorList, SnapshotReader } from "../../core/snapshot.ts";
+import type { KeyedStateHandle, SnapshotReader } from "../../core/snapshot.ts";
+import { userListName } from "../../runtime/operator_states.ts";
 import { timerOfRow } from "../../runtime/timer_reading.ts";
 import { EXIT_FINISHED } from "../terminal.ts";
 import { UsageError } from "../usage_error.ts";
 import type { CliSurroundings, CommandArguments } from "./command.ts";
-import { parseKey } from "./json_notation.ts";
+import { parseKey, toJson } from "./json_notation.ts";
 import { keyedHandles, type KeyedRowCursor, openCheckpoint, OpenedKeyedState } from "./opened_checkpoint.ts";
 import { StateReading, valueToJson } from "./state_reading.ts";
 import { statesOf } from "./state_statistics.ts";
@@ -152,10 +153,14 @@ function isEqual(wanted: Uint8Array | null, bytes: Uint8Array, start = 0, end: n
 
 async function printList({ subtasks }: OperatorCheckpoint, name: string, lines: LinePrinter): Promise<void> {
   for (const [subtask, { snapshot }] of subtasks.entries()) {
-    // What is in a list under its own name was put there by the metadata's reader.
-    const list: OperatorList | undefined = snapshot?.lists[name];
-    for (const [index, item] of (list?.items ?? []).entries()) {
-      await lines.add(JSON.stringify({ subtask, index, value: valueToJson(list!.serializer, new ByteReader(item)) }));
+    if (snapshot === null || !Object.hasOwn(snapshot.lists, name)) continue;
+    const { distribution, items, serializer } = snapshot.lists[name]!; // looked for just above
+    // A broadcast map of a user's: each item is a key and its value.
+    const isMap = distribution === "broadcast" && userListName(name) !== null;
+    for (const [index, item] of items.entries()) {
+      const input = new ByteReader(item);
+      const place = isMap ? { mapKey: toJson(readKey(input)) } : { index };
+      await lines.add(JSON.stringify({ subtask, ...place, value: valueToJson(serializer, input) }));
     }
   }
 }
@@ -183,9 +188,11 @@ function chooseState(
   lists: readonly string[],
 ): string {
   if (named !== undefined && (keyed.includes(named) || lists.includes(named))) return named;
-  const own = keyed.filter((state) => !state.startsWith("_timer_state/"));
-  if (named === undefined && own.length === 1) return own[0]!;
-  const what = named === undefined ? `${own.length} are keyed, --state must name one` : `there is no "${named}"`;
+  const own = lists.find((list) => userListName(list) === named);
+  if (named !== undefined && own !== undefined) return own;
+  const users = keyed.filter((state) => !state.startsWith("_timer_state/"));
+  if (named === undefined && users.length === 1) return users[0]!;
+  const what = named === undefined ? `${users.length} are keyed, --state must name one` : `there is no "${named}"`;
   throw new UsageError(
     `Cannot choose a state of "${name}": ${what} of\n${[...keyed, ...lists].map((state) => `  ${state}`).join("\n")}`,
   );

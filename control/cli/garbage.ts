@@ -12,7 +12,7 @@
  * @module
  */
 import { filesOf } from "../../checkpoint/completed_checkpoint.ts";
-import { METADATA_NAME } from "../../checkpoint/filesystem_storage.ts";
+import { METADATA_NAME } from "../../checkpoint/durable_files.ts";
 import { decodeMetadata } from "../../checkpoint/metadata_reader.ts";
 import { messageOf, StreamError } from "../../core/errors.ts";
 import { errorCode, type FileSystem } from "../../core/file_system.ts";

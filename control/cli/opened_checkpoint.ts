@@ -17,7 +17,7 @@ import type { RunState } from "../../backends/runs/run_format.ts";
 import { checkSameIds } from "../../backends/states/state_checks.ts";
 import type { CheckpointMetadata, OperatorCheckpoint } from "../../checkpoint/completed_checkpoint.ts";
 import { FileReader, parentOf, resolvePointer } from "../../checkpoint/filesystem_reader.ts";
-import { METADATA_NAME } from "../../checkpoint/filesystem_storage.ts";
+import { METADATA_NAME } from "../../checkpoint/durable_files.ts";
 import { decodeMetadata } from "../../checkpoint/metadata_reader.ts";
 import { SnapshotCorruptError } from "../../core/errors.ts";
 import type { FileSystem } from "../../core/file_system.ts";

@@ -11,6 +11,7 @@ import type { OperatorCheckpoint } from "../../checkpoint/completed_checkpoint.t
 import { maxParallelismOf } from "../../checkpoint/rescaling.ts";
 import { messageOf } from "../../core/errors.ts";
 import type { SerializerSnapshot } from "../../core/serializer.ts";
+import type { NodeKind } from "../../runtime/stream_graph.ts";
 
 /** What would become of a state, or of an operator. */
 export type RestoreOutcome =
@@ -58,9 +59,11 @@ export interface RestoreVerdict {
 }
 
 /** A state as a snapshot has it. */
-export interface WrittenStates {
+export interface WrittenState {
   readonly name: string;
+  /** Of keyed state its kind; else how it is dealt out: split, union or broadcast. */
   readonly kind: string;
+  readonly isKeyed: boolean;
   /** Who wrote its values; more than one after a change of the format. */
   readonly writers: readonly SerializerSnapshot[];
 }
@@ -68,8 +71,8 @@ export interface WrittenStates {
 /** An operator as a snapshot has it. */
 export interface WrittenOperator {
   readonly operator: OperatorCheckpoint;
-  /** Keyed ones; without timers. */
-  readonly states: readonly WrittenStates[];
+  /** Those that users declare; without timers. */
+  readonly states: readonly WrittenState[];
   /** Whether there is anything to lose. */
   readonly hasState: boolean;
 }
@@ -79,7 +82,7 @@ export interface DeclaredState {
   readonly name: string;
   readonly kind: string;
   /** What would become of values that `writer` has written. */
-  readonly ask: (written: WrittenStates, writer: SerializerSnapshot) => {
+  readonly ask: (written: WrittenState, writer: SerializerSnapshot) => {
     readonly outcome: "as-is" | "migrate" | "reconfigured" | "incompatible";
     readonly detail: string;
   };
@@ -92,7 +95,7 @@ export interface DeclaredOperator {
   readonly parallelism: number;
   readonly maxParallelism: number;
   readonly maxParallelismIsExplicit: boolean;
-  readonly isKeyed: boolean;
+  readonly kind: NodeKind;
   readonly states: readonly DeclaredState[];
 }
 
@@ -108,7 +111,7 @@ export function judgeRestore(
     const source = byId.get(target.id);
     byId.delete(target.id);
     if (source !== undefined) operators.push(restoredOperator(source, target));
-    else if (target.states.length > 0) operators.push(newOperator(target));
+    else if (target.kind !== "stateless" || target.states.length > 0) operators.push(newOperator(target));
   }
   for (const { operator, states, hasState } of byId.values()) {
     if (hasState) operators.push(missingOperator(operator, states, ignoreUnclaimed));
@@ -132,7 +135,7 @@ function newOperator({ id, name, parallelism, states }: DeclaredOperator): Opera
 
 function missingOperator(
   { id, name, parallelism }: OperatorCheckpoint,
-  states: readonly WrittenStates[],
+  states: readonly WrittenState[],
   ignoreUnclaimed: boolean,
 ): OperatorVerdict {
   return {
@@ -167,7 +170,7 @@ function restoredOperator({ operator, states }: WrittenOperator, target: Declare
     byName.delete(state.name);
     verdicts.push(source === undefined ? newState(state) : restoredState(source, state));
   }
-  for (const { name, kind } of byName.values()) verdicts.push(undeclaredState(name, kind, target.isKeyed));
+  for (const state of byName.values()) verdicts.push(undeclaredState(state, target.kind));
   return {
     id: target.id,
     name: target.name,
@@ -182,16 +185,17 @@ function newState({ name, kind }: Pick<DeclaredState, "name" | "kind">): StateVe
   return { name, kind, outcome: "new", detail: "it starts empty" };
 }
 
-function undeclaredState(name: string, kind: string, isKeyed: boolean): StateVerdict {
-  return isKeyed ? { name, kind, outcome: "kept", detail: "the script does not declare it: it travels on unread" } : {
-    name,
-    kind,
-    outcome: "dropped",
-    detail: "the operator of this name has no keyed state in the script: it is lost",
-  };
+function undeclaredState({ name, kind, isKeyed }: WrittenState, target: NodeKind): StateVerdict {
+  if (isKeyed ? target === "keyed" : target === "stateless") {
+    return { name, kind, outcome: "kept", detail: "the script does not declare it: it travels on unread" };
+  }
+  if (!isKeyed && target === "source") {
+    return { name, kind, outcome: "kept", detail: "a source declares its state when it is opened: not checked" };
+  }
+  return { name, kind, outcome: "dropped", detail: "no operator of this kind can have it: it is lost" };
 }
 
-function restoredState(source: WrittenStates, state: DeclaredState): StateVerdict {
+function restoredState(source: WrittenState, state: DeclaredState): StateVerdict {
   const { name, kind } = state;
   let outcome: RestoreOutcome = "as-is";
   let detail = "";

@@ -10,7 +10,7 @@
  * @module
  */
 import { type Barrier, MAX_WATERMARK, NO_TIMESTAMP } from "../../core/element.ts";
-import type { OperatorListStateDescriptor } from "../../core/operator_state.ts";
+import type { BroadcastStateDescriptor, OperatorListStateDescriptor } from "../../core/operator_state.ts";
 import type { OperatorContext, OperatorSnapshotParts } from "../operator.ts";
 import { listOf, valuesOf } from "../operator_lists.ts";
 import type {
@@ -20,6 +20,11 @@ import type {
   StatefulProcessFunction,
 } from "../process_function.ts";
 import { ProcessOperator } from "./process_operator.ts";
+
+/** A state that belongs to no key. */
+export type OperatorStateDescriptor =
+  | OperatorListStateDescriptor<unknown>
+  | BroadcastStateDescriptor<unknown, unknown>;
 
 /** Whether the step has been told of the end, an item for each subtask. */
 const ENDED = "ended";
@@ -36,6 +41,12 @@ export class StatefulProcessOperator<I, O, S extends OperatorStateDeclarations> 
     // The operator gives itself as the context, and it is a StatefulProcessContext of O and S.
     const onMessage = functions.onMessage.bind(functions) as (value: I, context: unknown) => void;
     super(context, onMessage, "onMessage()");
+  }
+
+  /** What the step declares, for whoever wants to know without opening it. */
+  get declared(): readonly OperatorStateDescriptor[] {
+    // Only `operatorListState` and `broadcastState` make descriptors of these kinds; `open` refuses others.
+    return Object.values(this.functions.state ?? {}) as unknown as readonly OperatorStateDescriptor[];
   }
 
   override open(): void {
