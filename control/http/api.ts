@@ -22,8 +22,12 @@ import { admit, answerHeaders, checkMediaType, preflightHeaders } from "./guard.
 import { jobOutcomeRoutes } from "./job_outcome_routes.ts";
 import { jobRoutes } from "./job_routes.ts";
 import { operationRoutes } from "./operation_routes.ts";
+import { metricRoutes } from "./metric_routes.ts";
 import { describeApi, type OpenApiDocument } from "./openapi_document.ts";
+import { processRoutes } from "./process_routes.ts";
+import { prometheusRoutes } from "./prometheus_routes.ts";
 import { readLimited } from "./request_body.ts";
+import { vertexRoutes } from "./vertex_routes.ts";
 
 const log = getLogger(["weir", "control", "http"]);
 
@@ -34,7 +38,17 @@ export type ApiApp = OpenAPIHono<ApiEnv>;
 export type RouteModule = (app: ApiApp, context: ApiContext) => void;
 
 /** Topics, in the order of the document; those with ids for a last part of their paths come last. */
-const MODULES: readonly RouteModule[] = [clusterRoutes, jobRoutes, jobOutcomeRoutes, operationRoutes];
+const MODULES: readonly RouteModule[] = [
+  clusterRoutes,
+  // Its /jobs/metrics comes before /jobs/{jobId}.
+  metricRoutes,
+  jobRoutes,
+  jobOutcomeRoutes,
+  vertexRoutes,
+  operationRoutes,
+  processRoutes,
+  prometheusRoutes,
+];
 
 /** Makes the app. It holds nothing but what the context holds. */
 export function makeApi(context: ApiContext): ApiApp {
