@@ -7,7 +7,6 @@ import {
   emits,
   fixedDelay,
   fromIterable,
-  generator,
   type OperatorListState,
   operatorListState,
   type Source,
@@ -16,16 +15,12 @@ import {
   type StreamEnvironment,
   StreamError,
 } from "../../mod.ts";
+import { ALL, Batches, COUNT, numbers, sorted } from "../support/batches_pipeline.ts";
 import { CHECKPOINTS, type Outcome, type TestProcess, TestWorld } from "../support/job_harness.ts";
 
-const COUNT = 400;
 const FROM_LATEST = ["--from", "latest"];
-const ALL = Array.from({ length: COUNT }, (_, n) => n);
 
-const sorted = (values: Iterable<number>) => [...values].sort((a, b) => a - b);
 const parallel = (parallelism: number) => ({ "parallelism.default": parallelism });
-/** Emits a number about every millisecond. */
-const numbers = (count = COUNT) => generator({ count, ratePerSecond: 1_000, create: (index) => index });
 
 function finished(outcome: Outcome): void {
   if (outcome.kind === "failed") throw outcome.error;
@@ -36,59 +31,6 @@ async function failed(world: TestWorld, build: (env: StreamEnvironment) => void,
   const outcome = await world.run(build, options);
   if (outcome.kind !== "failed") throw new Error(`the job must fail, but it has ${outcome.kind}`);
   return String(outcome.error);
-}
-
-/** What one subtask was opened with. */
-interface Opening {
-  readonly subtaskIndex: number;
-  readonly isRestored: boolean;
-  readonly waiting: readonly number[];
-  readonly union: readonly string[];
-  readonly copy: readonly (readonly [string, number])[];
-}
-
-/** Keeps numbers back in batches of seven, knows of every subtask that ever was, and has a copy of the rates. */
-class Batches {
-  readonly out: CollectSink<number> = collectSink<number>();
-  openings: Opening[] = [];
-  /** Numbers at which it fails, once each. */
-  readonly failAt = new Set<number>();
-
-  readonly build = (env: StreamEnvironment): void => {
-    const { openings, failAt } = this;
-    const rates = env.fromSource("rates", fromIterable([["eur", 2], ["usd", 3]] as [string, number][]))
-      .map((rate): number | [string, number] => rate).broadcast();
-    env.fromSource("numbers", numbers()).map((n): number | [string, number] => n).union(rates).process("batches", {
-      emits: emits<number>(),
-      state: {
-        waiting: operatorListState<number>("waiting"),
-        union: operatorListState<string>("union", { distribution: "union" }),
-        rates: broadcastState<string, number>("rates"),
-      },
-      onOpen({ state: { waiting, union, rates }, subtaskIndex, parallelism, isRestored }) {
-        openings.push({ subtaskIndex, isRestored, waiting: waiting.get(), union: union.get(), copy: [...rates] });
-        union.update([`${subtaskIndex}/${parallelism}`]);
-      },
-      onMessage(value, context) {
-        const { waiting, rates } = context.state;
-        if (typeof value !== "number") return void rates.set(...value);
-        if (failAt.delete(value)) throw new Error(`fails at ${value}`);
-        waiting.add(value);
-        if (waiting.size < 7) return;
-        for (const one of waiting) context.emit(one);
-        waiting.clear();
-      },
-      onEnd(context) {
-        for (const one of context.state.waiting) context.emit(one);
-        context.state.waiting.clear();
-      },
-    }).sinkTo("out", this.out);
-  };
-
-  /** What the newest attempt was opened with, by subtask. */
-  takeOpenings(): Opening[] {
-    return this.openings.splice(0).sort((a, b) => a.subtaskIndex - b.subtaskIndex);
-  }
 }
 
 test("state of functions goes from 2 to 3 subtasks, to 1, to 2: lists are dealt out, given to all, copied [232, 233, 234, 252]", async () => {
