@@ -28,7 +28,7 @@ import { OperatorListHandle } from "./operator_list_handle.ts";
 import { StateAccess, type StoredState } from "./stored_state.ts";
 
 /** What the names of users' lists begin with in a checkpoint; the engine's own lists have no colon. */
-export const STATE_PREFIX = "state:";
+const PREFIX = "state:";
 
 /** The name under which a user has declared a list of a checkpoint; null for a list of the engine's own. */
 export function userListName(name: string): string | null {
@@ -63,7 +63,7 @@ export class OperatorStates {
     this.#owner = owner;
     this.access = new StateAccess(owner.operatorName);
     for (const [name, list] of Object.entries(owner.restore?.lists ?? {})) {
-      if (name.startsWith(STATE_PREFIX)) this.#restored.set(name, list);
+      if (name.startsWith(PREFIX)) this.#restored.set(name, list);
     }
   }
 
@@ -117,7 +117,7 @@ export class OperatorStates {
   }
 
   #restoreInto(handle: StoredState, name: string, distribution: ListDistribution): void {
-    const list = this.#restored.get(STATE_PREFIX + name);
+    const list = this.#restored.get(PREFIX + name);
     if (list === undefined) return;
     if (list.distribution !== distribution) {
       const text = `it is dealt out as "${list.distribution}" in the checkpoint, must be as declared, ` +
@@ -125,7 +125,7 @@ export class OperatorStates {
       throw this.#refused("restore", name, text);
     }
     handle.restore(list);
-    this.#restored.delete(STATE_PREFIX + name);
+    this.#restored.delete(PREFIX + name);
   }
 
   #refused(action: "declare" | "restore", name: string, text: string): StreamError {
@@ -146,7 +146,7 @@ export class OperatorStates {
     const lists: Record<string, OperatorList> = Object.fromEntries(this.#restored);
     for (const [name, { handle }] of this.#declared) {
       const list = handle.snapshot();
-      if (list !== null) lists[STATE_PREFIX + name] = list;
+      if (list !== null) lists[PREFIX + name] = list;
     }
     return lists;
   }

@@ -8,7 +8,7 @@
  * @module
  */
 import type { TakenState } from "../checkpoint/rescaling.ts";
-import { STATE_PREFIX } from "./operator_states.ts";
+import { userListName } from "./operator_states.ts";
 import type { NodeKind } from "./stream_graph.ts";
 
 const WHAT: Readonly<Record<NodeKind, string>> = {
@@ -26,7 +26,7 @@ export function takenBy(kind: NodeKind): TakenState {
     list(name) {
       if (name === "splits") return kind === "source";
       if (name === "transactions") return kind === "sink";
-      return !name.startsWith(STATE_PREFIX) || kind === "source" || kind === "stateless";
+      return userListName(name) === null || kind === "source" || kind === "stateless";
     },
   };
 }

@@ -2,7 +2,6 @@ import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { test } from "node:test";
 import {
   broadcastState,
-  type CollectSink,
   collectSink,
   emits,
   fixedDelay,
