@@ -32,7 +32,7 @@ const PREFIX = "state:";
 
 /** The name under which a user has declared a list of a checkpoint; null for a list of the engine's own. */
 export function userListName(name: string): string | null {
-  return name.startsWith(STATE_PREFIX) ? name.slice(STATE_PREFIX.length) : null;
+  return name.startsWith(PREFIX) ? name.slice(PREFIX.length) : null;
 }
 
 /** Where a set of states belongs. */
