@@ -93,7 +93,10 @@ export class AttemptStarts {
     const damaged = coordinator.latest();
     // The checkpoint at the path that the user has named, or a savepoint with which the job was to stop: nothing else may
     // take its place.
-    if (damaged === null ? this.settings.start.kind === "path" : damaged.metadata.type === "savepoint") return false;
+    const isOwn = damaged === null
+      ? this.settings.start.kind !== "path"
+      : await storage.owns(damaged.metadata.checkpointId, damaged.externalPath);
+    if (!isOwn) return false;
     const older = await findOlder(damaged, storage, logRecoveryEvent);
     if (older === null) return false;
     coordinator.restore(older);

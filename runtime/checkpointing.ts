@@ -34,9 +34,9 @@ export function checkpointStorage(
 }
 
 /** Always in files. */
-export function savepointStorage(settings: JobSettings, { fileSystem, random }: JobPorts): SavepointStorage {
+export function savepointStorage(settings: JobSettings, { fileSystem, random, jobLock }: JobPorts): SavepointStorage {
   const { jobId, savepoints: { inlineThresholdBytes: inlineBytes, transfer } } = settings;
-  return new FilesystemSavepoints({ fileSystem, random, jobId, inlineBytes, transfer });
+  return new FilesystemSavepoints({ fileSystem, random, jobLock, jobId, inlineBytes, transfer });
 }
 
 /** The part of the settings that the coordinator takes. */

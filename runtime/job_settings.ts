@@ -17,6 +17,7 @@ import {
   CHECKPOINT_TRANSFER,
   type CheckpointRetention,
   CHECKPOINTS_AFTER_TASKS_FINISH,
+  type ClaimMode,
   INCREMENTAL_CHECKPOINTS,
   INLINE_THRESHOLD,
   MAX_CONCURRENT_CHECKPOINTS,
@@ -29,6 +30,7 @@ import type { Configuration } from "../core/config.ts";
 import { StreamError } from "../core/errors.ts";
 import {
   AUTO_WATERMARK_INTERVAL,
+  CLAIM_MODE,
   DEFAULT_PARALLELISM,
   IGNORE_UNCLAIMED_STATE,
   JOB_ID,
@@ -75,7 +77,9 @@ export interface SavepointSettings {
 }
 
 /** Where a job starts: afresh, from its own newest checkpoint, or from a path. */
-export type StartPoint = { readonly kind: "fresh" | "latest" } | { readonly kind: "path"; readonly path: string };
+export type StartPoint =
+  | { readonly kind: "fresh" | "latest" }
+  | { readonly kind: "path"; readonly path: string; readonly claimMode: ClaimMode };
 
 /** What a job runs with. */
 export interface JobSettings {
@@ -125,7 +129,11 @@ export function jobSettings(
       transfer: configuration.get(CHECKPOINT_TRANSFER),
     },
     restart: restartSettingsOf(configuration, checkpointing !== null),
-    start: path === undefined ? { kind: "fresh" } : path === "latest" ? { kind: "latest" } : { kind: "path", path },
+    start: path === undefined
+      ? { kind: "fresh" }
+      : path === "latest"
+      ? { kind: "latest" }
+      : { kind: "path", path, claimMode: configuration.get(CLAIM_MODE) },
     ignoreUnclaimedState: configuration.get(IGNORE_UNCLAIMED_STATE),
   };
 }

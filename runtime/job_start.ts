@@ -27,12 +27,21 @@ export type JobStartPoint =
   | { readonly kind: "restore"; readonly found: RestoredCheckpoints };
 
 /**
- * Refuses to start from the latest checkpoint when there is nowhere to look for it. A path can be read in any case.
+ * Refuses to start from the latest checkpoint when there is nowhere to look for it, and to own a checkpoint when none can
+ * take its place. A path can be read in any case.
  *
  * @throws {StreamError} Of kind "invalid".
  */
 export function checkStart({ name, start, checkpointing }: JobSettings): void {
-  if (start.kind !== "latest" || (checkpointing !== null && checkpointing.directory !== null)) return;
+  if (start.kind === "fresh" || (checkpointing !== null && checkpointing.directory !== null)) return;
+  if (start.kind === "path") {
+    if (start.claimMode === "NO_CLAIM") return;
+    throw new StreamError(
+      "invalid",
+      `Cannot start "${name}" from "${start.path}" with CLAIM: checkpoints are off or kept in memory, nothing durable ` +
+        "would ever take its place; set execution.checkpointing.interval and execution.checkpointing.dir, or use NO_CLAIM",
+    );
+  }
   throw new StreamError(
     "invalid",
     `Cannot start "${name}" from its latest checkpoint: checkpoints are off or kept in memory; set ` +
@@ -52,7 +61,7 @@ export async function findStart(
 ): Promise<JobStartPoint> {
   const { start } = settings;
   const options: RecoveryOptions = { storage, verify: verifyRun, listener };
-  if (start.kind === "path") return { kind: "restore", found: await findAt(start.path, options) };
+  if (start.kind === "path") return { kind: "restore", found: await findAt(start.path, options, start.claimMode) };
   if (start.kind === "latest") {
     const recovery = await findLatest(options);
     return recovery.kind === "restored"
