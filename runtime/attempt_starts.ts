@@ -48,7 +48,7 @@ export class AttemptStarts {
 
   /** Where the next attempt starts. @throws {StreamError} If there is nothing to start from. */
   async next(): Promise<NextStart> {
-    const next = this.#former === null ? await this.#first() : { attempt: await this.#again(), isFinal: false };
+    const next = this.#former === null ? await this.#first() : { attempt: this.#again(), isFinal: false };
     this.#former = next.attempt;
     return next;
   }
@@ -73,7 +73,7 @@ export class AttemptStarts {
   }
 
   /** From the newest checkpoint or savepoint with which it was to stop; without one, from where the first attempt began. */
-  async #again(): Promise<AttemptStart> {
+  #again(): AttemptStart {
     const { storage, coordinator } = this.checkpoints;
     const latest = coordinator.latest();
     if (latest !== null) return startFrom(latest, this.graph, this.settings, storage);
