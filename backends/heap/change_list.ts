@@ -27,6 +27,13 @@ export class RowNumbers {
   private inLast = 0;
   private last: Int32Array = new Int32Array(0);
 
+  /** How many there are. */
+  get count(): number {
+    let count = this.inLast - this.last.length;
+    for (const piece of this.pieces) count += piece.length;
+    return count;
+  }
+
   /** Adds one. */
   push(row: number): void {
     if (this.inLast === this.last.length) {
@@ -58,6 +65,13 @@ export class ChangeList {
   private compactCellsAt = FIRST_COMPACTION;
 
   constructor(readonly epoch: number) {}
+
+  /** How many there are; map entries that are in `cells` count one by one. */
+  get size(): number {
+    let size = this.cells.length;
+    for (const { rows, removed } of this.tables) size += rows.count + removed.length;
+    return size;
+  }
 
   /** The changes of `table`. */
   of(table: Table): TableChanges {

@@ -16,8 +16,10 @@ import { type Basis, RunChain } from "../states/run_chain.ts";
 import type { ChangeList } from "./change_list.ts";
 import type { Ledger } from "./ledger.ts";
 
-/** After this many snapshots in a row that nobody confirmed, changes are no longer kept: the next one is full. */
+/** After this many checkpoints in a row that nobody confirmed, changes are no longer kept: the next one is full. */
 const MAX_UNCONFIRMED = 16;
+/** Nor are they when they are this many, and more than twice as many as there are rows: what changed again after a savepoint counts twice. */
+const MANY_CHANGES = 65_536;
 
 /** What the heap remembers of a checkpoint; its order is the epoch. */
 interface HeapMark {
@@ -34,6 +36,9 @@ export interface IncrementPlan {
 export class Increments {
   private readonly chain = new RunChain<HeapMark>();
   private lists: ChangeList[] = [];
+  /** In `lists`; those of the current epoch are not counted. */
+  private changeCount = 0;
+  private sinceConfirmed = 0;
 
   constructor(private readonly ledger: Ledger, private readonly enabled: boolean) {}
 
@@ -46,8 +51,12 @@ export class Increments {
   begin(checkpointId: number, full: boolean): { readonly epoch: number; readonly plan: IncrementPlan | null } {
     const list = this.ledger.nextEpoch();
     if (!this.enabled) return { epoch: list.epoch, plan: null };
-    if (this.ledger.tracking) this.lists.push(list);
-    if (this.lists.length > MAX_UNCONFIRMED) this.invalidate();
+    if (this.ledger.tracking) {
+      this.lists.push(list);
+      this.changeCount += list.size;
+    }
+    if (!full) this.sinceConfirmed++;
+    if (this.sinceConfirmed > MAX_UNCONFIRMED || this.hasTooMany()) this.invalidate();
     const mark = { listNumber: this.ledger.nextListNumber };
     const basis = this.chain.begin(checkpointId, list.epoch, mark, full);
     const plan = basis === undefined ? null : { basis, changes: this.lists.slice() };
@@ -64,6 +73,7 @@ export class Increments {
   confirm(checkpointId: number): boolean {
     if (!this.enabled) return true;
     if (!this.chain.confirm(checkpointId)) return false;
+    this.sinceConfirmed = 0;
     this.trim();
     return true;
   }
@@ -77,9 +87,13 @@ export class Increments {
   /** Makes the next snapshot full; what was taken before is no longer built on. */
   invalidate(): void {
     this.chain.reset();
-    this.lists = [];
+    this.sinceConfirmed = 0;
     this.ledger.forgetChanges();
     this.trim();
+  }
+
+  private hasTooMany(): boolean {
+    return this.changeCount > MANY_CHANGES && this.changeCount > 2 * this.ledger.entryCount;
   }
 
   /** Drops changes that no snapshot to come can need. */
@@ -92,5 +106,6 @@ export class Increments {
     } else {
       this.lists = this.lists.filter((list) => list.epoch > oldest);
     }
+    this.changeCount = this.lists.reduce((sum, list) => sum + list.size, 0);
   }
 }

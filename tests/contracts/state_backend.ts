@@ -6,6 +6,7 @@ import { keyIterationSuite } from "./key_iteration.ts";
 import { rescalingSuite } from "./keyed_rescaling.ts";
 import { incrementSuite, rowSourceSuite } from "./keyed_increments.ts";
 import { migrationSuite } from "./keyed_migration.ts";
+import { savepointSuite } from "./keyed_savepoints.ts";
 import { serializerSuite } from "./keyed_serializers.ts";
 import { keyedSnapshotSuite } from "./keyed_snapshot.ts";
 import { stateModelSuite } from "./keyed_state_model.ts";
@@ -30,6 +31,7 @@ export function stateBackendContract(
   migrationSuite(name, factory);
   rowSourceSuite(name, factory);
   incrementSuite(name, factory);
+  savepointSuite(name, factory);
   rescalingSuite(name, factory, options.checking);
   stateModelSuite(name, factory);
 }
