@@ -19,7 +19,7 @@ import type {
   StatefulProcessContext,
   StatefulProcessFunction,
 } from "../process_function.ts";
-import { ProcessOperator } from "./process_operator.ts";
+import { StepOperator } from "./step_operator.ts";
 
 /** A state that belongs to no key. */
 export type OperatorStateDescriptor =
@@ -30,7 +30,7 @@ export type OperatorStateDescriptor =
 const ENDED = "ended";
 
 /** One call of `onMessage` per record; the operator is the step's context. */
-export class StatefulProcessOperator<I, O, S extends OperatorStateDeclarations> extends ProcessOperator<I, O>
+export class StatefulProcessOperator<I, O, S extends OperatorStateDeclarations> extends StepOperator<I, O>
   implements StatefulProcessContext<O, S> {
   /** Filled by `open`. */
   state: OperatorStateHandles<S> = Object.freeze({}) as OperatorStateHandles<S>; // nothing is called before `open`
@@ -38,9 +38,7 @@ export class StatefulProcessOperator<I, O, S extends OperatorStateDeclarations> 
   #endedAt: number | null = null;
 
   constructor(context: OperatorContext, private readonly functions: StatefulProcessFunction<I, O, S>) {
-    // The operator gives itself as the context, and it is a StatefulProcessContext of O and S.
-    const onMessage = functions.onMessage.bind(functions) as (value: I, context: unknown) => void;
-    super(context, onMessage, "onMessage()");
+    super(context);
   }
 
   /** What the step declares, for whoever wants to know without opening it. */
@@ -64,6 +62,17 @@ export class StatefulProcessOperator<I, O, S extends OperatorStateDeclarations> 
     const isRestored = context.restore !== null;
     const result: unknown = functions.onOpen?.({ state: this.state, subtaskIndex, parallelism, isRestored, metrics });
     if (result !== undefined) this.checkSynchronous(result, "onOpen()");
+  }
+
+  collect(value: I, timestampMs: number): void {
+    this.recordsIn.count++;
+    this.timestampMs = timestampMs;
+    try {
+      const result: unknown = this.functions.onMessage(value, this);
+      if (result !== undefined) this.checkSynchronous(result, "onMessage()");
+    } catch (cause) {
+      throw this.failure(cause, value);
+    }
   }
 
   /** Whether all input had ended, and nothing has come since; after a drain there may be more input. */

@@ -2,7 +2,9 @@ import { deepEqual, equal, ok } from "node:assert/strict";
 import { test } from "node:test";
 import { collectSink, emits, operatorListState, type StreamEnvironment } from "../../mod.ts";
 import { ALL, Batches, numbers, sorted } from "../support/batches_pipeline.ts";
+import { SeededRandom } from "../connectors/contexts.ts";
 import { type Outcome, TestWorld } from "../support/job_harness.ts";
+import { scaled } from "../support/scale.ts";
 
 const SAVEPOINTS = { "execution.checkpointing.savepoint-dir": "/savepoints" };
 const parallel = (parallelism: number) => ({ "parallelism.default": parallelism });
@@ -116,4 +118,36 @@ test("onEnd is not called again when a drained savepoint is followed by no input
     await next.end();
     deepEqual([...out.values].sort(), ["0", "1", "2", "end", "end"]);
   }
+});
+
+test("a job with state without a key, killed at any file operation, goes on at any parallelism [232, 252]", {
+  timeout: 120_000,
+}, async () => {
+  const random = new SeededRandom(7);
+  let restores = 0;
+  for (let sample = 0; sample < scaled(15, 200); sample++) {
+    const world = new TestWorld({}, sample);
+    const batches = new Batches();
+    const story: string[] = [];
+    for (let outcome: Outcome | null = null; outcome?.kind !== "ended";) {
+      const parallelism = 1 + Math.floor(random.next() * 4);
+      const dieAfter = Math.floor(random.next() * 300);
+      const isLast = story.length >= 4;
+      const argv = story.length === 0 ? [] : ["--from", "latest"];
+      story.push(`× ${parallelism}, dies after ${isLast ? "nothing" : dieAfter}`);
+      outcome = await world.run(batches.build, {
+        argv,
+        config: parallel(parallelism),
+        delayMs: () => Math.floor(random.next() * 3),
+        ...(isLast ? {} : { dieAfter }),
+      });
+      if (outcome.kind === "failed") throw new Error(story.join("; "), { cause: outcome.error });
+      for (const { isRestored, copy } of batches.takeOpenings()) {
+        if (isRestored) restores++;
+        deepEqual(copy, isRestored ? [["eur", 2], ["usd", 3]] : [], story.join("; "));
+      }
+    }
+    deepEqual(sorted(batches.out.values), ALL, story.join("; "));
+  }
+  ok(restores > 15, "hardly anything was restored");
 });
