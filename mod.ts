@@ -191,6 +191,7 @@ export { type ScopedMetrics } from "./runtime/metric_group.ts";
 // Checkpoints
 export { type CheckpointsStatistics } from "./checkpoint/statistics.ts";
 export { type CheckpointStatistics } from "./checkpoint/statistics.ts";
+export { type FigureSummary } from "./checkpoint/statistics_summary.ts";
 export { type SubtaskStatistics } from "./checkpoint/statistics.ts";
 export { type CheckpointMetadata } from "./checkpoint/completed_checkpoint.ts";
 export { type CompletedCheckpoint } from "./checkpoint/completed_checkpoint.ts";

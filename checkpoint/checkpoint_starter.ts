@@ -124,7 +124,7 @@ export class CheckpointStarter {
       isStoring: false,
     };
     underWay.set(id, one);
-    statistics.triggered(id, { type, isFinal, triggeredMs: barrier.timestampMs, subtaskCount: pending.total });
+    statistics.triggered(id, { properties, full, triggeredMs: barrier.timestampMs, subtaskCount: pending.total });
     listener?.({ kind: "triggered", checkpointId: id, type, isFinal });
     return one;
   }

@@ -50,13 +50,14 @@ export class CheckpointCoordinator {
   readonly #underWay = new Map<number, UnderWay>();
   readonly #points: RestartPoints;
   readonly #failures: FailureReports;
-  readonly #statistics = new StatisticsLog();
+  readonly #statistics: StatisticsLog;
   readonly #starter: CheckpointStarter;
 
   /** Takes nothing before `start()`. */
   constructor(options: CoordinatorOptions) {
     const { clock, settings, storage, savepoints = null } = options;
     this.#options = options;
+    this.#statistics = new StatisticsLog(settings.historyLength);
     this.#points = new RestartPoints(settings.retained);
     this.#failures = new FailureReports(options, this.#statistics, () => this.#schedule.isStarted);
     this.#work = new StorageWork(storage, savepoints, (event) => this.#tell(event));
@@ -94,11 +95,11 @@ export class CheckpointCoordinator {
 
   /** Goes on from checkpoints of an earlier process or attempt. Before `start()`, or after `stop()` has resolved. */
   restore(found: RestoredCheckpoints): void {
-    const { restored: { metadata: { checkpointId }, externalPath }, highestId, isNewest } = found;
+    const { restored, highestId, isNewest } = found;
     this.#points.restore(found);
-    this.reserveIds(Math.max(highestId, checkpointId));
-    this.#preparation.goOnFrom(isNewest ? null : { above: this.#starter.lastId, origin: externalPath });
-    this.#statistics.restored(checkpointId, externalPath, this.#options.clock.nowMs());
+    this.reserveIds(Math.max(highestId, restored.metadata.checkpointId));
+    this.#preparation.goOnFrom(isNewest ? null : { above: this.#starter.lastId, origin: restored.externalPath });
+    this.#statistics.restored(restored, this.#options.clock.nowMs());
   }
 
   /**
@@ -280,7 +281,7 @@ export class CheckpointCoordinator {
   #stored(one: UnderWay, checkpoint: StoredCheckpoint): void {
     const { id, request } = one;
     this.#underWay.delete(id);
-    this.#statistics.completed(id, checkpoint.externalPath, checkpoint.durationMs, checkpoint.fullBytes);
+    this.#statistics.completed(id, checkpoint);
     if (commits(request.properties)) this.#subsumeOlder(id);
     if (isStopping(request.properties)) this.#points.stopWith(checkpoint);
     if (isRetained(request.properties)) this.#retain(one, checkpoint);
@@ -294,7 +295,9 @@ export class CheckpointCoordinator {
     this.#schedule.completed();
     this.#failures.success(id);
     const cleanup = this.#points.add(checkpoint, request.properties, lowestBasis(this.#underWay.values()));
-    if (!isEmpty(cleanup)) this.#work.clean(cleanup).then(() => this.#schedule.pump());
+    if (isEmpty(cleanup)) return;
+    this.#statistics.discarded(cleanup.checkpointIds);
+    this.#work.clean(cleanup).then(() => this.#schedule.pump());
   }
 
   #subsumeOlder(checkpointId: number): void {

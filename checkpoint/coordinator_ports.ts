@@ -62,6 +62,8 @@ export interface CoordinatorSettings {
   readonly checkpointsAfterTasksFinish: boolean;
   /** Whether snapshots may refer to files of earlier checkpoints. */
   readonly incremental: boolean;
+  /** Checkpoints of which details are remembered, ≥ 0; 10 when absent. */
+  readonly historyLength?: number;
   /** What a cancelled job does with its checkpoints. */
   readonly retention: CheckpointRetention;
 }

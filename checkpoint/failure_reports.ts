@@ -43,13 +43,12 @@ export class FailureReports {
   /** A checkpoint has failed; with a null id, before it was one. @returns What its caller is to see. */
   failed(checkpointId: number | null, properties: CheckpointProperties, failure: Failure): CheckpointFailedError {
     if (checkpointId === null) {
-      const { type, isFinal } = properties;
       const triggeredMs = this.options.clock.nowMs();
-      this.statistics.triggered(null, { type, isFinal, triggeredMs, subtaskCount: 0 });
+      this.statistics.triggered(null, { properties, full: properties.full, triggeredMs, subtaskCount: 0 });
     }
     const { reason, detail, cause } = failure;
     const error = new CheckpointFailedError(checkpointId, reason, detail, cause === undefined ? {} : { cause });
-    this.statistics.failed(checkpointId, reason, error.message, this.options.clock.nowMs());
+    this.statistics.failed(checkpointId, { reason, message: error.message, atMs: this.options.clock.nowMs() });
     const decision = this.#counter.failure({ checkpointId, reason, properties });
     this.options.listener?.({ kind: "failed", error, counted: decision !== "ignore" });
     if (decision === "fail-job" && this.isRunning()) this.options.tasks.failJob(this.#tooMany(error));

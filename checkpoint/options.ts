@@ -17,6 +17,7 @@ import {
   stringOption,
 } from "../core/config_option.ts";
 import type { FileTransfer } from "./file_transfer.ts";
+import { DEFAULT_HISTORY } from "./statistics.ts";
 
 /** Exactly-once: barriers are aligned. At-least-once: they are only counted. */
 export type CheckpointMode = "EXACTLY_ONCE" | "AT_LEAST_ONCE";
@@ -167,6 +168,14 @@ export const CHECKPOINT_TRANSFER: ConfigOption<FileTransfer> = enumOption(
   },
 );
 
+/** Checkpoints of which details are remembered. */
+export const CHECKPOINT_HISTORY: ConfigOption<number> = intOption("web.checkpoints.history", {
+  default: DEFAULT_HISTORY,
+  min: 0,
+  max: 10_000,
+  description: "How many of the last checkpoints and savepoints are remembered with all their figures.",
+});
+
 /** Every option of this folder, in the order of the reference page. */
 export const CHECKPOINT_OPTIONS: readonly AnyOption[] = [
   CHECKPOINT_INTERVAL,
@@ -184,6 +193,7 @@ export const CHECKPOINT_OPTIONS: readonly AnyOption[] = [
   INCREMENTAL_CHECKPOINTS,
   INLINE_THRESHOLD,
   CHECKPOINT_TRANSFER,
+  CHECKPOINT_HISTORY,
 ];
 
 /**

@@ -1,6 +1,6 @@
 /**
- * Makes the storages of a job's checkpoints and savepoints and the coordinator's settings. All exist for every job: one that takes no
- * checkpoints has savepoints all the same.
+ * Makes the storages of a job's checkpoints and savepoints and the coordinator's settings. All exist for every job: one
+ * that takes no checkpoints has savepoints all the same.
  *
  * Called by: runtime/job.ts.
  * Calls: the storages of checkpoint/.
@@ -40,9 +40,13 @@ export function savepointStorage(settings: JobSettings, { fileSystem, random, jo
 }
 
 /** The part of the settings that the coordinator takes. */
-export function coordinatorSettings({ checkpointing, savepoints }: JobSettings): CoordinatorSettings {
-  if (checkpointing !== null) return { ...checkpointing, checkpointsAfterTasksFinish: checkpointing.afterTasksFinish };
+export function coordinatorSettings(settings: JobSettings): CoordinatorSettings {
+  const { checkpointing, savepoints, checkpointHistory: historyLength } = settings;
+  if (checkpointing !== null) {
+    return { ...checkpointing, checkpointsAfterTasksFinish: checkpointing.afterTasksFinish, historyLength };
+  }
   return {
+    historyLength,
     intervalMs: null,
     timeoutMs: savepoints.timeoutMs,
     minPauseMs: 0,

@@ -8,6 +8,7 @@
  */
 import {
   CHECKPOINT_DIR,
+  CHECKPOINT_HISTORY,
   CHECKPOINT_INTERVAL,
   CHECKPOINT_MIN_PAUSE,
   CHECKPOINT_MODE,
@@ -93,6 +94,8 @@ export interface JobSettings {
   /** Null: no checkpoints. */
   readonly checkpointing: CheckpointingSettings | null;
   readonly savepoints: SavepointSettings;
+  /** Checkpoints and savepoints of which details are remembered, ≥ 0. */
+  readonly checkpointHistory: number;
   readonly restart: RestartSettings;
   readonly start: StartPoint;
   readonly ignoreUnclaimedState: boolean;
@@ -128,6 +131,7 @@ export function jobSettings(
       inlineThresholdBytes: configuration.get(INLINE_THRESHOLD),
       transfer: configuration.get(CHECKPOINT_TRANSFER),
     },
+    checkpointHistory: configuration.get(CHECKPOINT_HISTORY),
     restart: restartSettingsOf(configuration, checkpointing !== null),
     start: path === undefined
       ? { kind: "fresh" }

@@ -1,5 +1,6 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
 import { test } from "node:test";
+import { PERIODIC } from "../../checkpoint/checkpoint_properties.ts";
 import { StatisticsLog } from "../../checkpoint/statistics.ts";
 import { findLatest, readCheckpoint, type VerifyRun } from "../../checkpoint/recovery.ts";
 import type { KeyedStateHandle } from "../../core/snapshot.ts";
@@ -167,11 +168,11 @@ test("shutdown() deletes the checkpoints of a cancelled job only if told to [222
 
 test("statistics() tells what failed from what was given up because nobody needs it any more", () => {
   const log = new StatisticsLog();
-  const start = { type: "checkpoint", isFinal: false, triggeredMs: 0, subtaskCount: 1 } as const;
+  const start = { properties: PERIODIC, full: false, triggeredMs: 0, subtaskCount: 1 };
   const reasons = ["stopped", "subsumed", "job-failed", "expired", "async-failure"] as const;
   for (const [index, reason] of reasons.entries()) {
     log.triggered(index + 1, start);
-    log.failed(index + 1, reason, reason, 1);
+    log.failed(index + 1, { reason, message: reason, atMs: 1 });
   }
   log.triggered(9, start);
   const { counts, history } = log.snapshot();
