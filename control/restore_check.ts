@@ -18,6 +18,7 @@ import { compatibilityOfState } from "../core/state_compatibility.ts";
 import type { JobSettings } from "../runtime/job_settings.ts";
 import { userListName } from "../runtime/operator_states.ts";
 import type { OperatorStateDescriptor } from "../runtime/operators/stateful_process_operator.ts";
+import { takenBy } from "../runtime/taken_state.ts";
 import type { StreamGraph } from "../runtime/stream_graph.ts";
 import { keyedHandles, openCheckpoint } from "./cli/opened_checkpoint.ts";
 import {
@@ -116,6 +117,7 @@ async function writtenOperator(operator: OperatorCheckpoint, reader: SnapshotRea
 function declaredOperators(described: readonly DescribedOperator[]): DeclaredOperator[] {
   return described.map((operator) => ({
     ...operator,
+    takes: takenBy(operator.kind),
     states: [...operator.states.map(keyed), ...operator.lists.map(list)],
   }));
 }

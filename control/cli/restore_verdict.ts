@@ -3,12 +3,12 @@
  * compatibility come in as a function.
  *
  * Called by: control/restore_check.ts.
- * Calls: checkpoint/rescaling.ts, for the rules of max parallelism.
+ * Calls: checkpoint/rescaling.ts, for what a restore refuses.
  *
  * @module
  */
 import type { OperatorCheckpoint } from "../../checkpoint/completed_checkpoint.ts";
-import { maxParallelismOf } from "../../checkpoint/rescaling.ts";
+import { assignState, type OperatorTarget } from "../../checkpoint/rescaling.ts";
 import { messageOf } from "../../core/errors.ts";
 import type { SerializerSnapshot } from "../../core/serializer.ts";
 import type { NodeKind } from "../../runtime/stream_graph.ts";
@@ -89,12 +89,7 @@ export interface DeclaredState {
 }
 
 /** An operator as a script declares it. */
-export interface DeclaredOperator {
-  readonly id: string;
-  readonly name: string;
-  readonly parallelism: number;
-  readonly maxParallelism: number;
-  readonly maxParallelismIsExplicit: boolean;
+export interface DeclaredOperator extends OperatorTarget {
   readonly kind: NodeKind;
   readonly states: readonly DeclaredState[];
 }
@@ -110,7 +105,7 @@ export function judgeRestore(
   for (const target of declared) {
     const source = byId.get(target.id);
     byId.delete(target.id);
-    if (source !== undefined) operators.push(restoredOperator(source, target));
+    if (source !== undefined) operators.push(restoredOperator(source, target, ignoreUnclaimed));
     else if (target.kind !== "stateless" || target.states.length > 0) operators.push(newOperator(target));
   }
   for (const { operator, states, hasState } of byId.values()) {
@@ -156,10 +151,14 @@ function missingOperator(
   };
 }
 
-function restoredOperator({ operator, states }: WrittenOperator, target: DeclaredOperator): OperatorVerdict {
+function restoredOperator(
+  { operator, states }: WrittenOperator,
+  target: DeclaredOperator,
+  ignoreUnclaimed: boolean,
+): OperatorVerdict {
   let refusal: string | null = null;
   try {
-    maxParallelismOf(target, operator);
+    assignState([operator], [target], { ignoreUnclaimed });
   } catch (error) {
     refusal = messageOf(error);
   }

@@ -1,4 +1,5 @@
 /** Runs command lines in this process: a scripted server, files in memory, virtual time. */
+import { COMMANDS } from "../../../control/cli/commands.ts";
 import { runCli } from "../../../control/cli/run_cli.ts";
 import type { CliSurroundings, Fetch, ScriptEnd, ScriptRun } from "../../../control/cli/command.ts";
 import type { JobLock } from "../../../checkpoint/job_lock.ts";
@@ -6,6 +7,9 @@ import type { FileSystem } from "../../../core/file_system.ts";
 import { SeededRandom } from "../../connectors/contexts.ts";
 import { ManualClock } from "../../support/manual_clock.ts";
 import { MemoryFileSystem } from "../../support/memory_file_system.ts";
+
+// No time passes while a module is read.
+for (const command of COMMANDS) await command.load();
 
 /** A request that reached the server. */
 export interface Request {
@@ -44,6 +48,8 @@ export interface CliEnd {
   /** Standard error. */
   readonly err: string;
   readonly requests: readonly Request[];
+  /** Characters of the largest piece that was printed at once. */
+  readonly largestPiece: number;
 }
 
 const NO_LOCK: JobLock = { acquire: () => Promise.resolve({ release: () => Promise.resolve() }) };
@@ -65,11 +71,13 @@ export async function weir(argv: readonly string[], options: CliOptions = {}): P
   const clock = options.clock ?? new ManualClock({ startMs: 1_000 });
   const requests: Request[] = [];
   let out = "";
+  let largestPiece = 0;
   let err = "";
   const surroundings: CliSurroundings = {
     environment: options.environment ?? {},
     print: (text) => {
       out += text;
+      largestPiece = Math.max(largestPiece, text.length);
       return Promise.resolve();
     },
     outputIsTerminal: options.outputIsTerminal ?? false,
@@ -90,12 +98,12 @@ export async function weir(argv: readonly string[], options: CliOptions = {}): P
     if (code !== undefined) break;
     const dueMs = clock.nextDueMs;
     if (dueMs !== undefined) clock.advance(Math.max(0, dueMs - clock.nowMs()));
-    // Reading a module takes turns of its own.
-    else if (++idle > 100_000) throw new Error("the command waits for ever");
+    // With native code loaded, promises may need more than a turn.
+    else if (++idle > 1_000) throw new Error("the command waits for ever");
   }
   await running;
   if (clock.scheduledCount > 0 && options.interruptAtMs === undefined) throw new Error("a timer is left");
-  return { code, out, err, requests };
+  return { code, out, err, requests, largestPiece };
 }
 
 function scriptedFetch(server: CliOptions["server"], requests: Request[]): Fetch {

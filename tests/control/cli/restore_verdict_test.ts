@@ -7,6 +7,7 @@ import {
   type WrittenOperator,
   type WrittenState,
 } from "../../../control/cli/restore_verdict.ts";
+import { takenBy } from "../../../runtime/taken_state.ts";
 
 type Answer = ReturnType<DeclaredState["ask"]>["outcome"];
 
@@ -100,6 +101,21 @@ test("judgeRestore() of max parallelism: the rules of a restore", () => {
     if (!fits) match(operators[0]!.detail, /^Cannot restore operator "op a": its (?:max )?parallelism is /);
     deepEqual(operators[0]!.parallelism, { from: 2, to: target.parallelism ?? 2 });
   }
+});
+
+test("judgeRestore() refuses an operator that has become one which cannot take its state, unless it may be dropped", () => {
+  const snapshot = {
+    keyed: { keyGroups: { start: 0, end: 7 }, runs: [], nextListNumber: 0, incrementBytes: 0, fullBytes: 0 },
+    lists: {},
+  };
+  const source = written("a", [{}]);
+  const operator = { ...source.operator, parallelism: 1, subtasks: [{ finished: false, snapshot }] };
+  const target = declared("a", [], { kind: "sink", takes: takenBy("sink") });
+  const refused = judgeRestore([{ ...source, operator }], [target], KEEP);
+  deepEqual([refused.fits, refused.operators[0]!.outcome], [false, "refused"]);
+  match(refused.operators[0]!.detail, /it is a sink, must be able to take back the keyed state/);
+  const dropped = judgeRestore([{ ...source, operator }], [target], { ignoreUnclaimed: true });
+  deepEqual([dropped.fits, dropped.operators[0]!.states[0]!.outcome], [true, "dropped"]);
 });
 
 test("judgeRestore() of an operator of another kind: keyed state is lost, lists of sources are not known", () => {
