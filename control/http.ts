@@ -9,23 +9,26 @@
 import { getLogger } from "@logtape/logtape";
 import { CHECKPOINT_DIR, SAVEPOINT_DIR } from "../checkpoint/options.ts";
 import type { Configuration } from "../core/config.ts";
+import type { JobPorts } from "../runtime/job_ports.ts";
 import type { ControlledJob } from "../runtime/job_view.ts";
 import { REST_BIND_ADDRESS, REST_PORT } from "./http/options.ts";
 import { resolvePath } from "./http/real_paths.ts";
 import { ApiServer, type ServerParts } from "./http/server.ts";
-import { apiSettings, type ReadFile } from "./http/settings.ts";
+import { apiSettings } from "./http/settings.ts";
 import { UsageError } from "./usage_error.ts";
 
 const log = getLogger(["weir", "control"]);
 
 /** What a job needs to be shown. */
-export interface HttpOpening extends Pick<ServerParts, "clock" | "random" | "disposeSavepoint" | "listenOn"> {
+export interface HttpOpening {
   /** Options of the API, and what is shown of the job's. */
   readonly configuration: Configuration;
   /** Id of the job. */
   readonly jobId: string;
-  /** Reads the file with the token. */
-  readonly readFile: ReadFile;
+  /** Those of the job. */
+  readonly ports: Pick<JobPorts, "clock" | "random" | "fileSystem" | "jobLock">;
+  /** Listens; the real network unless a test gives its own. */
+  readonly listenOn?: NonNullable<ServerParts["listenOn"]>;
 }
 
 /** The place of a job that has not started. */
@@ -69,8 +72,9 @@ export async function openHttpApi(opening: HttpOpening): Promise<HttpPlace> {
 }
 
 async function serverFor(opening: HttpOpening): Promise<ApiServer> {
-  const { configuration, readFile, ...parts } = opening;
-  const settings = await apiSettings(configuration, readFile);
+  const { configuration, ports, listenOn } = opening;
+  const { clock, random, fileSystem, jobLock } = ports;
+  const settings = await apiSettings(configuration, (path) => fileSystem.readFile(path));
   const address = { hostname: configuration.get(REST_BIND_ADDRESS), port: configuration.get(REST_PORT) ?? 0 };
   const name = JSON.stringify([address.hostname, address.port]);
   for (;;) {
@@ -84,7 +88,17 @@ async function serverFor(opening: HttpOpening): Promise<ApiServer> {
     }
     await server.ended;
   }
-  const made = Promise.resolve().then(() => new ApiServer({ ...parts, address, settings, resolvePath }));
+  const made = Promise.resolve().then(() =>
+    new ApiServer({
+      address,
+      settings,
+      clock,
+      random,
+      resolvePath,
+      snapshotFiles: { fileSystem, jobLock },
+      ...(listenOn === undefined ? {} : { listenOn }),
+    })
+  );
   servers.set(name, made);
   const forget = () => {
     if (servers.get(name) === made) servers.delete(name);

@@ -9,10 +9,11 @@
  */
 import { getLogger } from "@logtape/logtape";
 import type { StateBackendFactory } from "../core/backend.ts";
+import type { Configuration } from "../core/config.ts";
 import { Job } from "../runtime/job.ts";
 import { largestParallelism } from "../runtime/job_graph.ts";
 import type { JobPorts } from "../runtime/job_ports.ts";
-import { jobSettings } from "../runtime/job_settings.ts";
+import { type JobSettings, jobSettings } from "../runtime/job_settings.ts";
 import type { JobResult } from "../runtime/job_progress.ts";
 import { Pipeline } from "../runtime/pipeline.ts";
 import type { RestartSettings } from "../runtime/restart_strategy.ts";
@@ -23,6 +24,8 @@ import { isBackendChoice, type StateBackendChoice } from "./backend_choice.ts";
 import { answerCheckRequest } from "./check_request.ts";
 import { type CommandLine, readCommandLine } from "./command_line.ts";
 import { loadConfiguration, type LoadedConfiguration, skippedText } from "./config_sources.ts";
+import type { HttpPlace } from "./http.ts";
+import { REST_PORT } from "./http/options.ts";
 import { showLog } from "./log_display.ts";
 import {
   exitProcess,
@@ -174,9 +177,26 @@ export class StreamEnvironment<S extends ScriptOptions = Record<never, never>> e
       return { ...read, restart: this.#options.restart ?? read.restart };
     });
     await asUsageLater(answerCheckRequest(this.graph, settings, ports, this.#commandLine.check));
-    const backendFactory = own ?? await asUsageLater(
-      createStateBackendFactory(configuration, { ...ports, slots: () => largestParallelism(this.graph, settings) }),
-    );
+    const place = configuration.has(REST_PORT) ? await openApi(configuration, settings.jobId, ports) : null;
+    let job: Job | null = null;
+    try {
+      job = await this.#startWith(settings, configuration, ports, own);
+    } finally {
+      if (job === null) place?.giveBack();
+    }
+    place?.show(job);
+    return job;
+  }
+
+  async #startWith(
+    settings: JobSettings,
+    configuration: Configuration,
+    ports: OuterPorts,
+    own: StateBackendFactory | undefined,
+  ): Promise<Job> {
+    const slots = () => largestParallelism(this.graph, settings);
+    const backendFactory = own ??
+      await asUsageLater(createStateBackendFactory(configuration, { ...ports, slots }));
     try {
       return asUsage(() => Job.start(this.graph, settings, { ...ports, backendFactory }, configuration.notices));
     } catch (error) {
@@ -202,4 +222,10 @@ export class StreamEnvironment<S extends ScriptOptions = Record<never, never>> e
       ...this.#options.ports,
     };
   }
+}
+
+/** Makes room for a job in the HTTP API, which is loaded here because few jobs have one. */
+async function openApi(configuration: Configuration, jobId: string, ports: OuterPorts): Promise<HttpPlace> {
+  const { openHttpApi } = await import("./http.ts");
+  return await asUsageLater(openHttpApi({ configuration, jobId, ports }));
 }

@@ -47,7 +47,7 @@ export interface ApiContext {
   /** The path that a path leads to, all links followed, as far as it exists; the rest of it stays as it is. Absolute. */
   readonly resolvePath: (path: string) => Promise<string>;
   /** Deletes a savepoint or checkpoint. @throws {StreamError} If it is none, or is in use. */
-  readonly disposeSavepoint: (path: string) => Promise<void>;
+  readonly disposeSavepoint: (path: string) => Promise<unknown>;
 }
 
 /** What each request carries along. */

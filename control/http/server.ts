@@ -17,6 +17,7 @@ import { messageOf } from "../../core/errors.ts";
 import { JobDirectory, type ListedJob, type ReservedPlace } from "../job_directory.ts";
 import { makeApi } from "./api.ts";
 import type { ApiContext, ApiSettings } from "./context.ts";
+import { disposalOf, type SnapshotFiles } from "./disposals.ts";
 import { hostOf } from "./settings.ts";
 import { type Answer, listen, type ListenAddress, type Listening } from "./listener.ts";
 import { OperationStore } from "./operation_store.ts";
@@ -29,7 +30,7 @@ export const LINGER_MS = 10_000;
 export const AFTERTHOUGHT_MS = 250;
 
 /** What a server is made with. */
-export interface ServerParts extends Pick<ApiContext, "resolvePath" | "disposeSavepoint"> {
+export interface ServerParts extends Pick<ApiContext, "resolvePath"> {
   /** Where it listens. */
   readonly address: ListenAddress;
   /** From the options. */
@@ -38,6 +39,8 @@ export interface ServerParts extends Pick<ApiContext, "resolvePath" | "disposeSa
   readonly clock: Clock;
   /** Ids. */
   readonly random: Random;
+  /** Where savepoints are, and the lock of the jobs whose checkpoints are there. */
+  readonly snapshotFiles: SnapshotFiles;
   /** Listens; the real one unless a test gives its own. */
   readonly listenOn?: (address: ListenAddress, answer: Answer) => Listening;
 }
@@ -60,12 +63,13 @@ export class ApiServer {
   #tellEnded: () => void = () => {};
 
   /** Listens at once. @throws {UsageError} If it cannot. */
-  constructor({ address, settings, clock, random, listenOn = listen, ...rest }: ServerParts) {
+  constructor({ address, settings, clock, random, snapshotFiles, resolvePath, listenOn = listen }: ServerParts) {
     this.settings = settings;
     this.#clock = clock;
     this.#operations = new OperationStore(clock, random, settings.storeDurationMs);
-    const context = {
-      ...rest,
+    const context: ApiContext = {
+      resolvePath,
+      disposeSavepoint: disposalOf(snapshotFiles, this.#jobs, resolvePath),
       settings,
       clock,
       random,

@@ -7,6 +7,7 @@ import { UsageError } from "../../control/usage_error.ts";
 import { Configuration } from "../../core/config.ts";
 import { StreamError } from "../../core/errors.ts";
 import { SeededRandom } from "../connectors/contexts.ts";
+import { MemoryFileSystem } from "../support/memory_file_system.ts";
 import { ManualClock } from "../support/manual_clock.ts";
 import { JOB, OTHER_JOB, sampleView, ScriptedJob } from "./scripted_job.ts";
 
@@ -24,10 +25,12 @@ class Network {
         ...entries,
       }),
       jobId: job.id,
-      clock: this.clock,
-      random: new SeededRandom(3),
-      readFile: () => Promise.reject(new Error("no file is asked for")),
-      disposeSavepoint: () => Promise.resolve(),
+      ports: {
+        clock: this.clock,
+        random: new SeededRandom(3),
+        fileSystem: new MemoryFileSystem(() => this.clock.nowMs()),
+        jobLock: { acquire: () => Promise.reject(new Error("no lock is asked for")) },
+      },
       listenOn: (address, answer) => this.#listen(address, answer),
     });
   }
