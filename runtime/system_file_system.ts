@@ -294,7 +294,8 @@ function removeIfEmpty(path: string): Promise<boolean> {
     fs.rmdir(path, (error) => {
       const code = errorCode(error);
       if (code === "ENOTEMPTY" || code === "EEXIST") resolve(false);
-      else if (error === null || code === "ENOENT") resolve(true);
+      // Deno calls back with undefined where Node has null.
+      else if (!error || code === "ENOENT") resolve(true);
       else reject(error);
     });
   });

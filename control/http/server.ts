@@ -78,7 +78,7 @@ export class ApiServer {
       startedMs: clock.nowMs(),
     };
     const app = makeApi(context);
-    this.#listening = listenOn(address, (request) => app.fetch(request));
+    this.#listening = listenOn(address, (request) => hasAddress(request) ? app.fetch(request) : malformed());
     this.url = `http://${hostOf(address.hostname)}:${this.#listening.port}`;
     this.ended = new Promise((resolve) => this.#tellEnded = resolve);
     this.#operations.onRead(() => this.#endIfDone());
@@ -129,4 +129,17 @@ export class ApiServer {
       .catch((error) => log.warn("While ending the HTTP API: {reason}", { reason: messageOf(error) }))
       .then(this.#tellEnded);
   }
+}
+
+/** Whether the address of a request can be read: runtimes put it together from the Host header as it comes. */
+function hasAddress(request: Request): boolean {
+  try {
+    return URL.canParse(request.url);
+  } catch {
+    return false;
+  }
+}
+
+function malformed(): Response {
+  return Response.json({ errors: ["The Host header or the path is malformed"] }, { status: 400 });
 }
