@@ -203,7 +203,7 @@ test("a job that is not there is answered with 404, an id that is none with 400,
   }).filter(([, path]) => path.includes("{jobId}"));
   ok(asked.length > 10);
   for (const [method, path] of asked) {
-    const filled = path.replaceAll(/\{(?!jobId)\w+\}/g, OTHER_JOB);
+    const filled = path.replaceAll(/\{(vertexId|triggerId)\}/g, OTHER_JOB).replaceAll(/\{(?!jobId)\w+\}/g, "0");
     const ask = method === "GET" ? { method } : { method, body: {} };
     await rig.refused(404, filled.replace("{jobId}", JOB), ask);
     for (const bad of ["x", JOB.slice(1), `${JOB}0`, JOB.toUpperCase(), "%00", "..%2f..", "%zz"]) {

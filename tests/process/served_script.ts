@@ -1,4 +1,5 @@
 /** A script with a job that counts for ever, to be driven over HTTP: options come from its arguments. */
+import { printLine } from "../../control/process_surroundings.ts";
 import { callbackSink, generator, KeyedActor, StreamEnvironment, valueState } from "../../mod.ts";
 
 class Count extends KeyedActor<number, number, number> {
@@ -16,4 +17,4 @@ env.fromSource("numbers", generator({ create: (index) => index, ratePerSecond: 5
   .actor("count", () => new Count())
   .sinkTo("out", callbackSink(() => {}));
 const { state } = await env.execute("served");
-console.log(`ended ${state}`);
+printLine(`ended ${state}`);
