@@ -93,7 +93,7 @@ export interface Savepoint {
   readonly checkpointId: number;
   /** How it is written. */
   readonly format: SavepointFormat;
-  /** Bytes of all its files. */
+  /** Bytes of its state and its metadata; what is so small that the metadata holds it counts in both. */
   readonly sizeBytes: number;
   /** From the request to the last durable byte, milliseconds. */
   readonly durationMs: number;

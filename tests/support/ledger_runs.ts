@@ -5,7 +5,7 @@
  * Calls: tests/support/ledger_pipeline.ts, tests/support/job_harness.ts.
  */
 import { deepEqual, equal } from "node:assert/strict";
-import { collectSink } from "../../mod.ts";
+import { type CollectSink, collectSink } from "../../mod.ts";
 import { type Outcome, type ProcessOptions, TestWorld, type WorldConfig } from "./job_harness.ts";
 import { ledger, type LedgerOptions, oracle, pagesIn } from "./ledger_pipeline.ts";
 
@@ -15,12 +15,12 @@ export const COUNT = 300;
 /** One pipeline that several processes run one after another. */
 export class LedgerRuns {
   readonly world: TestWorld;
-  readonly #seen = collectSink<number>();
+  readonly seen: CollectSink<number> = collectSink<number>();
   readonly #options: LedgerOptions;
 
   constructor(config: WorldConfig = {}, options: Partial<LedgerOptions> = {}) {
     this.world = new TestWorld(config);
-    this.#options = { count: COUNT, seen: this.#seen, ...options };
+    this.#options = { count: COUNT, seen: this.seen, ...options };
   }
 
   async start(options: ProcessOptions = {}) {
@@ -38,7 +38,7 @@ export class LedgerRuns {
   check(context: string): void {
     const { pages, seen } = oracle(COUNT);
     deepEqual(pagesIn(this.world.fileSystem), pages, context);
-    deepEqual([...this.#seen.values].sort((a, b) => a - b), seen, context);
+    deepEqual([...this.seen.values].sort((a, b) => a - b), seen, context);
     equal(this.world.fileSystem.openCount, 0, context);
   }
 }
