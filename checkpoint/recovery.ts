@@ -96,7 +96,7 @@ async function refuseFreshStart(
     throw new StreamError(
       "invalid",
       `Cannot go on from the latest checkpoint in "${storage.path}": none has completed since the job was started ` +
-        `from "${origin}"; start it with --from "${origin}" again`,
+        `from "${origin}" or stopped with it; start it with --from "${origin}"`,
     );
   }
   if (origin === null && !await storage.hasEverCompleted()) return;

@@ -51,7 +51,7 @@ for (
     ["a copy when so configured", "copy", undefined],
   ] as const
 ) {
-  test(`a working file comes into a checkpoint and back by ${how}`, async () => {
+  test(`a working file comes into a checkpoint and back by ${how} [229]`, async () => {
     const world = await makeWorld(transfer);
     const { fs, storage, store } = world;
     if (refusal !== undefined) fs.fail({ operation: "link", code: refusal, times: Infinity });

@@ -203,7 +203,7 @@ test(
       equal(await refused.exitCode, 1);
       match(
         refused.printed.err,
-        /none has completed since the job was started from ".*"; start it with --from ".*" again/,
+        /none has completed since the job was started from ".*" or stopped with it; start it with --from ".*"/,
       );
       await killAt(job, withinCommit(job), ...SLOW, ...older);
       checkSoFar(job);
