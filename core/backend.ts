@@ -118,12 +118,13 @@ export interface StateBackend extends KeyContext, AsyncDisposable {
   state<I, A, O>(descriptor: AggregatingStateDescriptor<I, A, O>): AggregatingState<I, O> & MergingState;
 
   /**
-   * Writes restored values of an older format anew, in slices that give way to the event loop; to be awaited once, when
-   * all state is declared and before the first record. Whoever uses state before has it done at once.
+   * Reads, or writes anew in the format of today, what was restored of the declared states, in slices that give way to
+   * the event loop; to be awaited once, when all state is declared and before the first record. Whoever uses state
+   * before has it done at once.
    *
-   * @throws {StreamError} If a value cannot be migrated; the backend must not be used then.
+   * @throws {StreamError} If a value cannot be read or migrated; the backend must not be used then.
    */
-  migrate?(): Promise<void>;
+  finishRestore?(): Promise<void>;
 
   /** Whether `prefetch` is worth the trouble now: there is more state than the processor's caches hold. Asked per record. */
   readonly looksAhead?: boolean;

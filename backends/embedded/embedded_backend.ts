@@ -132,7 +132,7 @@ export class EmbeddedBackend implements StateBackend {
     );
   }
 
-  async migrate(): Promise<void> {
+  async finishRestore(): Promise<void> {
     const keyed = this.anchored();
     const slices = new Slices(this.context.clock);
     while (this.table.changeSome(() => slices.isDue())) {

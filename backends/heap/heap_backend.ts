@@ -38,17 +38,19 @@ import type {
   ReducingState,
   ValueState,
 } from "../../core/state.ts";
-import { checkOwnKey, closedReason, refuseCurrentKey, refuseSnapshot } from "../states/access_checks.ts";
+import { checkOwnKey, closedReason, refuseClosed, refuseCurrentKey, refuseSnapshot } from "../states/access_checks.ts";
 import { AggregatingHandle, ReducingHandle } from "../states/folding_handles.ts";
 import type { RunState } from "../runs/run_format.ts";
 import { CanonicalStates } from "../states/canonical_states.ts";
 import { ListNumbers } from "../states/list_numbers.ts";
 import { type CarriedRows, HeapSnapshot } from "./heap_snapshot.ts";
 import { KeyGroupBatches } from "../states/key_group_batches.ts";
+import { Slices } from "../states/slices.ts";
 import { Increments } from "./increments.ts";
 import { Ledger } from "./ledger.ts";
 import { ListHandle } from "./list_handle.ts";
 import { MapHandle } from "./map_handle.ts";
+import type { HeapState } from "./heap_state.ts";
 import { restoreHandle } from "./restore.ts";
 import { RowSlot } from "./row_slot.ts";
 import { StateRegistry } from "./state_registry.ts";
@@ -76,6 +78,8 @@ export class HeapStateBackend implements StateBackend {
   private readonly registry: StateRegistry;
   private readonly running = new Set<HeapSnapshot>();
   private readonly checkKeyGroups: boolean;
+  /** Whether a current key is more than set: it is checked, or restored rows must be read before it is used. */
+  private isGuarded: boolean;
   private readonly rowsPerLook: number;
   private readonly columnRows: number;
   private readonly lookAheadRows: number;
@@ -93,7 +97,7 @@ export class HeapStateBackend implements StateBackend {
     };
     this.increments = new Increments(this.ledger, context.incremental);
     this.registry = new StateRegistry(context.operatorName, this.ledger, tables, () => this.increments.invalidate());
-    this.checkKeyGroups = options.checkKeyGroups ?? false;
+    this.isGuarded = this.checkKeyGroups = options.checkKeyGroups ?? false;
     this.rowsPerLook = options.rowsPerLook ?? 64;
     this.lookAheadRows = options.lookAheadRows ?? 8192;
     this.columnRows = options.columnRows ?? 1024;
@@ -108,7 +112,7 @@ export class HeapStateBackend implements StateBackend {
 
   setCurrentKey(key: Key): void {
     if (typeof key !== "string") checkKey(key);
-    if (this.checkKeyGroups) this.checkOwn(key);
+    if (this.isGuarded) this.guard(key);
     const ledger = this.ledger;
     ledger.key = key;
     ledger.fetchIndex++;
@@ -133,8 +137,34 @@ export class HeapStateBackend implements StateBackend {
     this.prefetched = seen;
   }
 
-  private checkOwn(key: Key): void {
-    checkOwnKey(this.context, key, keyGroupOf(key, this.context.maxParallelism));
+  private guard(key: Key): void {
+    this.readRestored();
+    if (this.checkKeyGroups) checkOwnKey(this.context, key, keyGroupOf(key, this.context.maxParallelism));
+  }
+
+  private declare(descriptor: StateDescriptor): HeapState {
+    const state = this.registry.declare(descriptor);
+    if (this.registry.isUnread) {
+      this.isGuarded = true;
+      // A handle that has a key may be used at once.
+      if (this.ledger.key !== undefined) this.readRestored();
+    }
+    return state;
+  }
+
+  /** Reads at once what is left to read. */
+  private readRestored(): void {
+    this.registry.readSome(() => false);
+    this.isGuarded = this.checkKeyGroups;
+  }
+
+  async finishRestore(): Promise<void> {
+    const slices = new Slices(this.context.clock);
+    while (this.registry.readSome(() => slices.isDue())) {
+      await slices.pause();
+      if (this.closed) refuseClosed(this.context.operatorName);
+    }
+    this.isGuarded = this.checkKeyGroups;
   }
 
   currentKey(): Key {
@@ -148,7 +178,7 @@ export class HeapStateBackend implements StateBackend {
   state<T>(descriptor: ReducingStateDescriptor<T>): ReducingState<T> & MergingState;
   state<I, A, O>(descriptor: AggregatingStateDescriptor<I, A, O>): AggregatingState<I, O> & MergingState;
   state(descriptor: StateDescriptor): unknown {
-    const slot = new RowSlot(this.ledger, this.registry.declare(descriptor));
+    const slot = new RowSlot(this.ledger, this.declare(descriptor));
     switch (descriptor.kind) {
       case "value":
         return new ValueHandle(slot, descriptor);
@@ -169,6 +199,7 @@ export class HeapStateBackend implements StateBackend {
 
   snapshot(request: SnapshotRequest): PendingSnapshot {
     if (this.closed) refuseSnapshot(this.context.operatorName);
+    this.readRestored();
     const { epoch, plan } = this.increments.begin(request.checkpointId, request.full);
     const full = plan === null;
     const { keyGroups, maxParallelism, clock, incremental } = this.context;
@@ -262,13 +293,17 @@ export class HeapStateBackend implements StateBackend {
   }
 
   *keys(descriptor: StateDescriptor, namespace: Namespace = VOID_NAMESPACE): Iterable<Key> {
-    const table = this.registry.declare(descriptor).find(namespace);
+    const state = this.declare(descriptor);
+    this.readRestored();
+    const table = state.find(namespace);
     if (table === undefined) return;
     yield* table.eachKey();
   }
 
   *keysAndNamespaces(descriptor: StateDescriptor): Iterable<readonly [Key, Namespace]> {
-    for (const table of this.registry.declare(descriptor).tables()) {
+    const state = this.declare(descriptor);
+    this.readRestored();
+    for (const table of state.tables()) {
       for (const key of table.eachKey()) yield [key, table.namespace];
     }
   }
@@ -288,6 +323,7 @@ export class HeapStateBackend implements StateBackend {
   }
 
   get entryCount(): number {
+    this.readRestored();
     return this.ledger.entryCount;
   }
 

@@ -27,6 +27,9 @@ import { Cell, MapCells } from "./map_cells.ts";
 import { RowStore, type StoredRows } from "./row_store.ts";
 import { isObject, type Table } from "./table.ts";
 
+/** Rows between two looks at the clock. */
+const ROWS_PER_LOOK = 64;
+
 /** Rows that one serializer wrote. */
 export interface RestoredPart {
   /** As in the run, with the id that the state has now. */
@@ -81,16 +84,20 @@ export class RestoredRowReader {
   ) {}
 
   /**
-   * Reads one part.
+   * Reads one part, a few rows at a time.
    *
    * @throws {SnapshotCorruptError} If a row cannot be decoded.
    * @throws {StreamError} If a value cannot be migrated.
    */
-  read(part: RestoredPart, reader: ValueReader<unknown>): void {
+  *read(part: RestoredPart, reader: ValueReader<unknown>): Generator<void> {
+    let count = 0;
     try {
       for (const group of part.rows.keyGroups()) {
         const rows = part.rows.rowsOf(group);
-        while (rows.next()) this.readRow(rows, reader);
+        while (rows.next()) {
+          this.readRow(rows, reader);
+          if (++count % ROWS_PER_LOOK === 0) yield;
+        }
       }
     } catch (error) {
       throw this.failure(error, part, reader);

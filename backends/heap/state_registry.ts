@@ -45,6 +45,9 @@ export class StateRegistry {
   /** Owners of rows that travel along. */
   readonly attached: AttachedRows[] = [];
   private readonly ids = new StateIds();
+  /** Restored rows of declared states that are still to be read. */
+  private readonly unread: Iterator<void>[] = [];
+  private readFailure: unknown;
 
   /**
    * @param operatorName For errors.
@@ -69,7 +72,7 @@ export class StateRegistry {
   }
 
   /**
-   * The state that `descriptor` names. Restored rows are decoded when it is first asked for.
+   * The state that `descriptor` names. Its restored rows must be read before it is used: see `isUnread`.
    *
    * @throws {StreamError} If the kind or the serializer does not fit the state that there is.
    */
@@ -94,13 +97,39 @@ export class StateRegistry {
     const state = new HeapState({ id, name, kind, serializer, asked }, this.tables);
     if (restored !== undefined) {
       const reader = new RestoredRowReader(this.ledger, state, this.operatorName);
-      parts.forEach((part, i) => reader.read(part, readers[i]!));
+      parts.forEach((part, i) => this.unread.push(reader.read(part, readers[i]!)));
       if (parts.some((part) => !sameFormat(part.state, state.describe()))) this.onMigration();
       this.waiting.delete(name);
-      this.ledger.version++;
     }
     this.declared.set(name, state);
     return state;
+  }
+
+  /** Whether restored rows of declared states are still to be read. */
+  get isUnread(): boolean {
+    return this.unread.length > 0;
+  }
+
+  /**
+   * Reads rows until `isOver` says so; false when none are left.
+   *
+   * @throws {StreamError} If one cannot be read or migrated: this and every later call.
+   */
+  readSome(isOver: () => boolean): boolean {
+    if (this.readFailure !== undefined) throw this.readFailure;
+    if (this.unread.length === 0) return false;
+    try {
+      while (this.unread.length > 0) {
+        if (this.unread[0]!.next().done === true) this.unread.shift();
+        else if (isOver()) return true;
+      }
+      return false;
+    } catch (error) {
+      this.readFailure = error;
+      throw error;
+    } finally {
+      this.ledger.version++;
+    }
   }
 
   /** Lets rows of another owner travel along; restored ones are loaded at once. */
@@ -128,5 +157,6 @@ export class StateRegistry {
     this.declared.clear();
     this.waiting.clear();
     this.attached.length = 0;
+    this.unread.length = 0;
   }
 }

@@ -1,7 +1,7 @@
 /**
  * Decides whether a state may be declared as it is, and what its restored values need; hands out the ids of states.
  *
- * Called by: the state registries of the backends.
+ * Called by: the state registries of the backends, runtime/stored_state.ts.
  * Calls: core/.
  *
  * @module
@@ -86,16 +86,18 @@ export function restoredStateName(name: string, operatorName: string): string {
 export interface FailedMigration {
   /** See {@link restoredStateName}. */
   readonly where: string;
-  readonly key: Key;
+  /** Absent for state without keys. */
+  readonly key?: Key;
   readonly from: SerializerSnapshot;
   readonly to: SerializerSnapshot;
 }
 
 /** The error for a value that is whole, but that the program cannot bring up to the format of today. */
 export function migrationFailure(cause: unknown, { where, key, from, to }: FailedMigration): StreamError {
+  const at = key === undefined ? "" : ` at key ${textOfKey(key)}`;
   return new StreamError(
     "invalid",
-    `Cannot migrate ${where} at key ${textOfKey(key)} from ${textOfWriter(from)} to ${textOfWriter(to)}: ` +
+    `Cannot migrate ${where}${at} from ${textOfWriter(from)} to ${textOfWriter(to)}: ` +
       `${messageOf(cause)}; the snapshot is as it was, correct the program and restore from it again`,
     { cause },
   );

@@ -76,8 +76,8 @@ export abstract class KeyedOperator<K extends Key, I, O> extends Operator<I, O> 
 
   override async open(): Promise<void> {
     await this.openState();
+    await this.backend.finishRestore?.();
     await this.prepare();
-    await this.backend.migrate?.();
   }
 
   /** The part of `open` that restores and declares state, for whoever wants to know what an operator declares. */
