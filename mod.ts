@@ -113,6 +113,7 @@ export { bigint } from "./core/serializer.ts";
 export { bool } from "./core/serializer.ts";
 export { bytes } from "./core/serializer.ts";
 export { type Compatibility } from "./core/serializer.ts";
+export { compatibilityOf } from "./core/serializer.ts";
 export { f64 } from "./core/serializer.ts";
 export { type Serializer } from "./core/serializer.ts";
 export { type SerializerSnapshot } from "./core/serializer.ts";

@@ -3,7 +3,7 @@
  * sources read and write it.
  *
  * Called by: users (through `mod.ts`), runtime/operator_states.ts.
- * Calls: core/descriptors.ts for the checks of names.
+ * Calls: core/descriptors.ts for the checks of names, core/state_schema.ts.
  *
  * Source: Flink's `OperatorStateStore`.
  *
@@ -12,6 +12,7 @@
 import { checkName, type StateDeclaration, type StateOptions } from "./descriptors.ts";
 import type { Serializer } from "./serializer.ts";
 import type { MapState } from "./state.ts";
+import { declaredSerializer } from "./state_schema.ts";
 
 /** A list of an operator subtask; dealt out when the parallelism changes. Immutable: safe to share between subtasks. */
 export interface OperatorListStateDescriptor<T> extends StateDeclaration {
@@ -99,20 +100,26 @@ export interface BroadcastState<K, V> extends MapState<K, V> {
  * ```
  *
  * @param name Unique within the operator, not empty.
- * @throws {TypeError} If the name is empty or the distribution is another.
+ * @throws {TypeError} If the name is empty or the distribution is another. @throws {RangeError} If the version is no
+ * integer ≥ 1.
  */
 export function operatorListState<T>(
   name: string,
   options: OperatorListStateOptions<T> = {},
 ): OperatorListStateDescriptor<T> {
-  const { distribution = "split", serializer } = options;
+  const { distribution = "split" } = options;
   if (distribution !== "split" && distribution !== "union") {
     throw new TypeError(
       `Cannot declare state "${name}": its distribution is ${JSON.stringify(distribution)}, it must be "split" or ` +
         `"union"; for a copy on every subtask declare a broadcastState`,
     );
   }
-  return Object.freeze({ kind: "operator-list" as const, name: checkName(name), distribution, serializer });
+  return Object.freeze({
+    kind: "operator-list" as const,
+    name: checkName(name),
+    distribution,
+    serializer: declaredSerializer(name, options, false),
+  });
 }
 
 /**
@@ -142,8 +149,12 @@ export function operatorListState<T>(
  * ```
  *
  * @param name Unique within the operator, not empty.
- * @throws {TypeError} If the name is empty.
+ * @throws {TypeError} If the name is empty. @throws {RangeError} If the version is no integer ≥ 1.
  */
 export function broadcastState<K, V>(name: string, options: StateOptions<V> = {}): BroadcastStateDescriptor<K, V> {
-  return Object.freeze({ kind: "broadcast" as const, name: checkName(name), serializer: options.serializer });
+  return Object.freeze({
+    kind: "broadcast" as const,
+    name: checkName(name),
+    serializer: declaredSerializer(name, options, true),
+  });
 }

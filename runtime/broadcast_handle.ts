@@ -37,7 +37,7 @@ export class BroadcastHandle<K, V> implements BroadcastState<K, V>, StoredState 
   /** @param where Names the state. */
   constructor(
     private readonly where: string,
-    private readonly serializer: Serializer<V>,
+    private serializer: Serializer<V>,
     private readonly access: StateAccess,
   ) {}
 
@@ -134,7 +134,8 @@ export class BroadcastHandle<K, V> implements BroadcastState<K, V>, StoredState 
   }
 
   restore(list: OperatorList): void {
-    readItems(list, this.serializer, this.where, (input, read) => {
+    const { serializer, where, access: { operatorName } } = this;
+    this.serializer = readItems(list, { serializer, where, operatorName }, (input, read) => {
       const key = readKey(input);
       this.put(key, read());
     });

@@ -20,7 +20,7 @@ export class OperatorListHandle<T> implements OperatorListState<T>, StoredState 
   constructor(
     private readonly where: string,
     private readonly distribution: "split" | "union",
-    private readonly serializer: Serializer<T>,
+    private serializer: Serializer<T>,
     private readonly access: StateAccess,
   ) {}
 
@@ -78,6 +78,7 @@ export class OperatorListHandle<T> implements OperatorListState<T>, StoredState 
   }
 
   restore(list: OperatorList): void {
-    readItems(list, this.serializer, this.where, (_input, read) => this.values.push(read()));
+    const { serializer, where, access: { operatorName } } = this;
+    this.serializer = readItems(list, { serializer, where, operatorName }, (_input, read) => this.values.push(read()));
   }
 }

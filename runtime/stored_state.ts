@@ -2,15 +2,17 @@
  * What the states of an operator have in common: when they may be changed, and how their items become bytes.
  *
  * Called by: runtime/operator_list_handle.ts, runtime/broadcast_handle.ts, runtime/operator_states.ts.
- * Calls: serializers.
+ * Calls: serializers, core/state_compatibility.ts, backends/states/state_checks.ts.
  *
  * @module
  */
+import { migrationFailure } from "../backends/states/state_checks.ts";
 import { ByteReader, ByteWriter } from "../core/bytes.ts";
 import { StreamError } from "../core/errors.ts";
 import { type Key, writeKey } from "../core/key.ts";
-import { type Serializer, type SerializerSnapshot, writeValue } from "../core/serializer.ts";
+import { type Serializer, snapshotOf, writeValue } from "../core/serializer.ts";
 import type { OperatorList } from "../core/snapshot.ts";
+import { readerOf } from "../core/state_compatibility.ts";
 
 /** A state that is in the operator's snapshots. */
 export interface StoredState {
@@ -24,7 +26,7 @@ export interface StoredState {
 export class StateAccess {
   isOpen = true;
 
-  constructor(private readonly operatorName: string) {}
+  constructor(readonly operatorName: string) {}
 
   /** @throws {StreamError} Always. @param where Names the state. */
   refuse(where: string): never {
@@ -57,38 +59,50 @@ export class ItemsWriter<T> {
   }
 }
 
+/** What restored items are read for. */
+export interface RestoredItems<T> {
+  /** The serializer that the state is declared with. */
+  readonly serializer: Serializer<T>;
+  /** Names the state. */
+  readonly where: string;
+  readonly operatorName: string;
+}
+
 /**
  * Reads the items of a list.
  *
  * @param take Called for each item; `read` gives the value at the input's position.
- * @throws {StreamError} If the serializer cannot read what the checkpoint holds.
+ * @returns The serializer to go on with: the declared one, unless it has been reconfigured.
+ * @throws {StreamError} If the serializer cannot read what the checkpoint holds, or a value cannot be migrated.
  */
 export function readItems<T>(
-  list: OperatorList,
-  serializer: Serializer<T>,
-  where: string,
+  { items, serializer: written }: OperatorList,
+  { serializer, where, operatorName }: RestoredItems<T>,
   take: (input: ByteReader, read: () => T) => void,
-): void {
+): Serializer<T> {
+  if (items.length === 0) return serializer;
+  const place = `${where} of operator "${operatorName}"`;
+  const reader = readerOf(serializer, written, place);
   const input = new ByteReader(new Uint8Array(0));
-  const readValue = readerOf(serializer, list.serializer, where);
-  const read = () => readValue(input);
-  for (const item of list.items) {
+  const scratch = new ByteWriter();
+  const read = (): T => {
+    const value = reader.read(input);
+    if (reader.outcome === "as-is") return value;
+    scratch.reset();
+    // What cannot be written is noticed here, not in the first checkpoint.
+    writeValue(reader.serializer, value, scratch, where);
+    return value;
+  };
+  for (const item of items) {
     input.open(item);
-    take(input, read);
+    try {
+      take(input, read);
+    } catch (error) {
+      const isDamage = error instanceof StreamError && error.kind === "corrupt";
+      if (isDamage || reader.outcome === "as-is") throw error;
+      throw migrationFailure(error, { where: place, from: written, to: snapshotOf(reader.serializer) });
+    }
     if (input.position !== input.end) input.fail(`an item of ${where} goes on behind its value`);
   }
-}
-
-function readerOf<T>(serializer: Serializer<T>, written: SerializerSnapshot, where: string): (input: ByteReader) => T {
-  const compatibility = serializer.compatibilityWith(written);
-  if (compatibility === "migrate" && serializer.migrate !== undefined) {
-    return (input) => serializer.migrate!(input, written);
-  }
-  if (compatibility === "as-is" || compatibility === "reconfigured") return (input) => serializer.read(input);
-  throw new StreamError(
-    "invalid",
-    `Cannot restore ${where} with serializer "${serializer.id}" version ${serializer.version}: its values were ` +
-      `written by "${written.id}" version ${written.version}, which it cannot read; declare the state with a ` +
-      `serializer that can, or under another name`,
-  );
+  return reader.serializer;
 }

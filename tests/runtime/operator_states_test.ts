@@ -3,6 +3,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { assignState } from "../../checkpoint/rescaling.ts";
 import { ByteReader, ByteWriter } from "../../core/bytes.ts";
+import type { StateOptions } from "../../core/descriptors.ts";
 import { StreamError } from "../../core/errors.ts";
 import { type Key, writeKey } from "../../core/key.ts";
 import { broadcastState, operatorListState } from "../../core/operator_state.ts";
@@ -295,6 +296,7 @@ function versioned(version: number, compatibility?: "reconfigured"): Serializer<
     read: (input) => str.read(input).replace(`v${version}:`, ""),
     migrate: (input: ByteReader, previous) => str.read(input).replace(`v${previous.version}:`, "moved "),
     compatibilityWith: (previous) => compatibility ?? compatibilityOf(serializer, previous),
+    reconfigure: (previous) => versioned(previous.version),
   };
   return serializer;
 }
@@ -332,7 +334,10 @@ test("a serializer that adapts itself reads operator state as it is; one that ca
   union.add("b");
   map.set("key", "c");
   const lists = owner.snapshot();
-  equal(declareAll(states(lists), versioned(1, "reconfigured")).split.get()[0], "a");
+  // It goes on in the format that it finds.
+  const adapted = states(lists);
+  equal(declareAll(adapted, versioned(2, "reconfigured")).split.get()[0], "a");
+  for (const list of Object.values(adapted.snapshot())) equal(list.serializer.version, 1);
   const refused = isInvalid(/Cannot restore state "\w+" .*"f64".*"marked" version 1/);
   throws(() => states(lists).declare(operatorListState("split", { serializer: f64 })), refused);
   throws(() => states(lists).declare(operatorListState("union", { distribution: "union", serializer: f64 })), refused);
@@ -344,6 +349,44 @@ test("a serializer that adapts itself reads operator state as it is; one that ca
     () => states(newer.snapshot()).declare(operatorListState("split", { serializer: versioned(1) })),
     isInvalid(/version 2/),
   );
+});
+
+test("lists, union lists and broadcast maps of version 1 are migrated to 2 by the migrate() of their descriptor [84, 87]", () => {
+  type Sum = { sum: number };
+  const all = (owner: OperatorStates, options: StateOptions<Sum>) => ({
+    split: owner.declare(operatorListState<Sum>("split", options)),
+    union: owner.declare(operatorListState<Sum>("union", { ...options, distribution: "union" })),
+    map: owner.declare(broadcastState<string, Sum>("map", options)),
+  });
+  const owner = states();
+  owner.declare(operatorListState<number>("split", { serializer: f64 })).addAll([1, 2]);
+  owner.declare(operatorListState<number>("union", { distribution: "union" })).add(3);
+  owner.declare(broadcastState<string, number>("map")).set("key", 4);
+  const lists = owner.snapshot();
+  const migrated = states(lists);
+  const now = all(migrated, { version: 2, migrate: (old) => ({ sum: Number(old) }) });
+  deepEqual([now.split.get(), now.union.get(), [...now.map]], [
+    [{ sum: 1 }, { sum: 2 }],
+    [{ sum: 3 }],
+    [["key", { sum: 4 }]],
+  ]);
+  const again = migrated.snapshot();
+  for (const { serializer } of Object.values(again)) {
+    deepEqual(serializer, { id: "auto", version: 1, schemaVersion: 2 });
+  }
+  deepEqual(all(states(again), { version: 2 }).map.get("key"), { sum: 4 });
+  throws(
+    () => all(states(again), {}),
+    isInvalid(/of operator "op" .* schema version 1: .* schema version 2, .* later/),
+  );
+  throws(() => all(states(lists), { version: 2 }), isInvalid(/for which no migrate\(\) is declared/));
+  for (const wrong of [undefined, { sum: () => 1 }] as readonly unknown[]) { // only given back
+    const migrate = () => wrong as Sum; // wrong on purpose
+    throws(
+      () => all(states(lists), { version: 2, migrate }),
+      isInvalid(/^Cannot migrate state "split" of operator "op"/),
+    );
+  }
 });
 
 test("bytes that are no item of a state are refused as corrupt [84]", () => {
