@@ -55,7 +55,7 @@ export class CheckpointCoordinator {
 
   /** Takes nothing before `start()`. */
   constructor(options: CoordinatorOptions) {
-    const { clock, settings, storage, savepoints = null } = options;
+    const { clock, settings, storage, savepoints } = options;
     this.#options = options;
     this.#statistics = new StatisticsLog(settings.historyLength);
     this.#points = new RestartPoints(settings.retained);
@@ -245,7 +245,7 @@ export class CheckpointCoordinator {
 
   /** How checkpoints went so far. */
   statistics(): CheckpointsStatistics {
-    return this.#statistics.snapshot();
+    return this.#statistics.snapshot(this.#points.paths());
   }
 
   /** The job has ended: stops, and deletes the checkpoints if they are not to stay. */

@@ -71,8 +71,8 @@ export interface CoordinatorSettings {
 /** What a coordinator is made of. */
 export interface CoordinatorOptions {
   readonly storage: CheckpointStorage;
-  /** Where savepoints are kept; absent: the job can take none. */
-  readonly savepoints?: SavepointStorage;
+  /** Where savepoints are kept. */
+  readonly savepoints: SavepointStorage;
   readonly tasks: CheckpointTasks;
   readonly clock: Clock;
   /** Goes into the metadata. */

@@ -15,6 +15,9 @@ import { parentOf } from "./filesystem_reader.ts";
 /** Name of the file that makes a checkpoint or savepoint complete. */
 export const METADATA_NAME = "_metadata";
 
+/** How often the removal of a folder is tried in which files still appear. */
+const REMOVAL_TRIES = 5;
+
 /** Makes a folder, and durable the names of those that were not there. */
 export async function makeDurable(fs: FileSystem, path: string): Promise<void> {
   const grown: string[] = [];
@@ -45,7 +48,14 @@ export async function removeMetadata(fs: FileSystem, folder: string): Promise<vo
 export async function removeSnapshotFolder(fs: FileSystem, folder: string): Promise<void> {
   if (await fs.status(folder) === null) return;
   await removeMetadata(fs, folder);
-  await fs.removeDirectory(folder);
+  for (let tries = 1;; tries++) {
+    try {
+      return await fs.removeDirectory(folder);
+    } catch (error) {
+      // A subtask that has not heard yet may just have made a file there.
+      if (errorCode(error) !== "ENOTEMPTY" || tries === REMOVAL_TRIES) throw error;
+    }
+  }
 }
 
 /** Names in a folder; none when there is no such folder. */

@@ -6,6 +6,7 @@
  *
  * @module
  */
+import type { CheckpointType } from "../core/element.ts";
 import { StreamError, type StreamErrorKind } from "../core/errors.ts";
 import { errorCode } from "../core/file_system.ts";
 
@@ -66,15 +67,16 @@ export class CheckpointFailedError extends StreamError {
    * @param checkpointId Null when it failed before it had an id.
    * @param reason Why it failed.
    * @param detail Completes "Cannot complete checkpoint <id>: ".
-   * @param options `cause`: the error that led here.
+   * @param options `cause`: the error that led here; `type`: a checkpoint unless it says otherwise.
    */
   constructor(
     checkpointId: number | null,
     reason: CheckpointFailureReason,
     detail: string,
-    options: { readonly cause?: unknown; readonly kind?: StreamErrorKind } = {},
+    options: { readonly cause?: unknown; readonly kind?: StreamErrorKind; readonly type?: CheckpointType } = {},
   ) {
-    const subject = checkpointId === null ? "start a checkpoint" : `complete checkpoint ${checkpointId}`;
+    const { type = "checkpoint" } = options;
+    const subject = checkpointId === null ? `start a ${type}` : `complete ${type} ${checkpointId}`;
     super(
       options.kind ?? "unavailable",
       `Cannot ${subject}: ${detail}`,

@@ -47,7 +47,10 @@ export class FailureReports {
       this.statistics.triggered(null, { properties, full: properties.full, triggeredMs, subtaskCount: 0 });
     }
     const { reason, detail, cause } = failure;
-    const error = new CheckpointFailedError(checkpointId, reason, detail, cause === undefined ? {} : { cause });
+    const error = new CheckpointFailedError(checkpointId, reason, detail, {
+      type: properties.type,
+      ...(cause === undefined ? {} : { cause }),
+    });
     this.statistics.failed(checkpointId, { reason, message: error.message, atMs: this.options.clock.nowMs() });
     const decision = this.#counter.failure({ checkpointId, reason, properties });
     this.options.listener?.({ kind: "failed", error, counted: decision !== "ignore" });

@@ -42,6 +42,9 @@ export class RestartPoints {
   /** The savepoint that the job was to stop with: what it covers is committed. */
   #stoppedWith: CompletedCheckpoint | null = null;
 
+  /** What the job was restored from, until it has a checkpoint of its own to go back to. */
+  #origin: CompletedCheckpoint | null = null;
+
   /** @param retained How many checkpoints are kept, ≥ 1. */
   constructor(retained: number) {
     this.#completed = new CompletedCheckpoints(retained);
@@ -69,6 +72,12 @@ export class RestartPoints {
     return this.#completed.list();
   }
 
+  /** Where everything is that the job may go back to, newest first. */
+  paths(): string[] {
+    const all = [this.#stoppedWith, ...this.retained().reverse(), this.#origin];
+    return [...new Set(all.flatMap((one) => one === null ? [] : [one.externalPath]))];
+  }
+
   /** Whether a checkpoint is retained. */
   has(checkpointId: number): boolean {
     return this.#completed.has(checkpointId);
@@ -79,6 +88,7 @@ export class RestartPoints {
     this.#completed.restore(retained, isClaimed ? restored : null);
     this.#completed.protect(others);
     this.#stoppedWith = null;
+    this.#origin = restored;
     this.#mustBeFull = !isNewest;
   }
 
@@ -100,13 +110,18 @@ export class RestartPoints {
   /** A checkpoint is durable. @param lowestBasisId Lowest id on which one under way may build; Infinity when none is. */
   add(checkpoint: CompletedCheckpoint, properties: CheckpointProperties, lowestBasisId: number): Cleanup {
     const cleanup = this.#completed.add(checkpoint, properties, lowestBasisId);
-    if (this.latest === checkpoint) this.#mustBeFull = false;
+    if (this.latest === checkpoint) {
+      this.#mustBeFull = false;
+      this.#origin = null;
+      this.#stoppedWith = null;
+    }
     return cleanup;
   }
 
   /** A savepoint with which the job stops is durable. Its files are the user's. */
   stopWith(savepoint: CompletedCheckpoint): void {
     this.#stoppedWith = savepoint;
+    this.#origin = null;
     this.#mustBeFull = true;
   }
 

@@ -21,8 +21,7 @@ import type { StorageWork } from "./storage_work.ts";
 
 /** What requests for savepoints need of the coordinator. */
 export interface SavepointRequestsPort {
-  /** Null: the job can take none. */
-  readonly savepoints: SavepointStorage | null;
+  readonly savepoints: SavepointStorage;
   readonly work: StorageWork;
   /** Puts the request into the queue. */
   submit(properties: CheckpointProperties, location: SavepointLocation): Promise<CompletedCheckpoint>;
@@ -43,7 +42,7 @@ export class SavepointRequests {
   async take(properties: CheckpointProperties): Promise<CompletedCheckpoint> {
     const { savepoints, work } = this.port;
     const { directory, format } = properties;
-    if (directory === null || savepoints === null) {
+    if (directory === null) {
       throw new StreamError(
         "invalid",
         "Cannot take a savepoint: there is no folder for it, one must be given; " +

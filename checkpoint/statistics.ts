@@ -98,6 +98,8 @@ export interface CheckpointsStatistics {
     /** From its start to its completion, milliseconds. */
     readonly durationMs: FigureSummary;
   };
+  /** Folders of checkpoints and savepoints that the job may go back to, newest first: nobody else may remove them. */
+  readonly neededPaths: readonly string[];
   /** The last few, newest first: as many as `web.checkpoints.history` says. */
   readonly history: readonly CheckpointStatistics[];
 }
@@ -232,8 +234,8 @@ export class StatisticsLog {
     this.#restored = { checkpointId, type, externalPath, atMs };
   }
 
-  /** The figures as they are now; never changes afterwards. */
-  snapshot(): CheckpointsStatistics {
+  /** The figures as they are now; never changes afterwards. @param neededPaths Folders that the job may go back to. */
+  snapshot(neededPaths: readonly string[] = []): CheckpointsStatistics {
     const copy = (entry: CheckpointStatistics | null) => entry === null ? null : { ...entry };
     return {
       counts: {
@@ -253,6 +255,7 @@ export class StatisticsLog {
         fullBytes: this.#summary.fullBytes.snapshot(),
         durationMs: this.#summary.durationMs.snapshot(),
       },
+      neededPaths,
       history: this.#history.map((entry) => ({ ...entry })),
     };
   }

@@ -17,7 +17,7 @@ import type { CheckpointStorage, SavepointStorage } from "./storage.ts";
 /** The queue of a storage. */
 export class StorageWork {
   readonly #storage: CheckpointStorage;
-  readonly #savepoints: SavepointStorage | null;
+  readonly #savepoints: SavepointStorage;
   readonly #tell: (event: CheckpointEvent) => void;
   /** What was asked for last; never rejects. */
   #last: Promise<void> = Promise.resolve();
@@ -26,7 +26,7 @@ export class StorageWork {
   /** @param tell Hears of files that were or could not be deleted. */
   constructor(
     storage: CheckpointStorage,
-    savepoints: SavepointStorage | null,
+    savepoints: SavepointStorage,
     tell: (event: CheckpointEvent) => void,
   ) {
     this.#storage = storage;
@@ -57,7 +57,7 @@ export class StorageWork {
         await also?.();
         for (const id of cleanup.checkpointIds) await this.#storage.deleteCheckpoint(id);
         await this.#storage.deleteShared(shared);
-        for (const snapshot of claimed) await this.#savepoints?.remove(snapshot);
+        for (const snapshot of claimed) await this.#savepoints.remove(snapshot);
       });
       if (!isEmpty(cleanup)) this.#tell({ kind: "deleted", checkpointIds, sharedFileCount: shared.length });
     } catch (error) {

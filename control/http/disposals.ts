@@ -7,7 +7,6 @@
  * @module
  */
 import { disposeSavepoint } from "../../checkpoint/disposal.ts";
-import type { ControlledJob } from "../../runtime/job_view.ts";
 import type { JobPorts } from "../../runtime/job_ports.ts";
 import type { JobDirectory } from "../job_directory.ts";
 import type { ResolvePath } from "./confinement.ts";
@@ -31,19 +30,8 @@ export function disposalOf(
       jobLock,
       isInUse: async (folder) => {
         const live = jobs.all().filter(({ job }) => jobs.isLive(job.id));
-        const needed = await Promise.all(live.flatMap(({ job }) => neededBy(job)).map(resolvePath));
+        const needed = await Promise.all(live.flatMap(({ job }) => job.checkpoints.neededPaths).map(resolvePath));
         return needed.includes(await resolvePath(folder));
       },
     });
-}
-
-/** Folders that a job may go back to. */
-function neededBy(job: ControlledJob): string[] {
-  const { restored, latestCompleted, history } = job.checkpoints;
-  const own = [latestCompleted, ...history].flatMap((entry) => {
-    return entry === null || entry.type === "savepoint" || entry.externalPath === null ? [] : entry.externalPath;
-  });
-  // What it has started from: it may have claimed that, or have no checkpoint of its own yet.
-  const start = restored === null ? [] : [restored.externalPath];
-  return [...own, ...start];
 }

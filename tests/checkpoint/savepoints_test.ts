@@ -1,8 +1,9 @@
 import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
 import { test } from "node:test";
-import { findLatest, startAfresh } from "../../checkpoint/recovery.ts";
+import { findAt, findLatest, startAfresh } from "../../checkpoint/recovery.ts";
 import { MemoryStorage } from "../../checkpoint/memory_storage.ts";
 import type { CompletedCheckpoint } from "../../checkpoint/completed_checkpoint.ts";
+import type { MemoryFileSystem } from "../support/memory_file_system.ts";
 import { SAVEPOINT, seededRandom, SimulatedJob, STOP, writeRun } from "./simulated_job.ts";
 
 const BYTES = new Uint8Array(100).fill(5);
@@ -18,6 +19,13 @@ async function takeSavepoint(job: SimulatedJob, properties = SAVEPOINT): Promise
   job.acknowledge(checkpointId, "source");
   await job.settle();
   return await done;
+}
+
+/** Another job in the same file system. */
+function startedJob(fs: MemoryFileSystem): SimulatedJob {
+  const job = new SimulatedJob({}, () => new MemoryStorage(), fs);
+  job.coordinator.start();
+  return job;
 }
 
 test("a plain savepoint has a folder of its own, is told to nobody, and leaves checkpoints as they were [196, 197, 213]", async () => {
@@ -254,4 +262,50 @@ test("a savepoint that waits or is under way when the coordinator stops fails an
   equal((await job.begin(SAVEPOINT))(), "stopped");
   deepEqual(job.fs.files("/savepoints"), []);
   deepEqual(await job.fs.list("/savepoints"), []);
+});
+
+test("a failed savepoint's folder goes though a subtask that has not heard yet makes a file in it", async () => {
+  for (const [times, left] of [[4, 0], [5, 1]] as const) {
+    const job = new SimulatedJob();
+    job.coordinator.start();
+    await job.begin(SAVEPOINT);
+    job.fs.fail({ operation: "removeDirectory", code: "ENOTEMPTY", times });
+    job.coordinator.decline(job.tasks[0]!, 1, new Error("no"));
+    await job.settle();
+    equal((await job.fs.list("/savepoints")).length, left);
+    equal(job.events.some(({ kind }) => kind === "cleanup-failed"), left > 0);
+  }
+});
+
+test("statistics() names what the job may go back to, and nothing else [226]", async () => {
+  const job = new SimulatedJob({ retained: 2 });
+  const paths = () => job.coordinator.statistics().neededPaths;
+  const { externalPath: origin } = await takeSavepoint(startedJob(job.fs));
+  const { restored } = await findAt(origin, { storage: job.storage, verify: () => {} });
+  job.coordinator.restore({ restored, retained: [], highestId: 0, isNewest: false, isClaimed: false, others: [] });
+  job.coordinator.start();
+  deepEqual(paths(), [origin]);
+  const chk = (id: number) => `/checkpoints/job/chk-${id}`;
+  await job.take();
+  deepEqual(paths(), [chk(2)]);
+  await takeSavepoint(job);
+  await job.take();
+  await job.take();
+  deepEqual(paths(), [chk(5), chk(4)]);
+  const stopped = await takeSavepoint(job, STOP);
+  deepEqual(paths(), [stopped.externalPath, chk(5), chk(4)]);
+  await job.take();
+  deepEqual(paths(), [chk(7), chk(5)]);
+});
+
+test("the error of a savepoint says that it was one", async () => {
+  const job = new SimulatedJob();
+  job.coordinator.start();
+  const done = job.coordinator.trigger(SAVEPOINT);
+  await job.settle();
+  job.coordinator.decline(job.tasks[0]!, 1, new Error("no"));
+  await rejects(
+    done,
+    /^CheckpointFailedError: Cannot complete savepoint 1: subtask "source" \(1\/1\) has no snapshot: no$/,
+  );
 });
