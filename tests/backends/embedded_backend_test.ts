@@ -18,7 +18,7 @@ import { HeapRows } from "../support/heap_rows.ts";
 import { SortedRowStores } from "../support/sorted_row_store.ts";
 
 const OPTIONS: EmbeddedBackendFactoryOptions = {
-  memory: { bytes: 8_388_608, writeBufferRatio: 0.5, highPriorityPoolRatio: 0.1 },
+  memory: { bytes: 1_048_576, writeBufferRatio: 0.5, highPriorityPoolRatio: 0.1 },
   directory: "/state",
 };
 

@@ -130,7 +130,7 @@ test("LsmStore shows no stale and no foreign row, however often its key groups c
         operator.check();
       }
     }),
-    { numRuns: scaled(40, 1_000) },
+    { numRuns: scaled(40, 400) },
   );
 });
 

@@ -349,7 +349,7 @@ export function canonicalSnapshotSuite(variant: BackendVariant, all: readonly Ba
         fc.array(step, { minLength: 1, maxLength: 20, size: "max" }),
         (steps) => play(variant, all, steps),
       );
-      await fc.assert(property, { numRuns: scaled(40, 1500) });
+      await fc.assert(property, { numRuns: scaled(40, 400) });
     },
   );
 

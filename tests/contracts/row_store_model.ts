@@ -137,7 +137,7 @@ export function rowStoreModel(name: string, subject: StoreSubject): void {
         for (const one of actions) await walk.take(one);
         walk.checkReads(reads);
       }),
-      { numRuns: scaled(60, 1_500) },
+      { numRuns: scaled(60, 500) },
     );
   });
 }

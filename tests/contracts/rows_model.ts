@@ -195,7 +195,7 @@ export function rowsModel(name: string, subject: RowsSubject): void {
         equal(rig.memory.usedBytes, 0, "memory that was not given back");
         for (const store of rig.stores.stores) deepEqual([store.frozenCount, store.cursorCount], [0, 0]);
       }),
-      { numRuns: scaled(150, 4_000) },
+      { numRuns: scaled(150, 1_500) },
     );
   });
 }
