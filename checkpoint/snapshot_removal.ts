@@ -13,7 +13,7 @@
  * @module
  */
 import { SnapshotCorruptError, StreamError } from "../core/errors.ts";
-import type { FileSystem } from "../core/file_system.ts";
+import { errorCode, type FileSystem } from "../core/file_system.ts";
 import { type CompletedCheckpoint, filesOf } from "./completed_checkpoint.ts";
 import { METADATA_NAME, namesIn, removeMetadata } from "./durable_files.ts";
 import { parentOf } from "./filesystem_reader.ts";
@@ -53,7 +53,7 @@ export async function removeSnapshot(
     const free = lock === "taken" ? new Set<string>() : await unusedBeside(fileSystem, externalPath, names.shared);
     await removeMetadata(fileSystem, externalPath);
     for (const name of names.exclusive) await fileSystem.remove(`${externalPath}/${name}`);
-    const isFolderGone = await fileSystem.removeEmptyDirectory(externalPath);
+    const isFolderGone = await removeIfEmpty(fileSystem, externalPath);
     for (const name of free) await fileSystem.remove(`${jobFolder}/shared/${name}`);
     return {
       path: externalPath,
@@ -63,6 +63,16 @@ export async function removeSnapshot(
     };
   } finally {
     if (lock !== null && lock !== "taken") await lock.release();
+  }
+}
+
+/** A link to a folder stays, and so does the folder: somebody has made it. */
+async function removeIfEmpty(fs: FileSystem, folder: string): Promise<boolean> {
+  try {
+    return await fs.removeEmptyDirectory(folder);
+  } catch (error) {
+    if (errorCode(error) === "ENOTDIR") return false;
+    throw error;
   }
 }
 

@@ -93,3 +93,19 @@ test("systemFileSystem reports what is missing with its POSIX code", () =>
     await rejects(files.rename(missing, join(folder, "to")), hasCode("ENOENT"));
     await rejects(files.syncDirectory(missing), hasCode("ENOENT"));
   }));
+
+test("systemFileSystem removes an empty folder, and none in which there is anything", () =>
+  inFolder(async (folder) => {
+    const path = join(folder, "x");
+    await files.makeDirectory(join(path, "y"));
+    equal(await files.removeEmptyDirectory(path), false);
+    equal(await files.removeEmptyDirectory(join(path, "y")), true);
+    await (await files.create(join(path, "file"), "exclusive")).close();
+    equal(await files.removeEmptyDirectory(path), false);
+    deepEqual(await files.list(path), ["file"]);
+    await files.remove(join(path, "file"));
+    equal(await files.removeEmptyDirectory(path), true);
+    equal(await files.removeEmptyDirectory(path), true);
+    await (await files.create(path, "exclusive")).close();
+    await rejects(files.removeEmptyDirectory(path), hasCode("ENOTDIR"));
+  }));
