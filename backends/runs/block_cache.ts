@@ -1,5 +1,5 @@
 /**
- * Keeps the blocks of open runs in memory: the blocks that were used last, in slots of a slab, and what indexes and
+ * Keeps the blocks of open runs in memory: those that are used most, in slots of a slab, and what indexes and
  * filters take is subtracted from it. There is one for each slot of the job.
  *
  * Called by: open_run.ts, run_cursor.ts; stores on disk make and ask it.
@@ -35,6 +35,8 @@ const SEGMENT_BYTES = 1_048_576;
 /** What is read or written at once past the cache is of this size, or this part of the cache if that is less. */
 export const STRETCH_BYTES = 131_072;
 const STRETCH_SHARE = 1 / 64;
+/** A block ends before a row that would make it a sixteenth larger than its size; heads, restarts and trailer come on top. */
+const SLOT_MARGIN = 64;
 /** Large blocks may take this part of the cache. */
 const LARGE_SHARE = 1 / 8;
 /** Large blocks of a run are told apart by run · this + block. */
@@ -89,7 +91,7 @@ export class BlockCache implements BlockPlace {
   constructor(private readonly options: BlockCacheOptions) {
     const { cacheBytes, blockBytes } = options;
     this.stretchBytes = Math.max(blockBytes, Math.min(STRETCH_BYTES, Math.floor(cacheBytes * STRETCH_SHARE)));
-    this.slotBytes = blockBytes + (blockBytes >> 3) + 64;
+    this.slotBytes = blockBytes + (blockBytes >> 4) + SLOT_MARGIN;
     const perSegment = Math.min(SEGMENT_BYTES, cacheBytes / 16) / this.slotBytes;
     this.segmentSlots = Math.max(1, Math.floor(perSegment));
     const segments = Math.max(1, Math.floor(cacheBytes / (this.slotBytes * this.segmentSlots)));
@@ -156,7 +158,7 @@ export class BlockCache implements BlockPlace {
     const slot = this.table.find(run.id, block);
     if (slot < 0) return this.loadMissing(run, block);
     this.hitCount++;
-    if (this.pins[slot] === 0) this.recency.use(slot);
+    this.recency.use(slot);
     this.point(slot);
   }
 
@@ -173,7 +175,7 @@ export class BlockCache implements BlockPlace {
     if (slot < 0 || --this.pins[slot]! > 0) return;
     this.pinnedSlots--;
     if (this.table.runOf(slot) < 0) this.recency.retire(slot);
-    else this.recency.use(slot);
+    else this.recency.putBack(slot);
     this.shrink();
   }
 
@@ -242,18 +244,20 @@ export class BlockCache implements BlockPlace {
     this.restartCounts[slot] = restarts;
     this.rowsEnds[slot] = payloadEnd - 4 - restarts * 4;
     this.table.insert(slot, run.id, block);
-    this.recency.use(slot);
+    this.recency.add(slot);
     this.usedSlots++;
     this.point(slot);
   }
 
   /** A slot that holds no block and is the next to be taken; -1 if all are pinned. */
   private takeSlot(): number {
-    let slot = this.recency.oldest;
-    if ((slot < 0 || this.table.runOf(slot) >= 0) && this.segmentCount < this.allowedSegments()) {
+    const { oldest } = this.recency;
+    let isFull = oldest < 0 || this.table.runOf(oldest) >= 0;
+    if (isFull && this.segmentCount < this.allowedSegments()) {
       this.addSegment();
-      slot = this.recency.oldest;
+      isFull = false;
     }
+    const slot = this.recency.choose(isFull);
     if (slot >= 0) this.empty(slot);
     return slot;
   }

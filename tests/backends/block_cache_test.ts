@@ -137,19 +137,39 @@ test("BlockCache keeps no block that could not be read or is damaged", () => {
   equal(cache.usageBytes, 0);
 });
 
-test("SlotTable and RecencyList are a Map and an array", () => {
-  const step = fc.record({ does: fc.nat(4), slot: fc.nat(30), run: fc.nat(5), block: fc.nat(9) });
+test("BlockCache keeps blocks that are used again when it is full, and lets new ones in", () => {
+  const files = fileSystem();
+  const cache = new BlockCache({ cacheBytes: 131_072, highPriorityBytes: 4096, blockBytes: BLOCK_BYTES });
+  const rows = rowsOf(0, 4000).filter(({ value }) => value.length === 30);
+  const run = openRun(files, "work/run", rows, cache, { blockBytes: BLOCK_BYTES });
+  const { blockCount } = run.index;
+  const missesOf = (first: number, end: number): number => {
+    const before = cache.missCount;
+    for (let block = first; block < end; block++) cache.load(run, block);
+    return cache.missCount - before;
+  };
+  const fits = 200;
+  equal(missesOf(0, fits), fits);
+  equal(missesOf(0, fits), 0);
+  ok(missesOf(fits, blockCount) > fits * 2);
+  ok(missesOf(0, fits) < fits / 2, "blocks that were used once have pushed out those that were used twice");
+  const last = blockCount - fits;
+  for (let turn = 0; turn < 40; turn++) missesOf(last, blockCount);
+  ok(missesOf(last, blockCount) < fits / 4, "blocks that are used again and again have not come in");
+  run.close();
+});
+
+test("SlotTable is a Map", () => {
+  const step = fc.record({ removes: fc.boolean(), slot: fc.nat(30), run: fc.nat(5), block: fc.nat(9) });
   fc.assert(fc.property(fc.array(step, { minLength: 100, maxLength: 400, size: "max" }), (steps) => {
     const table = new SlotTable(31);
-    const recency = new RecencyList(31);
     const slots = new Map<string, number>();
-    let order: number[] = [];
-    for (const { does, slot, run, block } of steps) {
+    for (const { removes, slot, run, block } of steps) {
       const name = `${run} ${block}`;
-      if (does !== 1 && table.runOf(slot) < 0 && !slots.has(name)) {
+      if (!removes && table.runOf(slot) < 0 && !slots.has(name)) {
         table.insert(slot, run, block);
         slots.set(name, slot);
-      } else if (does === 1 && table.runOf(slot) >= 0) {
+      } else if (removes && table.runOf(slot) >= 0) {
         table.remove(slot);
         for (const [other, held] of slots) if (held === slot) slots.delete(other);
       }
@@ -158,13 +178,59 @@ test("SlotTable and RecencyList are a Map and an array", () => {
         const [heldRun, heldBlock] = other.split(" ").map(Number);
         equal(table.find(heldRun!, heldBlock!), held);
       }
-      order = order.filter((one) => one !== slot);
-      if (does === 1) recency.remove(slot);
-      else if (does === 2) recency.retire(slot);
-      else recency.use(slot);
-      if (does === 2) order.push(slot);
-      else if (does !== 1) order.unshift(slot);
-      equal(recency.oldest, order.at(-1) ?? -1);
+    }
+  }));
+});
+
+test("RecencyList is two arrays", () => {
+  const step = fc.record({ does: fc.constantFrom("load", "load", "use", "remove", "retire"), slot: fc.nat(47) });
+  fc.assert(fc.property(fc.array(step, { minLength: 100, maxLength: 400, size: "max" }), (steps) => {
+    const recency = new RecencyList(48);
+    /** Next to be taken first. */
+    const proved = Array.from({ length: 48 }, (_, i) => i);
+    for (const slot of proved.toReversed()) recency.retire(slot);
+    const onTrial: number[] = [];
+    const removed = new Map<number, "proved" | "onTrial">();
+    const empty = new Set(proved);
+    const take = (slot: number): void => {
+      for (const ring of [proved, onTrial]) if (ring.includes(slot)) ring.splice(ring.indexOf(slot), 1);
+    };
+    let newcomers = 0;
+    for (const { does, slot } of steps) {
+      const isIn = !removed.has(slot);
+      if (does === "load") {
+        const isFull = !(proved.length > 0 && empty.has(proved[0]!));
+        const needsTrial = isFull && ++newcomers % 16 !== 0;
+        const chosen = (needsTrial && onTrial.length >= 3 ? undefined : proved[0]) ?? onTrial[0] ?? -1;
+        equal(recency.choose(isFull), chosen);
+        if (chosen < 0) continue;
+        take(chosen);
+        recency.retire(chosen);
+        recency.add(chosen);
+        (needsTrial ? onTrial : proved).push(chosen);
+        empty.delete(chosen);
+      } else if (does === "use" && !empty.has(slot)) {
+        recency.use(slot);
+        if (!isIn) removed.set(slot, "proved");
+        else {
+          take(slot);
+          proved.push(slot);
+        }
+      } else if (does === "remove" && isIn && !empty.has(slot)) {
+        removed.set(slot, onTrial.includes(slot) ? "onTrial" : "proved");
+        take(slot);
+        recency.remove(slot);
+      } else if (does === "remove" && !isIn) {
+        (removed.get(slot) === "onTrial" ? onTrial : proved).push(slot);
+        removed.delete(slot);
+        recency.putBack(slot);
+      } else if (does === "retire" && isIn) {
+        take(slot);
+        proved.unshift(slot);
+        empty.add(slot);
+        recency.retire(slot);
+      }
+      equal(recency.oldest, proved[0] ?? -1);
     }
   }));
 });
