@@ -26,6 +26,10 @@ export class RunIndex {
   /** First block of each key group from the smallest on, then the number of blocks; empty: not known. */
   private groupBlocks = new Uint32Array(0);
   private smallestGroup = 0;
+  /** Of each key group how many first bytes all last keys of its blocks have in common. */
+  private groupShared = new Uint32Array(0);
+  /** The next four bytes of each block's last key, as a number: where they differ, the keys need not be looked at. */
+  private marks = new Uint32Array(0);
 
   /**
    * Reads an index section without its CRC.
@@ -73,7 +77,7 @@ export class RunIndex {
   /** Bytes that the index takes in memory. */
   get memoryBytes(): number {
     return this.offsets.byteLength + this.keyEnds.byteLength + this.keys.length + this.firstKey.length +
-      this.groupBlocks.byteLength;
+      this.groupBlocks.byteLength + this.groupShared.byteLength + this.marks.byteLength;
   }
 
   /** Offset of a block in the file; for `blockCount` the end of the last one. */
@@ -113,26 +117,66 @@ export class RunIndex {
       for (; group > first; group--) this.groupBlocks[group] = this.groupBlocks[group + 1]!;
       this.groupBlocks[group--] = entries[i]!.block;
     }
+    this.mark();
+  }
+
+  private mark(): void {
+    const { keys, keyEnds, groupBlocks } = this;
+    this.groupShared = new Uint32Array(groupBlocks.length - 1);
+    this.marks = new Uint32Array(this.blockCount);
+    for (let group = 0; group < this.groupShared.length; group++) {
+      const low = groupBlocks[group]!;
+      const high = groupBlocks[group + 1]!;
+      if (low === high) continue;
+      const first = keyEnds[low]!;
+      const last = keyEnds[high - 1]!;
+      const size = Math.min(keyEnds[low + 1]! - first, keyEnds[high]! - last);
+      let shared = 0;
+      while (shared < size && keys[first + shared] === keys[last + shared]) shared++;
+      this.groupShared[group] = shared;
+      for (let i = low; i < high; i++) this.marks[i] = markOf(keys, keyEnds[i]! + shared, keyEnds[i + 1]!);
+    }
   }
 
   /** The first block that has rows at or above `row[0..rowBytes-1]`; `blockCount` if none has. Two bytes at least. */
   blockOf(row: Uint8Array, rowBytes: number): number {
-    const keys = this.keys;
-    const keyEnds = this.keyEnds;
-    let low = 0;
-    let high = this.blockCount;
-    /** First bytes that the wanted key shares with those left and right of where it must be. */
-    let lowShared = 0;
-    let highShared = 0;
     const groups = this.groupBlocks;
-    if (groups.length > 0) {
-      const group = ((row[0]! << 8) | row[1]!) - this.smallestGroup;
-      if (group < 0) return 0;
-      if (group >= groups.length - 1) return this.blockCount;
-      low = groups[group]!;
-      high = groups[group + 1]!;
-      lowShared = highShared = 2;
+    if (groups.length === 0) return this.search(row, rowBytes, 0, this.blockCount, 0);
+    const group = ((row[0]! << 8) | row[1]!) - this.smallestGroup;
+    if (group < 0) return 0;
+    if (group >= groups.length - 1) return this.blockCount;
+    let low = groups[group]!;
+    const last = groups[group + 1]!;
+    if (low === last) return low;
+    const shared = this.groupShared[group]!;
+    const keys = this.keys;
+    const start = this.keyEnds[low]!;
+    for (let i = 2; i < shared; i++) {
+      if (i === rowBytes || row[i]! < keys[start + i]!) return low;
+      if (row[i]! > keys[start + i]!) return last;
     }
+    const marks = this.marks;
+    const wanted = markOf(row, shared, rowBytes);
+    let high = last;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (marks[middle]! < wanted) low = middle + 1;
+      else high = middle;
+    }
+    if (low === last || marks[low] !== wanted) return low;
+    high = last;
+    for (let middle = (low + high) >>> 1; middle > low && marks[middle] !== wanted; middle = (low + high) >>> 1) {
+      high = middle;
+    }
+    return this.search(row, rowBytes, low, high, shared);
+  }
+
+  /** The first block of `low..high-1` that has rows at or above the row; all share the first bytes with it. */
+  private search(row: Uint8Array, rowBytes: number, low: number, high: number, shared: number): number {
+    const { keys, keyEnds } = this;
+    /** First bytes that the wanted key shares with those left and right of where it must be. */
+    let lowShared = shared;
+    let highShared = shared;
     while (low < high) {
       const middle = (low + high) >>> 1;
       const start = keyEnds[middle]!;
@@ -159,4 +203,12 @@ export class RunIndex {
   private compare(block: number, key: Uint8Array, start: number, end: number): number {
     return compareBytes(this.keys, this.keyEnds[block]!, this.keyEnds[block + 1]!, key, start, end);
   }
+}
+
+/** Up to four bytes of `bytes[start..end-1]`, zeros behind them: a smaller number means a smaller key. */
+function markOf(bytes: Uint8Array, start: number, end: number): number {
+  const first = start < end ? bytes[start]! << 24 : 0;
+  const second = start + 1 < end ? bytes[start + 1]! << 16 : 0;
+  const third = start + 2 < end ? bytes[start + 2]! << 8 : 0;
+  return (first | second | third | (start + 3 < end ? bytes[start + 3]! : 0)) >>> 0;
 }

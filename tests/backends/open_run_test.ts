@@ -175,6 +175,33 @@ function factsOf(run: OpenRun): { rowCount: number; footerCrc32: number; keyGrou
   return { rowCount: run.rowCount, footerCrc32: new DataView(footer.buffer).getUint32(0), keyGroups: ALL };
 }
 
+/** Row keys of three key groups of one state: few different bytes, so that many share long prefixes and tie for long. */
+function likeKeys(): fc.Arbitrary<Uint8Array[]> {
+  const tail = fc.array(fc.constantFrom(0, 1, 0xff), { minLength: 1, maxLength: 9 });
+  return fc.array(fc.tuple(fc.nat(2), fc.constantFrom([], [7, 7, 7]), tail), { minLength: 1, maxLength: 80 })
+    .map((parts) => parts.map(([group, start, end]) => Uint8Array.from([0, group, 0, 0, 0x20, ...start, ...end])));
+}
+
+test("RunIndex.blockOf gives the first block that does not end below a key, however alike the keys are", () => {
+  fc.assert(fc.property(likeKeys(), likeKeys(), fc.constantFrom(16, 64), (some, others, blockBytes) => {
+    const sorted = some.toSorted(compareKeys).filter((key, i, all) => i === 0 || compareKeys(all[i - 1]!, key) !== 0);
+    const rows: TestRow[] = sorted.map((key) => ({
+      code: PUT,
+      key,
+      prefixBytes: key.length,
+      value: new Uint8Array(3),
+    }));
+    const { index } = openRun(fileSystem(), "work/run", rows, null, { blockBytes });
+    const lasts = Array.from({ length: index.blockCount }, (_, block) => index.lastKeyOf(block));
+    for (
+      const key of [...sorted, ...others, Uint8Array.of(0, 1), Uint8Array.of(0, 1, 0, 0, 0x20), Uint8Array.of(0, 9)]
+    ) {
+      const wanted = lasts.findIndex((last) => compareKeys(last, key) >= 0);
+      equal(index.blockOf(key, key.length), wanted < 0 ? lasts.length : wanted, `${key} in ${lasts.join(" ")}`);
+    }
+  }));
+});
+
 test("OpenRun notices a run cut at any length, also while it is open", () => {
   const files = fileSystem();
   const rows = sample();
