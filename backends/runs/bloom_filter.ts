@@ -103,11 +103,13 @@ export class BloomBuilder {
 export function bloomMayHold(filter: Uint8Array, probes: number, hash: number): boolean {
   const line = lineOf(hash, filter.length / LINE_BYTES);
   let mixed = mix(hash);
+  // All bits, also after one that is not set: the processor foresees the answer then, and reads the next filter meanwhile.
+  let missing = 0;
   for (let probe = 0; probe < probes; probe++) {
-    if ((filter[line + (mixed >>> 26)]! & (1 << ((mixed >>> 23) & 7))) === 0) return false;
+    missing |= ~filter[line + (mixed >>> 26)]! & (1 << ((mixed >>> 23) & 7));
     mixed = Math.imul(mixed, STEP);
   }
-  return true;
+  return missing === 0;
 }
 
 /** Offset of the line that a hash goes to: by its upper bits. */
