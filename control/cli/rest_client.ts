@@ -176,10 +176,10 @@ export class RestClient {
 
   #refused(method: string, path: string, status: number, text: string): RefusedRequestError {
     const what = `${method} ${path}`;
-    if (status === 401 || status === 403) {
+    if (status === 401) {
       const remedy = this.token === null ? "give one with --token-file or WEIR_REST_AUTH_TOKEN" : "it may be wrong";
       const reason = errorsIn(text) ?? (this.token === null ? "there is no token" : "the token is refused");
-      return new RefusedRequestError(status, `Cannot ask ${this.url}: ${reason} (${status} for ${what}); ${remedy}`);
+      return new RefusedRequestError(status, `Cannot ask ${this.url}: ${reason} (${status}); ${remedy}`);
     }
     return new RefusedRequestError(status, `${errorsIn(text) ?? `Cannot ${what}: the answer is empty`} (${status})`);
   }

@@ -29,6 +29,8 @@ export type Reply =
 export interface CliOptions {
   /** Answers requests; nothing listens when absent. */
   readonly server?: (request: Request) => Reply;
+  /** Answers requests instead of `server`. */
+  readonly fetch?: Fetch;
   readonly fileSystem?: FileSystem;
   readonly jobLock?: JobLock;
   readonly environment?: Readonly<Record<string, string>>;
@@ -73,6 +75,8 @@ export async function weir(argv: readonly string[], options: CliOptions = {}): P
   let out = "";
   let largestPiece = 0;
   let err = "";
+  // Answers that are being made: no time passes meanwhile.
+  let waiting = 0;
   const surroundings: CliSurroundings = {
     environment: options.environment ?? {},
     print: (text) => {
@@ -86,7 +90,10 @@ export async function weir(argv: readonly string[], options: CliOptions = {}): P
     random: new SeededRandom(),
     fileSystem: options.fileSystem ?? new MemoryFileSystem(),
     jobLock: options.jobLock ?? NO_LOCK,
-    fetch: scriptedFetch(options.server, requests),
+    fetch: options.fetch === undefined ? scriptedFetch(options.server, requests) : async (url, request) => {
+      waiting++;
+      return await options.fetch!(url, request).finally(() => waiting--);
+    },
     onInterrupt: (listener) =>
       options.interruptAtMs === undefined ? () => {} : clock.schedule(options.interruptAtMs, listener),
     runScript: options.runScript ?? (() => Promise.reject(new Error("no script is expected"))),
@@ -96,13 +103,18 @@ export async function weir(argv: readonly string[], options: CliOptions = {}): P
   for (let idle = 0; code === undefined;) {
     await turn();
     if (code !== undefined) break;
+    if (clock.runDeferred() > 0) continue;
+    if (waiting > 0 && ++idle < 1_000) continue;
     const dueMs = clock.nextDueMs;
     if (dueMs !== undefined) clock.advance(Math.max(0, dueMs - clock.nowMs()));
     // With native code loaded, promises may need more than a turn.
     else if (++idle > 1_000) throw new Error("the command waits for ever");
   }
   await running;
-  if (clock.scheduledCount > 0 && options.interruptAtMs === undefined) throw new Error("a timer is left");
+  // A clock that is shared has timers of others.
+  if (clock.scheduledCount > 0 && options.clock === undefined && options.interruptAtMs === undefined) {
+    throw new Error("a timer is left");
+  }
   return { code, out, err, requests, largestPiece };
 }
 
