@@ -7,7 +7,10 @@
  * @module
  */
 import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
 import process from "node:process";
+import { fileURLToPath } from "node:url";
 import { StreamError } from "../../core/errors.ts";
 import { systemClock, systemRandom } from "../../runtime/system_clock.ts";
 import { systemFileSystem } from "../../runtime/system_file_system.ts";
@@ -20,6 +23,9 @@ import {
   processScreen,
 } from "../process_surroundings.ts";
 import type { CliSurroundings, ScriptEnd, ScriptRun } from "./command.ts";
+
+/** What makes a folder one that has a configuration of its own. */
+const CONFIGURATIONS: readonly string[] = ["deno.json", "deno.jsonc", "package.json"];
 
 /** Those of this process. */
 export function systemSurroundings(): CliSurroundings {
@@ -43,7 +49,7 @@ export function systemSurroundings(): CliSurroundings {
 /** On the runtime of this process. */
 function runScript({ path, args, environment, permissions }: ScriptRun): Promise<ScriptEnd> {
   const isDeno = "Deno" in globalThis;
-  const flags = isDeno ? ["run", "--no-prompt", ...permissions.map((permission) => `--allow-${permission}`)] : [];
+  const flags = isDeno ? ["run", "--no-prompt", ...configurationFlags(path), ...permissions.map(allowFlag)] : [];
   return new Promise((resolve, reject) => {
     const fail = (cause: unknown): void => reject(startFailure(path, cause));
     try {
@@ -60,6 +66,20 @@ function runScript({ path, args, environment, permissions }: ScriptRun): Promise
       fail(cause);
     }
   });
+}
+
+function allowFlag(permission: string): string {
+  return `--allow-${permission}`;
+}
+
+/** A script in a folder without any configuration needs Weir's, which says where Weir's dependencies are. */
+function configurationFlags(script: string): string[] {
+  const own = new URL("../../deno.json", import.meta.url);
+  if (own.protocol !== "file:") return [];
+  for (let folder = dirname(resolve(script)), last = ""; folder !== last; last = folder, folder = dirname(folder)) {
+    if (CONFIGURATIONS.some((name) => existsSync(join(folder, name)))) return [];
+  }
+  return ["--config", fileURLToPath(own)];
 }
 
 function startFailure(path: string, cause: unknown): StreamError {
