@@ -133,7 +133,7 @@ function addKey(
 }
 
 /** Numbers 0..count-1, then nothing more for ever. Not dealt out: its only subtask reads all. */
-function numbers(count: number, onRead: (next: number) => void = () => {}): Source<number> {
+export function numbers(count: number, onRead: (next: number) => void = () => {}): Source<number> {
   return {
     boundedness: "unbounded",
     replayable: true,
