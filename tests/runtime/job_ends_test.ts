@@ -1,6 +1,6 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { test } from "node:test";
-import { collectSink, fixedDelay, StreamError } from "../../mod.ts";
+import { collectSink, fixedDelay, fromIterable, KeyedActor, StreamError, watermarks } from "../../mod.ts";
 import { CHECKPOINTS, type Outcome, type ProcessOptions, type TestProcess, TestWorld } from "../support/job_harness.ts";
 import { ledger, type LedgerOptions, oracle, pagesIn } from "../support/ledger_pipeline.ts";
 import { Saboteur } from "../support/saboteur.ts";
@@ -202,4 +202,32 @@ test("an endless job runs until it is stopped, and goes on", async () => {
   equal(process.outcome, null);
   process.job.stop();
   equal(stateOf(await ending.end(process)), "stopped");
+});
+
+/** Sets a timer for each record; all fire at the end of the input. */
+class AtTheEnd extends KeyedActor<number, number, number> {
+  override onMessage(n: number): void {
+    this.timers.registerEventTime(1_000_000 + n);
+  }
+
+  override onTimer(timestampMs: number): void {
+    this.emit(timestampMs);
+  }
+}
+
+test("a job finishes only when every subtask has fired its last timer, however many slices that takes", async () => {
+  for (const interval of [20, undefined]) {
+    const world = new TestWorld({ [INTERVAL]: interval, "parallelism.default": 1 });
+    const counts = [5_000, 20_000];
+    const outs = counts.map(() => collectSink<number>());
+    const outcome = await world.run((env) => {
+      for (const [index, count] of counts.entries()) {
+        const numbers = Array.from({ length: count }, (_, n) => n);
+        env.fromSource(`numbers-${index}`, fromIterable(numbers), watermarks((n: number) => n).monotonous())
+          .keyBy((n) => n % 2).actor(`at-the-end-${index}`, () => new AtTheEnd()).sinkTo(`out-${index}`, outs[index]!);
+      }
+    });
+    equal(stateOf(outcome), "finished");
+    deepEqual(outs.map(({ values }) => new Set(values).size), counts, `interval ${interval}`);
+  }
 });

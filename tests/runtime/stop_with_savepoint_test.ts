@@ -3,7 +3,9 @@ import { test } from "node:test";
 import {
   collectSink,
   fixedDelay,
+  fromAsyncIterable,
   fromIterable,
+  KeyedActor,
   type Savepoint,
   type StopOptions,
   type StreamEnvironment,
@@ -13,6 +15,7 @@ import { type BackendKind, HEAP, LSM } from "../support/plain_backend_kinds.ts";
 import { type ProcessOptions, type TestProcess, TestWorld, type WorldConfig } from "../support/job_harness.ts";
 import { ledger, oracle, type Page, pagesIn } from "../support/ledger_pipeline.ts";
 import { checkFinished, COUNT, LedgerRuns, parallel } from "../support/ledger_runs.ts";
+import { checkDrained, pagesOf } from "../support/drained_pages.ts";
 import { Saboteur } from "../support/saboteur.ts";
 
 const TIMEOUT = { timeout: 60_000 };
@@ -100,8 +103,7 @@ for (const parallelism of [1, 3]) {
             ok(again.job.progress().watermarkMs !== Number.POSITIVE_INFINITY);
             checkFinished(await again.end(), `after ${ms} ms`);
             await again.forMs(50);
-            deepEqual([...runs.seen.values].sort((a, b) => a - b), EXPECTED.seen);
-            checkDrained(pagesOf(runs));
+            checkDrained(runs, "again");
           }
         }
       },
@@ -109,24 +111,8 @@ for (const parallelism of [1, 3]) {
   }
 }
 
-function pagesOf(runs: LedgerRuns): Page[] {
-  return pagesIn(runs.world.fileSystem).map((line): Page => JSON.parse(line));
-}
-
 function countOf(pages: readonly Page[]): number {
   return pages.reduce((sum, { count }) => sum + count, 0);
-}
-
-/** A window that was open at the drain has two pages: together they hold what the one would. */
-function checkDrained(pages: readonly Page[]): void {
-  const merged = new Map<string, Page>();
-  for (const page of pages) {
-    const id = `${page.key} ${page.endMs}`;
-    const { count = 0, sum = 0, total = 0 } = merged.get(id) ?? {};
-    const together = { count: count + page.count, sum: sum + page.sum, total: Math.max(total, page.total) };
-    merged.set(id, { key: page.key, endMs: page.endMs, ...together });
-  }
-  deepEqual([...merged.values()].map((page) => JSON.stringify(page)).sort(), EXPECTED.pages);
 }
 
 test("a job is stopped and goes on again and again, suspended or drained, and latest leads to the last savepoint", async () => {
@@ -144,8 +130,7 @@ test("a job is stopped and goes on again and again, suspended or drained, and la
     match(String(afresh.error), /Cannot start without state/);
   }
   checkFinished(await runs.run(optionsOf(HEAP, 1, from)), "last");
-  deepEqual([...runs.seen.values].sort((a, b) => a - b), EXPECTED.seen);
-  checkDrained(pagesOf(runs));
+  checkDrained(runs, "again");
 });
 
 test("behind a drained savepoint a source that had ended stays at its end, others read on", async () => {
@@ -258,8 +243,7 @@ test("a stop at whatever moment around the end of the input stops the job, or is
       if (outcome.result.state === "stopped") {
         checkFinished(await runs.run({ argv: ["--from", outcome.result.savepointPath!] }), "again");
       }
-      deepEqual([...runs.seen.values].sort((a, b) => a - b), EXPECTED.seen);
-      checkDrained(pagesOf(runs));
+      checkDrained(runs, "again");
     }
     deepEqual([...states].sort(), ["refused finished", "stopped stopped"]);
   }
@@ -292,8 +276,7 @@ test("cancel() during a stop ends the job at once, and the stop is told so; with
       );
       deepEqual(complete.length === 1, path !== "latest", told);
       checkFinished(await runs.run({ argv: ["--from", path] }), told);
-      deepEqual([...runs.seen.values].sort((a, b) => a - b), EXPECTED.seen);
-      checkDrained(pagesOf(runs));
+      checkDrained(runs, "again");
     }
   }
   const cancelled = 'cancelled Cannot go on with "test": it was cancelled; start it again';
@@ -316,8 +299,59 @@ test("stop() during a stop with a savepoint ends the job, also when the savepoin
       match(await process.settled(told), fails ? /ENOSPC/ : /^stopped$/);
       await process.forMs(50);
       checkFinished(await runs.run({ argv: ["--from", outcome.result.savepointPath ?? "latest"] }), "again");
-      deepEqual([...runs.seen.values].sort((a, b) => a - b), EXPECTED.seen);
-      checkDrained(pagesOf(runs));
+      checkDrained(runs, "again");
     }
   }
 });
+
+class Ticker extends KeyedActor<number, number, number> {
+  override onMessage(): void {
+    this.#again();
+  }
+
+  override onTimer(timestampMs: number): void {
+    this.emit(timestampMs);
+    this.#again();
+  }
+
+  #again(): void {
+    this.timers.registerProcessingTime(this.timers.currentProcessingTime() + 2);
+  }
+}
+
+test("while a savepoint with which the job stops is written no timer of processing time fires; they go on if it fails [246]", async () => {
+  const world = new TestWorld({
+    "execution.checkpointing.interval": "1 d",
+    "execution.checkpointing.savepoint-dir": FOLDER,
+  });
+  const out = collectSink<number>();
+  const process = await world.start((env) => {
+    env.fromSource("one", { ...fromAsyncIterable(one), replayable: true }).keyBy((n) => n).actor(
+      "ticker",
+      () => new Ticker(),
+    ).sinkTo("out", out);
+  }, { delayMs: (_, path) => path.startsWith(FOLDER) ? 10 : 0 });
+  const { job } = process;
+  await process.forMs(50);
+  ok(job.progress().recordsOut > 5);
+  world.fileSystem.fail({ operation: "rename", path: /_metadata/, code: "EIO" });
+  for (const fails of [true, false]) {
+    const told = job.stopWithSavepoint().then(() => "stopped", (error) => String(error));
+    // Until the folder is made; then come the barrier, and the files.
+    await process.until(() => job.checkpoints.counts.inProgress === 1);
+    await process.forMs(1);
+    const before = job.progress().recordsOut;
+    await process.forMs(30);
+    equal(job.progress().recordsOut, before);
+    match(await process.settled(told), fails ? /EIO/ : /^stopped$/);
+    if (!fails) continue;
+    await process.forMs(20);
+    ok(job.progress().recordsOut >= before + 8, "the timers go on");
+  }
+  equal(out.values.length, job.progress().recordsOut);
+});
+
+async function* one(): AsyncGenerator<number> {
+  yield 1;
+  await new Promise(() => {});
+}
