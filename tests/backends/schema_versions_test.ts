@@ -59,6 +59,55 @@ for (const { name, factory } of await backendVariants(262_144)) {
   });
 }
 
+/** Twice as many bytes as the slot has memory. */
+const MANY = 4_000;
+
+for (const { name, factory } of await backendVariants(262_144)) {
+  for (const incremental of [true, false]) {
+    const how = incremental ? "increments" : "full snapshots";
+    test(`${name} migrates more state than fits into memory, twice, with records and ${how} in between [77] [87]`, async () => {
+      await using rig = new BackendRig(factory);
+      const text = (i: number, round: number) => `${i}/${round}/`.padEnd(100, "x");
+      const states = (version: number) => {
+        const migrate = (old: unknown, from: number) => {
+          const parts = old as unknown[]; // as every version has it
+          equal(parts.length, from);
+          return [...parts, ...Array.from({ length: version - from }, () => "new")];
+        };
+        const options = version === 1 ? {} : { version, migrate };
+        return [valueState<unknown[]>("value", options), listState<unknown[]>("list", options)] as const;
+      };
+      let handle: KeyedStateHandle | null = null;
+      for (const version of [1, 2, 4]) {
+        await using backend = await rig.open([handle], { incremental });
+        const [value, list] = states(version);
+        const [values, lists] = [backend.state(value), backend.state(list)];
+        await rig.clock.runUntil(backend.finishRestore!());
+        const filler = (written: number) => Array.from({ length: version - written }, () => "new");
+        for (let i = 0; i < MANY; i++) {
+          backend.setCurrentKey(`k${i}`);
+          if (version > 1) {
+            const before = version === 2 ? [1] : [1, 2];
+            const last = i % 2 === 0 ? before[before.length - 1]! : 1;
+            const first = [text(i, last), ...Array.from({ length: last - 1 }, () => "own")];
+            deepEqual(values.value(), [...first, ...filler(last)]);
+            deepEqual(lists.get().map((item) => item[0]), before.filter((one) => one === 1 || i % 2 === 0));
+          }
+          if (version > 1 && i % 2 === 1) continue;
+          values.update([text(i, version), ...Array.from({ length: version - 1 }, () => "own")]);
+          lists.add([version, ...Array.from({ length: version - 1 }, () => "own")]);
+          if (i % 1_000 === 0) await rig.snapshot(backend, { confirm: true });
+        }
+        await rig.clock.runUntil(backend.backpressure?.() ?? Promise.resolve());
+        handle = await rig.snapshot(backend, { confirm: true });
+      }
+      await using last = await rig.open([handle]);
+      const [value] = states(4);
+      equal([...last.keys(value)].length, MANY);
+    });
+  }
+}
+
 test("the state table of a run has the schema version of each state [87]", async () => {
   await using rig = new BackendRig(heapBackendFactory);
   const handle = await goldenSnapshot(rig);

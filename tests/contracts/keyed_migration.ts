@@ -1,6 +1,8 @@
 /** Restored state that is declared with a higher version, another serializer, or both. */
 import { deepEqual, equal, match, ok, throws } from "node:assert/strict";
 import { test } from "node:test";
+import { OpenRun } from "../../backends/runs/open_run.ts";
+import type { RunState } from "../../backends/runs/run_format.ts";
 import type { StateBackend, StateBackendFactory } from "../../core/backend.ts";
 import { listState, mapState, valueState } from "../../core/descriptors.ts";
 import { StreamError } from "../../core/errors.ts";
@@ -32,6 +34,14 @@ async function written(rig: BackendRig, serializer?: Serializer<number>): Promis
   await using backend = await rig.open();
   fill(backend, old(serializer));
   return await rig.snapshot(backend);
+}
+
+/** The state table of a snapshot of one run. */
+async function stateTable(rig: BackendRig, handle: KeyedStateHandle | null): Promise<readonly RunState[]> {
+  equal(handle!.runs.length, 1);
+  const run = await OpenRun.openSnapshot(handle!.runs[0]!, rig.files);
+  run.close();
+  return run.states;
 }
 
 /** Backends that together own all key groups. */
@@ -84,6 +94,11 @@ export function migrationSuite(name: string, factory: StateBackendFactory): void
       verify(migrated, V2, 5);
       verify(await rig.open([await rig.snapshot(migrated, { confirm: true })], { incremental }), V2_ALONE, 5);
       verify(await rig.open([await rig.snapshot(migrated, { full: true })]), V2_ALONE, 5);
+      const canonical = await rig.snapshot(migrated, { canonical: true });
+      const states = await stateTable(rig, canonical);
+      equal(states.length, 5);
+      for (const { schemaVersion } of states) equal(schemaVersion, 2);
+      verify(await rig.open([canonical]), V2_ALONE, 5);
       verify(await rig.open([first]), V2);
     });
   }
@@ -320,35 +335,45 @@ export function migrationSuite(name: string, factory: StateBackendFactory): void
     }
   });
 
-  test(`${name}: state that is declared no more is carried with its writer, over two rescales, in several formats [89]`, async () => {
-    await using rig = new BackendRig(factory);
-    const kept = valueState<number>("kept", { serializer: f64 });
-    const early = await team(rig, 1, []);
-    for (let i = 0; i < KEYS; i++) {
-      early.at(`k${i}`).state(old().value).update(i);
-      early.at(`k${i}`).state(kept).update(i);
-    }
-    const first = await early.snapshot(1);
-    // One half migrates, the other has gone on as it was: an operator whose subtasks were stopped in between.
-    const halves = await team(rig, 2, first);
-    halves.members[0]!.state(V2.value);
-    halves.members[1]!.state(old().value);
-    // Now nobody declares anything: 2 → 3 → 1, with a change of another state in between.
-    const three = await team(rig, 3, await halves.snapshot(2));
-    const other = valueState<string>("other");
-    for (let i = 0; i < KEYS; i++) three.at(`k${i}`).state(other).update(`o${i}`);
-    await three.snapshot(3);
-    for (let i = 0; i < KEYS; i += 2) three.at(`k${i}`).state(other).update(`p${i}`);
-    const one = await team(rig, 1, await three.snapshot(4));
-    const last = await team(rig, 2, await one.snapshot(5));
-    for (let i = 0; i < KEYS; i++) {
-      const backend = last.at(`k${i}`);
-      deepEqual(backend.state(V2.value).value(), { sum: i });
-      equal(backend.state(kept).value(), i);
-      equal(backend.state(other).value(), i % 2 === 0 ? `p${i}` : `o${i}`);
-    }
-    equal([...last.members].reduce((sum, member) => sum + [...member.keys(V2.value)].length, 0), KEYS);
-  });
+  for (const afterwards of ["checkpoint", "canonical savepoint"]) {
+    test(`${name}: state that is declared no more is carried with its writer, over two rescales, in several formats, to a ${afterwards} [89]`, async () => {
+      await using rig = new BackendRig(factory);
+      const kept = valueState<number>("kept", { serializer: f64 });
+      const early = await team(rig, 1, []);
+      for (let i = 0; i < KEYS; i++) {
+        early.at(`k${i}`).state(old().value).update(i);
+        early.at(`k${i}`).state(kept).update(i);
+      }
+      const first = await early.snapshot(1);
+      // One half migrates, the other has gone on as it was: an operator whose subtasks were stopped in between.
+      const halves = await team(rig, 2, first);
+      halves.members[0]!.state(V2.value);
+      halves.members[1]!.state(old().value);
+      // Now nobody declares anything: 2 → 3 → 1, with a change of another state in between.
+      const three = await team(rig, 3, await halves.snapshot(2));
+      const other = valueState<string>("other");
+      for (let i = 0; i < KEYS; i++) three.at(`k${i}`).state(other).update(`o${i}`);
+      await three.snapshot(3);
+      for (let i = 0; i < KEYS; i += 2) three.at(`k${i}`).state(other).update(`p${i}`);
+      const one = await team(rig, 1, await three.snapshot(4));
+      const canonical = await rig.snapshot(one.members[0]!, { canonical: true });
+      const states = await stateTable(rig, canonical);
+      deepEqual(states.map((state) => [state.name, state.serializerId, state.schemaVersion]), [
+        ["kept", "f64", 1],
+        ["other", "auto", 1],
+        ["value", "auto", 1],
+        ["value", "auto", 2],
+      ]);
+      const last = await team(rig, 2, afterwards === "checkpoint" ? await one.snapshot(5) : [canonical]);
+      for (let i = 0; i < KEYS; i++) {
+        const backend = last.at(`k${i}`);
+        deepEqual(backend.state(V2.value).value(), { sum: i });
+        equal(backend.state(kept).value(), i);
+        equal(backend.state(other).value(), i % 2 === 0 ? `p${i}` : `o${i}`);
+      }
+      equal([...last.members].reduce((sum, member) => sum + [...member.keys(V2.value)].length, 0), KEYS);
+    });
+  }
 
   test(`${name}: subtasks of which one has migrated and one has not restore together, with updates since [77] [89]`, async () => {
     await using rig = new BackendRig(factory);
