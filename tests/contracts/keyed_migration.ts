@@ -136,6 +136,21 @@ export function migrationSuite(name: string, factory: StateBackendFactory): void
     equal(again.state(old().fold).get(), 9);
   });
 
+  test(`${name}: state that is declared after a checkpoint of its old values is whole in the next one [77] [87]`, async () => {
+    await using rig = new BackendRig(factory);
+    await using backend = await rig.open([await written(rig)], { incremental: true });
+    await rig.snapshot(backend, { confirm: true });
+    change(backend, V2, 3);
+    verify(await rig.open([await rig.snapshot(backend, { confirm: true })], { incremental: true }), V2_ALONE, 3);
+    backend.setCurrentKey("extra");
+    backend.state(V2.value).update({ sum: 1 });
+    await using again = await rig.open([await rig.snapshot(backend, { confirm: true })]);
+    again.setCurrentKey("extra");
+    deepEqual(again.state(V2_ALONE.value).value(), { sum: 1 });
+    again.setCurrentKey("k3");
+    deepEqual(again.state(V2_ALONE.list).get().at(-1), { sum: 3 });
+  });
+
   test(`${name}: migrate() is told the version; a chain of versions is one function [77]`, async () => {
     await using rig = new BackendRig(factory);
     let handle = await written(rig);
