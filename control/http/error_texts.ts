@@ -2,11 +2,12 @@
  * Spells errors for clients: messages with their causes for all, stack traces only for who has the token.
  *
  * Called by: control/http/api.ts, routes that tell failures.
- * Calls: nothing.
+ * Calls: control/http/serialized_throwable.ts.
  *
  * @module
  */
 import { z } from "@hono/zod-openapi";
+import { serializedThrowable } from "./serialized_throwable.ts";
 
 /** A failure as part of an answer. */
 export const FailureCause = z.object({
@@ -51,10 +52,11 @@ export function errorTexts(error: unknown, isAuthenticated: boolean): string[] {
 
 /** A failure as part of an answer. */
 export function failureCauseOf(error: unknown, withStack: boolean): z.infer<typeof FailureCause> {
+  const [name, stackTrace] = [className(error), stackText(error, withStack)];
+  const message = error instanceof Error ? error.message : String(error);
   return {
-    "class": className(error),
-    "stack-trace": stackText(error, withStack),
-    // An object of the JVM, which there is not.
-    "serialized-throwable": "",
+    "class": name,
+    "stack-trace": stackTrace,
+    "serialized-throwable": serializedThrowable({ className: name, message, stackTrace }),
   };
 }

@@ -97,7 +97,7 @@ test("a failure is told by the poll with status 200, with frames only to who has
     const text = JSON.stringify(body);
     match(text, /"class":"StreamError","stack-trace":"StreamError: Cannot take a savepoint/);
     match(text, /Caused by: Error: disk is full/);
-    match(text, /"serialized-throwable":""/);
+    match(text, /"serialized-throwable":"rO0ABX/);
     equal(text.includes("http_operations_test"), authorization !== null);
   }
 });
