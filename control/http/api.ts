@@ -15,6 +15,7 @@ import type { Context } from "hono";
 import { HTTPException } from "hono/http-exception";
 import { reasonOfAbsence } from "./absent_paths.ts";
 import { ApiError } from "./api_error.ts";
+import { checkpointRoutes } from "./checkpoint_routes.ts";
 import { clusterRoutes } from "./cluster_routes.ts";
 import type { ApiContext, ApiEnv } from "./context.ts";
 import { errorTexts } from "./error_texts.ts";
@@ -45,6 +46,8 @@ const MODULES: readonly RouteModule[] = [
   jobRoutes,
   jobOutcomeRoutes,
   vertexRoutes,
+  // Its /checkpoints/config comes before /checkpoints/{triggerId}.
+  checkpointRoutes,
   operationRoutes,
   processRoutes,
   prometheusRoutes,
