@@ -72,11 +72,11 @@ export async function takeCheckpoint(args: CommandArguments, surroundings: CliSu
   const operation = operationOf(`checkpoint of "${job.name}"`, job, answer, "checkpoints");
   if (args.has("detached")) return await printDetached(operation, job, args, surroundings);
   const checkpointId = numberIn(await waitFor(operation, client, surroundings), "checkpointId");
-  const details = await client.get(`/jobs/${job.id}/checkpoints/details/${checkpointId}`, { retries: START_RETRIES });
+  const details = await client.find(`/jobs/${job.id}/checkpoints/details/${checkpointId}`);
   const path = textIn(details, "external_path");
   const { requestId } = operation;
   if (args.has("json")) await printJson(surroundings, { job: job.id, requestId, checkpointId, path: path ?? null });
-  else await surroundings.print(`${path ?? `checkpoint ${checkpointId}, in memory`}\n`);
+  else await surroundings.print(`${path ?? `checkpoint ${checkpointId}`}\n`);
   return EXIT_FINISHED;
 }
 
@@ -113,7 +113,10 @@ async function untilEnded(client: RestClient, job: ListedJob, surroundings: CliS
 export async function disposeSavepoint(args: CommandArguments, surroundings: CliSurroundings): Promise<number> {
   const client = await RestClient.of(args, surroundings);
   const [path = ""] = args.positionals;
-  const answer = await client.post("/savepoint-disposal", { body: { "savepoint-path": path } });
+  const answer = await client.post("/savepoint-disposal", {
+    body: { "savepoint-path": path, triggerId: surroundings.random.id() },
+    retries: START_RETRIES,
+  });
   const requestId = requestIdOf(answer);
   const what = `disposal of "${path}"`;
   await waitFor(

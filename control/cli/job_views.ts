@@ -53,8 +53,9 @@ export async function showStatus(args: CommandArguments, surroundings: CliSurrou
   const client = await RestClient.of(args, surroundings);
   const { id } = chooseJob(jobsOf(await client.get("/jobs/overview")), args.positionals[0], client.url);
   const job = await client.get(`/jobs/${id}`);
-  const checkpoints = await client.get(`/jobs/${id}/checkpoints`);
-  const exceptions = await client.get(`/jobs/${id}/exceptions?maxExceptions=1`);
+  // A server may keep less than there could be to say.
+  const checkpoints = await client.find(`/jobs/${id}/checkpoints`) ?? null;
+  const exceptions = await client.find(`/jobs/${id}/exceptions?maxExceptions=1`) ?? null;
   if (args.has("json")) await printJson(surroundings, { job, checkpoints, exceptions });
   else await surroundings.print(`${statusText(job, checkpoints, exceptions).join("\n")}\n`);
   return EXIT_FINISHED;

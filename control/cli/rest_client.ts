@@ -103,6 +103,16 @@ export class RestClient {
     return await this.#send("GET", path, options);
   }
 
+  /** As `get`; undefined when there is no such thing. */
+  async find(path: string): Promise<unknown> {
+    try {
+      return await this.get(path);
+    } catch (error) {
+      if (error instanceof RefusedRequestError && error.status === 404) return undefined;
+      throw error;
+    }
+  }
+
   /** Asks for something to be done; as `get`. */
   async post(path: string, options: RequestOptions): Promise<unknown> {
     return await this.#send("POST", path, options);

@@ -2,7 +2,7 @@ import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { test } from "node:test";
 import { ManualClock } from "../../support/manual_clock.ts";
 import { MemoryFileSystem } from "../../support/memory_file_system.ts";
-import { type Request, weir } from "./cli_rig.ts";
+import { type Reply, type Request, weir } from "./cli_rig.ts";
 import { FLIGHTS, ORDERS, OVERVIEW, scriptedServer } from "./scripted_server.ts";
 
 function sent(requests: readonly Request[], method: string): Request[] {
@@ -76,7 +76,7 @@ test("weir stop sends what Flink's stop takes, and prints the path", async () =>
   deepEqual(rest, { drain: false, formatType: "CANONICAL" });
 });
 
-test("weir checkpoint prints the path of what it has taken, or its id when it is in memory", async () => {
+test("weir checkpoint prints the path of what it has taken, or its id when there is none or it is no longer known", async () => {
   const types = [];
   for (const flags of [[], ["--full"], ["--incremental"]]) {
     const server = scriptedServer({ operation: { checkpointId: 7 } });
@@ -85,11 +85,14 @@ test("weir checkpoint prints the path of what it has taken, or its id when it is
     types.push((sent(requests, "POST")[0]!.body as Record<string, unknown>)["checkpointType"]);
   }
   deepEqual(types, ["CONFIGURED", "FULL", "INCREMENTAL"]);
-  const inMemory = scriptedServer({
-    operation: { checkpointId: 7 },
-    before: ({ what }) => what.includes("/details/") ? { json: { id: 7, external_path: null } } : undefined,
-  });
-  equal((await weir(["checkpoint", "orders"], { server: inMemory })).out, "checkpoint 7, in memory\n");
+  const details: Reply[] = [{ json: { id: 7, external_path: null } }, { status: 404, json: { errors: ["gone"] } }];
+  for (const reply of details) {
+    const server = scriptedServer({
+      operation: { checkpointId: 7 },
+      before: ({ what }) => what.includes("/details/") ? reply : undefined,
+    });
+    equal((await weir(["checkpoint", "orders"], { server })).out, "checkpoint 7\n");
+  }
 });
 
 test("--json prints one document with job, request and result", async () => {
@@ -191,8 +194,8 @@ test("a poll without an answer is sent again, and when none comes any more it is
   );
 });
 
-test("what may not be sent twice is not: dispose and cancel, nor the first request of all", async () => {
-  for (const argv of [["dispose", "/sp/x"], ["list"], ["status"], ["savepoint"]]) {
+test("what may not be sent twice is not: a cancel, nor the first request of all", async () => {
+  for (const argv of [["list"], ["status"], ["savepoint"], ["cancel"]]) {
     const { code, err, requests } = await weir(argv);
     deepEqual([code, requests.length], [1, 1], argv[0]);
     equal(
@@ -221,7 +224,7 @@ test("weir cancel waits until the job has ended, also when its server is gone be
 test("weir dispose waits for the deletion", async () => {
   const { code, err, requests } = await weir(["dispose", "/sp/x"], { server: scriptedServer({ operation: {} }) });
   deepEqual([code, err], [0, 'Deleted "/sp/x"\n']);
-  deepEqual(requests[0]!.body, { "savepoint-path": "/sp/x" });
+  equal((requests[0]!.body as Record<string, unknown>)["savepoint-path"], "/sp/x");
   const refused = {
     operation: { "failure-cause": { class: "StreamError", "stack-trace": "StreamError: Cannot delete" } },
   };

@@ -48,13 +48,14 @@ export function scriptedServer(script: ServerScript = {}): (request: Request) =>
     if (before !== undefined) return before;
     const { what, body } = request;
     if (what === "GET /jobs/overview") return { json: { jobs: OVERVIEW.filter(({ name }) => jobs.includes(name)) } };
-    if (/^POST \/jobs\/\w+\/(?:savepoints|stop|checkpoints)$/.test(what)) {
+    if (/^POST (?:\/jobs\/\w+\/(?:savepoints|stop|checkpoints)|\/savepoint-disposal)$/.test(what)) {
       // Whoever starts an operation names it.
       const { triggerId } = body as { triggerId: string };
       return { status: 202, json: { "request-id": triggerId } };
     }
-    if (what === "POST /savepoint-disposal") return { json: { "request-id": "d1" } };
-    if (/^GET \/jobs\/\w+\/(?:savepoints|checkpoints)\/[0-9a-f]{32}$|^GET \/savepoint-disposal\/d1$/.test(what)) {
+    if (
+      /^GET \/jobs\/\w+\/(?:savepoints|checkpoints)\/[0-9a-f]{32}$|^GET \/savepoint-disposal\/[0-9a-f]{32}$/.test(what)
+    ) {
       if (polled++ < polls) return { json: { status: { id: "IN_PROGRESS" } } };
       return { json: { status: { id: "COMPLETED" }, operation } };
     }
