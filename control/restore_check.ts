@@ -15,6 +15,7 @@ import type { CheckpointType } from "../core/element.ts";
 import { StreamError } from "../core/errors.ts";
 import type { SnapshotReader } from "../core/snapshot.ts";
 import { compatibilityOfState } from "../core/state_compatibility.ts";
+import { checkPipeline } from "../runtime/job_checks.ts";
 import type { JobSettings } from "../runtime/job_settings.ts";
 import { userListName } from "../runtime/operator_states.ts";
 import type { OperatorStateDescriptor } from "../runtime/operators/stateful_process_operator.ts";
@@ -59,6 +60,7 @@ export async function checkRestore(
   ports: DescriptionPorts,
   path: string | null,
 ): Promise<RestoreCheck> {
+  checkPipeline(graph, settings);
   const found = path ?? await pathToRestore(settings, ports);
   const described = await describePipeline(graph, settings, ports);
   const job = settings.name;

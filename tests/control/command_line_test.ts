@@ -106,3 +106,8 @@ test("helpText lists the script's flags with limits and defaults, the engine's, 
   ) ok(pattern.test(text), `${pattern}\n${text}`);
   ok(!helpText("x.ts", {}).includes("Flags of this script"));
 });
+
+test("readCommandLine knows --check, and help explains it", () => {
+  deepEqual([readCommandLine(["--check"], {}).check, readCommandLine([], {}).check], [true, false]);
+  ok(/^ {2}--check +only say whether this pipeline would restore/m.test(helpText("a.ts", {})));
+});

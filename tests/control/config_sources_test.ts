@@ -183,6 +183,13 @@ test("each option has an environment variable of its own", () => {
   equal(new Set(names.map(environmentNameOf)).size, names.length);
 });
 
+test("variables of the command line are no options, and are not refused", () => {
+  deepEqual(
+    readEnvironment({ WEIR_REST_URL: "http://127.0.0.1:9", WEIR_CHECK_RESTORE: "/savepoint" }, KNOWN_OPTIONS),
+    {},
+  );
+});
+
 test("no known option is refused", () => {
   for (const name of KNOWN_OPTIONS.flatMap(({ key, oldNames }) => [key, ...oldNames])) {
     for (const { keyPattern } of REFUSED_KEYS) {

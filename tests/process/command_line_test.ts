@@ -6,7 +6,16 @@ import process from "node:process";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { startScript } from "./running_script.ts";
-import { checkpointFolder, completedIds, finish, type JobFolder, passed, start, withDemo } from "./started_job.ts";
+import {
+  checkEnd,
+  checkpointFolder,
+  completedIds,
+  finish,
+  type JobFolder,
+  passed,
+  start,
+  withDemo,
+} from "./started_job.ts";
 
 const ON_BUN = "Deno" in globalThis ? false : "Bun has no permissions";
 const CLI = fileURLToPath(new URL("../../control/cli.ts", import.meta.url));
@@ -118,6 +127,40 @@ test(
     });
   },
 );
+
+test("a job that the command line has stopped goes on from the path it printed, and its output is whole", {
+  timeout: 120_000,
+}, async () => {
+  await withDemo(["-Dexecution.checkpointing.savepoint-dir=out/savepoints"], async (given) => {
+    const job = { ...given, permissions: ["--allow-net=127.0.0.1"] };
+    const running = start(job, "--rate", "1500", "-Drest.port=0");
+    await running.until("err", "HTTP API at");
+    const [, url = ""] = /HTTP API at (http:\/\/127\.0\.0\.1:\d+)/.exec(running.printed.err)!;
+    const ask = (...argv: string[]) =>
+      weir(job.folder, [`--allow-net=${new URL(url).host}`, "--allow-env"], ...argv, "--url", url);
+    while (completedIds(job).length === 0) await passed(20);
+
+    const listed = await ask("list");
+    match(listed.out, /^[0-9a-f]{32}\tRUNNING\t.*\tflight delays\n$/);
+    const between = await ask("savepoint", listed.out.slice(0, 8), "--format", "native");
+    deepEqual([between.code, between.err], [0, ""]);
+    const stopped = await ask("stop");
+    deepEqual([stopped.code, stopped.err], [0, ""]);
+    await running.exitCode;
+    match(running.printed.err, /^flight delays stopped after /m);
+
+    const path = stopped.out.trim();
+    const checked = await weir(job.folder, RUN, "check", path, job.script, "--", "-p", "2");
+    deepEqual([checked.code, checked.err], [0, ""]);
+    const inspected = await weir(job.folder, [`--allow-read=${job.folder}`], "inspect", between.out.trim());
+    match(inspected.out, /\n {2}native savepoint \d+ of "flight delays"/);
+    const gone = await ask("list");
+    deepEqual([gone.code, gone.out], [1, ""]);
+
+    await finish(job, "--from", path, "-p", "2", "-Dstate.backend.type=lsm");
+    checkEnd(job);
+  });
+});
 
 test("a command without a permission names the flag, and does nothing", { skip: ON_BUN, timeout: 60_000 }, async () => {
   const cases: [string[], string[], RegExp][] = [
