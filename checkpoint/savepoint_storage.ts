@@ -90,7 +90,7 @@ export class FilesystemSavepoints implements SavepointStorage {
       for (let tries = 0; tries < TRIES; tries++) {
         const path = `${parent}/savepoint-${jobId.slice(0, 6)}-${random.id().slice(-12)}`;
         if (await fileSystem.status(path) !== null) continue;
-        await makeDurable(fileSystem, path);
+        await this.#makeDurable(path);
         return path;
       }
     } catch (cause) {
@@ -104,5 +104,19 @@ export class FilesystemSavepoints implements SavepointStorage {
       "unavailable",
       `Cannot make a folder for a savepoint in "${directory}": ${TRIES} random names are all taken; try again`,
     );
+  }
+  /** A folder whose name cannot be made durable is removed again. */
+  async #makeDurable(path: string): Promise<void> {
+    const { fileSystem } = this.#options;
+    try {
+      await makeDurable(fileSystem, path);
+    } catch (error) {
+      try {
+        await fileSystem.removeEmptyDirectory(path);
+      } catch (second) {
+        throw new AggregateError([error, second], `${messageOf(error)}; "${path}" is left`, { cause: error });
+      }
+      throw error;
+    }
   }
 }
