@@ -62,6 +62,35 @@ test("savepoints hold back no checkpoint, and one that hangs none either [201]",
   equal(job.coordinator.latest()!.metadata.checkpointId, 4);
 });
 
+test("a savepoint on a disk that hangs holds back no checkpoint, neither its start nor its end [201]", async () => {
+  for (const stuck of ["create", "writeMetadata"] as const) {
+    let isStuck = false;
+    const hang = () => {
+      isStuck = true;
+      return new Promise<never>(() => {});
+    };
+    const job = new SimulatedJob({}, undefined, undefined, (savepoints) => ({
+      readMetadata: (pointer) => savepoints.readMetadata(pointer),
+      reader: (path) => savepoints.reader(path),
+      remove: (snapshot) => savepoints.remove(snapshot),
+      create: async (directory) => {
+        if (stuck === "create") return await hang();
+        return { ...await savepoints.create(directory), writeMetadata: hang };
+      },
+    }));
+    job.coordinator.start();
+    const outcome = await job.begin(SAVEPOINT);
+    job.acknowledge(1);
+    await job.clock.settle();
+    equal(isStuck, true);
+    const checkpoint = await job.begin();
+    job.acknowledge(job.barriers.at(-1)!.checkpointId);
+    for (let turn = 0; turn < 10; turn++) await job.clock.settle();
+    equal(checkpoint(), `completed ${stuck === "create" ? 1 : 2}`);
+    equal(outcome(), null);
+  }
+});
+
 test("a savepoint without a folder is refused, and one in an object store [228, 244]", async () => {
   const job = new SimulatedJob();
   job.coordinator.start();

@@ -7,7 +7,7 @@ import type { SubtaskStatus } from "../../checkpoint/checkpoint_plan.ts";
 import { CheckpointFailedError } from "../../checkpoint/failure.ts";
 import { FilesystemStorage } from "../../checkpoint/filesystem_storage.ts";
 import { FilesystemSavepoints } from "../../checkpoint/savepoint_storage.ts";
-import type { CheckpointStorage, SubtaskRef } from "../../checkpoint/storage.ts";
+import type { CheckpointStorage, SavepointStorage, SubtaskRef } from "../../checkpoint/storage.ts";
 import type { Random } from "../../core/clock.ts";
 import type { Barrier } from "../../core/element.ts";
 import type {
@@ -108,11 +108,15 @@ export class SimulatedJob implements CheckpointTasks {
   readonly barriers: Barrier[] = [];
   tasks: SubtaskStatus[] = [subtask("source"), subtask("sink")];
 
-  /** @param fs That of another job; one of its own when absent. */
+  /**
+   * @param fs That of another job; one of its own when absent.
+   * @param wrap Around the storage of savepoints.
+   */
   constructor(
     settings: Partial<CoordinatorSettings> = {},
     storage?: (fs: MemoryFileSystem) => CheckpointStorage,
     fs?: MemoryFileSystem,
+    wrap: (savepoints: SavepointStorage) => SavepointStorage = (savepoints) => savepoints,
   ) {
     this.fs = fs ?? new MemoryFileSystem(() => this.clock.nowMs());
     this.storage = storage?.(this.fs) ??
@@ -125,12 +129,14 @@ export class SimulatedJob implements CheckpointTasks {
       });
     this.coordinator = new CheckpointCoordinator({
       storage: this.storage,
-      savepoints: new FilesystemSavepoints({
-        fileSystem: this.fs,
-        random: seededRandom(2),
-        jobId: "abcdef0123456789abcdef0123456789",
-        inlineBytes: 8,
-      }),
+      savepoints: wrap(
+        new FilesystemSavepoints({
+          fileSystem: this.fs,
+          random: seededRandom(2),
+          jobId: "abcdef0123456789abcdef0123456789",
+          inlineBytes: 8,
+        }),
+      ),
       tasks: this,
       clock: this.clock,
       job: { id: "job", name: "a job", startedMs: 1_000_000, restoredFrom: null },
