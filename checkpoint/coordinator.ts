@@ -143,13 +143,16 @@ export class CheckpointCoordinator {
   }
 
   /**
-   * Gives up what is under way or waiting, and takes no more until `start()`.
+   * Gives up what is under way or waiting, but what is being stored, and takes no more until `start()`.
    *
-   * @returns Resolves when no work on the storage is left: `latest()` is what to restore from.
+   * @returns Resolves when no work on the storage of checkpoints is left: `latest()` is what to restore from. Folders of
+   * savepoints may be slow; nobody waits for them.
    */
   async stop(reason: CheckpointFailureReason = "stopped", cause?: unknown): Promise<void> {
     this.#schedule.stop(reason, cause);
-    await this.abortPending(reason, cause);
+    const detail = cause === undefined ? `it was given up (${reason})` : messageOf(cause);
+    for (const one of [...this.#underWay.values()]) this.#abort(one, { reason, detail, cause });
+    await this.#work.idle();
   }
 
   /**
@@ -213,17 +216,6 @@ export class CheckpointCoordinator {
     this.#abort(one, { reason, detail, cause });
   }
 
-  /**
-   * Gives up all checkpoints under way, but those that are being stored.
-   *
-   * @returns Resolves when no work on the storage is left.
-   */
-  async abortPending(reason: CheckpointFailureReason, cause?: unknown): Promise<void> {
-    const detail = cause === undefined ? `it was given up (${reason})` : messageOf(cause);
-    for (const one of [...this.#underWay.values()]) this.#abort(one, { reason, detail, cause });
-    await this.idle();
-  }
-
   /** Resolves when no work on the storage is left. */
   async idle(): Promise<void> {
     await this.#savepointWork.idle();
@@ -248,9 +240,10 @@ export class CheckpointCoordinator {
     return this.#statistics.snapshot(this.#points.paths());
   }
 
-  /** The job has ended: stops, and deletes the checkpoints if they are not to stay. */
+  /** The job has ended: stops, waits for savepoints too, and deletes the checkpoints if they are not to stay. */
   async shutdown(end: JobEnd): Promise<void> {
     await this.stop();
+    await this.#savepoints.settled();
     if (!staysAfter(end, this.#options.settings.retention)) await this.#work.clean(this.#points.clear());
   }
 

@@ -31,7 +31,15 @@ export interface SavepointRequestsPort {
 
 /** Requests for savepoints of one job. */
 export class SavepointRequests {
+  /** Requests that have not settled. Promises of these never reject. */
+  readonly #open = new Set<Promise<void>>();
+
   constructor(private readonly port: SavepointRequestsPort) {}
+
+  /** Resolves when every request so far has settled. Not before they were given up: they may wait for ever. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#open);
+  }
 
   /**
    * Takes a savepoint.
@@ -39,7 +47,15 @@ export class SavepointRequests {
    * @throws {StreamError} If it has no folder or no format.
    * @throws {CheckpointFailedError} If it fails.
    */
-  async take(properties: CheckpointProperties): Promise<CompletedCheckpoint> {
+  take(properties: CheckpointProperties): Promise<CompletedCheckpoint> {
+    const result = this.#take(properties);
+    // The caller sees how it went.
+    const settled: Promise<void> = result.then(() => {}, () => {}).finally(() => this.#open.delete(settled));
+    this.#open.add(settled);
+    return result;
+  }
+
+  async #take(properties: CheckpointProperties): Promise<CompletedCheckpoint> {
     const { savepoints, work } = this.port;
     const { directory, format } = properties;
     if (directory === null) {
