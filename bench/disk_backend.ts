@@ -149,9 +149,13 @@ export class CheckpointFolder {
     });
   }
 
-  /** Takes and confirms a checkpoint. */
-  async take(id: number, backend: StateBackend, { full = false }: { readonly full?: boolean } = {}): Promise<Taken> {
-    return await this.complete(id, backend.snapshot({ checkpointId: id, full }), backend);
+  /** Takes and confirms a checkpoint, or a savepoint. */
+  async take(
+    id: number,
+    backend: StateBackend,
+    { canonical = false, full = canonical }: { readonly canonical?: boolean; readonly full?: boolean } = {},
+  ): Promise<Taken> {
+    return await this.complete(id, backend.snapshot({ checkpointId: id, full, canonical }), backend);
   }
 
   /** Writes a snapshot whose synchronous part is done, and confirms it. */
