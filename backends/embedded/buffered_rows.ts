@@ -2,7 +2,8 @@
  * The rows of one embedded backend: what was written lately in write buffers, the rest in the store.
  *
  *     put, append, delete, clear  → the active buffer
- *     get, group, scan            → active buffer, frozen buffers (newest first), store
+ *     get                         → active buffer, frozen buffers (newest first), the one flushed last, store
+ *     group, scan                 → active buffer, frozen buffers (newest first), store
  *     freeze                      → the active buffer waits for its flush, another takes its place
  *
  * Called by: the backend and its handles, the ordered rows of timers.
@@ -10,6 +11,7 @@
  *
  * Invariants:
  * - a row's newest word is found first, since a buffer is searched before all that are older;
+ * - a buffer that is kept says what the store says, of the rows that it has;
  * - when a write has no memory, buffers of the slot are flushed at once, the largest first, until it has.
  *
  * @module
@@ -58,6 +60,8 @@ export class BufferedRows implements Rows, BufferOwner {
   /** Milliseconds that writers have waited for memory, or for the store to catch up. */
   stallMs = 0;
   private active: WriteBuffer;
+  /** The buffer that was flushed last: what was written lately is looked up most, and costs less here than in the store. */
+  private kept: WriteBuffer | undefined;
   private readonly queue: FlushQueue;
   private readonly sorter = new RowSorter();
   private readonly store: RowStore;
@@ -80,6 +84,7 @@ export class BufferedRows implements Rows, BufferOwner {
       store,
       clock,
       sorter: this.sorter,
+      onFlushed: (buffer) => this.keep(buffer),
       onProgress: () => memory.announceRoom(),
     });
     this.active = new WriteBuffer(memory, this.scanned);
@@ -96,6 +101,10 @@ export class BufferedRows implements Rows, BufferOwner {
     const frozen = this.queue.frozen;
     for (let i = frozen.length - 1; answer === UNKNOWN && i >= 0; i--) {
       buffer = frozen[i]!;
+      answer = buffer.lookup(row, rowBytes, prefixBytes, prefixHash, hash);
+    }
+    if (answer === UNKNOWN && this.kept !== undefined) {
+      buffer = this.kept;
       answer = buffer.lookup(row, rowBytes, prefixBytes, prefixHash, hash);
     }
     const found = this.found;
@@ -302,6 +311,19 @@ export class BufferedRows implements Rows, BufferOwner {
     else buffer.release();
   }
 
+  private keep(buffer: WriteBuffer): void {
+    this.dropKept();
+    if (this.memory.mayKeep(buffer.pages.usedBytes)) this.kept = buffer;
+    else buffer.release();
+  }
+
+  dropKept(): boolean {
+    const { kept } = this;
+    this.kept = undefined;
+    kept?.release();
+    return kept !== undefined;
+  }
+
   flushOldest(): boolean {
     return this.queue.flushOldest();
   }
@@ -325,6 +347,7 @@ export class BufferedRows implements Rows, BufferOwner {
       new StreamError("unavailable", `Cannot go on with the state of "${this.options.operatorName}": it is closed`),
     );
     this.active.release();
+    this.dropKept();
     this.memory.unregister(this);
     this.waiting?.resolve();
     this.waiting = undefined;

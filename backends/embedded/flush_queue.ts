@@ -50,6 +50,8 @@ export interface FlushQueueOptions {
   readonly store: RowStore;
   readonly clock: Clock;
   readonly sorter: RowSorter;
+  /** Takes a buffer whose rows are in the store now. */
+  readonly onFlushed: (buffer: WriteBuffer) => void;
   /** Called when something was brought nearer its end, has ended or failed. */
   readonly onProgress: () => void;
 }
@@ -180,7 +182,7 @@ export class FlushQueue {
     flush.rows.release();
     this.frozen.shift();
     this.flushCount++;
-    flush.buffer.release();
+    this.options.onFlushed(flush.buffer);
   }
 
   /** Takes tickets that are due, then starts what is next. */

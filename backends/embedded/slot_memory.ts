@@ -30,6 +30,8 @@ export interface BufferOwner {
   readonly activeBytes: number;
   /** Bytes of the buffers that wait for their flush. */
   readonly frozenBytes: number;
+  /** Gives up a buffer that was flushed and is kept for reads; false when there is none. */
+  dropKept(): boolean;
   /** Lets the buffer that is written to wait for its flush, and starts another. */
   freezeActive(): void;
   /** Flushes the oldest buffer that waits, at once; false when it could not. */
@@ -154,6 +156,7 @@ export class SlotMemory {
    */
   balance(): void {
     this.hasGrown = false;
+    if (this.usedBytes * 2 > this.writeBytes) this.dropKept();
     for (;;) {
       let activeBytes = 0;
       for (const owner of this.owners) activeBytes += owner.activeBytes;
@@ -162,11 +165,13 @@ export class SlotMemory {
   }
 
   /**
-   * Flushes one buffer at once, the largest owner's oldest; freezes the largest active one first when none waits.
+   * Gives up what is kept for reads; if there is nothing, flushes one buffer at once, the largest owner's oldest, and
+   * freezes the largest active one first when none waits.
    *
-   * @returns False when there is nothing left to flush.
+   * @returns False when there is nothing left to give up or flush.
    */
   reclaim(): boolean {
+    if (this.dropKept()) return true;
     const failed = new Set<BufferOwner>();
     for (;;) {
       let best: BufferOwner | undefined;
@@ -180,6 +185,17 @@ export class SlotMemory {
         failed.add(best);
       }
     }
+  }
+
+  /** Whether a buffer of `bytes` may be kept for reads: as long as half of the write share is enough for all. */
+  mayKeep(bytes: number): boolean {
+    return bytes > 0 && this.usedBytes * 2 <= this.writeBytes;
+  }
+
+  private dropKept(): boolean {
+    let hasDropped = false;
+    for (const owner of this.owners) if (owner.dropKept()) hasDropped = true;
+    return hasDropped;
   }
 
   private freezeLargest(except?: ReadonlySet<BufferOwner>): boolean {

@@ -60,6 +60,40 @@ test("BufferedRows freezes the largest buffer of the slot when active ones hold 
   equal(large.flushCount, 1);
 });
 
+test("BufferedRows reads what was flushed last from memory, as long as that is not needed", async () => {
+  await using rig = new RowsRig(SUBJECT, 1 << 18);
+  const rows = await openIn(rig);
+  const { store } = rig;
+  let asked = 0;
+  const get = store.get.bind(store);
+  store.get = (...args) => {
+    asked++;
+    return get(...args);
+  };
+  for (let i = 0; i < 50; i++) putRow(rows, value(i), `${i}`);
+  rows.freezeActive();
+  rig.settle();
+  equal(store.ingestCount, 1);
+  putRow(rows, value(1), "newer");
+  deleteRow(rows, value(2));
+  deepEqual([0, 1, 2, 3].map((i) => getRow(rows, value(i))), ["0", "newer", null, "3"]);
+  equal(asked, 0);
+  rows.freezeActive();
+  rig.settle();
+  deepEqual([0, 1, 2, 3].map((i) => getRow(rows, value(i))), ["0", "newer", null, "3"]);
+  equal(asked, 2, "those that are not in the last one");
+
+  const keptBytes = rig.memory.usedBytes;
+  for (let i = 100; rig.memory.usedBytes * 2 <= rig.memory.writeBytes; i++) putRow(rows, value(i), "v".repeat(500));
+  putRow(rows, value(99), "v".repeat(5_000));
+  asked = 0;
+  equal(getRow(rows, value(1)), "newer");
+  equal(asked, 1, "given up when half of the share was in use");
+  ok(keptBytes > 0);
+  await rows.close();
+  equal(rig.memory.usedBytes, 0);
+});
+
 test("BufferedRows takes memory from other operators of the slot when its own buffers do not suffice", async () => {
   await using rig = new RowsRig(SUBJECT, TINY_BYTES);
   const other = await openIn(rig);
