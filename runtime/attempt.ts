@@ -2,7 +2,7 @@
  * One attempt to run a job: its subtasks from the moment they are built until
  * they are closed. A failure ends the attempt; the next one is built anew.
  *
- * Called by: runtime/job.ts.
+ * Called by: runtime/job_run.ts.
  * Calls: runtime/task_builder.ts, subtasks.
  *
  * Invariants:

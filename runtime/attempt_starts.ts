@@ -3,7 +3,7 @@
  * says, the others from the newest checkpoint that is whole, or from a savepoint
  * with which the job was to stop.
  *
- * Called by: runtime/job.ts.
+ * Called by: runtime/job_run.ts.
  * Calls: runtime/job_start.ts, checkpoint/coordinator.ts.
  *
  * @module

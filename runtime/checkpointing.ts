@@ -2,7 +2,7 @@
  * Makes the storages of a job's checkpoints and savepoints and the coordinator's settings. All exist for every job: one
  * that takes no checkpoints has savepoints all the same.
  *
- * Called by: runtime/job.ts.
+ * Called by: runtime/job_run.ts.
  * Calls: the storages of checkpoint/.
  *
  * @module

@@ -1,7 +1,7 @@
 /**
  * Remembers how a job was asked to end, until it has.
  *
- * Called by: runtime/job.ts.
+ * Called by: runtime/job_run.ts.
  * Calls: nothing.
  *
  * Invariants:

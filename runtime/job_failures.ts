@@ -1,7 +1,7 @@
 /**
  * Remembers the last failures that ended attempts of a job.
  *
- * Called by: runtime/job.ts.
+ * Called by: runtime/job_run.ts.
  * Calls: nothing.
  *
  * @module

@@ -2,7 +2,7 @@
  * Turns a stream graph into vertices: chains of operators that run in one
  * subtask, and the exchanges between them. Pure.
  *
- * Called by: runtime/job.ts.
+ * Called by: runtime/job_run.ts.
  * Calls: core/key_groups.ts.
  *
  * Rules: an operator is chained to its only input if both have the same

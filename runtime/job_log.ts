@@ -2,7 +2,7 @@
  * Says in the log what happens to checkpoints. Values go in as properties: a text with values in it would be read as a
  * template, and braces in an error message would be lost.
  *
- * Called by: runtime/job.ts.
+ * Called by: runtime/job_run.ts.
  * Calls: the logging library.
  *
  * @module

@@ -2,7 +2,7 @@
  * Fills the metrics of a job from the statistics of its checkpoints, and lets the meters of all metrics read their
  * counts once a second.
  *
- * Called by: runtime/job.ts.
+ * Called by: runtime/job.ts, runtime/job_run.ts.
  * Calls: the clock, runtime/metrics.ts.
  *
  * @module

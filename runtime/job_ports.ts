@@ -2,7 +2,7 @@
  * Declares what a job takes from outside: time, randomness, files, the lock,
  * the state backend. A simulation gives its own.
  *
- * Called by: runtime/job.ts, control/stream_environment.ts.
+ * Called by: runtime/job_run.ts, control/stream_environment.ts.
  * Calls: nothing.
  *
  * @module

@@ -1,7 +1,7 @@
 /**
  * Names the states of a job and says how far it has come.
  *
- * Called by: runtime/job.ts; read by control/.
+ * Called by: runtime/job.ts, runtime/job_run.ts; read by control/.
  * Calls: nothing.
  *
  * @module

@@ -2,7 +2,7 @@
  * Turns what a user wants of a savepoint or checkpoint into what the coordinator takes, and what came of it into what
  * the user sees.
  *
- * Called by: runtime/job.ts.
+ * Called by: runtime/job.ts, runtime/job_run.ts.
  * Calls: nothing.
  *
  * @module

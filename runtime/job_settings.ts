@@ -1,7 +1,7 @@
 /**
  * Turns configuration into what a job runs with. Pure.
  *
- * Called by: runtime/job.ts.
+ * Called by: control/stream_environment.ts.
  * Calls: options of runtime/ and checkpoint/.
  *
  * @module

@@ -2,7 +2,7 @@
  * Decides where a job starts: afresh, again after a process that died, or from
  * a checkpoint; and deals the checkpoint's state out to the operators.
  *
- * Called by: runtime/job.ts.
+ * Called by: runtime/attempt_starts.ts, runtime/job.ts.
  * Calls: checkpoint/recovery.ts, checkpoint/rescaling.ts.
  *
  * @module

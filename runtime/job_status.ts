@@ -1,7 +1,7 @@
 /**
  * Describes the vertices and subtasks of a job as they are now.
  *
- * Called by: runtime/job.ts.
+ * Called by: runtime/job_run.ts.
  * Calls: nothing.
  *
  * @module

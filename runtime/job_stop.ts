@@ -7,7 +7,7 @@
  * The barrier of the savepoint is the last thing that subtasks process; when it is durable, sinks commit what it covers.
  * Checkpoints are held off meanwhile: one that shows an input drained must not count when the savepoint fails.
  *
- * Called by: runtime/job.ts.
+ * Called by: runtime/job_run.ts.
  * Calls: runtime/attempt.ts, checkpoint/coordinator.ts.
  *
  * @module

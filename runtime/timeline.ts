@@ -1,7 +1,7 @@
 /**
  * Remembers in which state something is, and when it came to each.
  *
- * Called by: runtime/job.ts, runtime/subtask.ts.
+ * Called by: runtime/job_run.ts, runtime/subtask.ts.
  * Calls: the clock.
  *
  * @module
