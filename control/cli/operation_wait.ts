@@ -129,10 +129,11 @@ class OperationProgress {
   }
 }
 
-/** What the newest checkpoint under way has, of the statistics of checkpoints. */
+/** What the newest savepoint under way has, of the statistics of checkpoints; the newest checkpoint if there is none. */
 export function acknowledgedText(statistics: unknown): string {
-  const pending = listIn(statistics, "history").find((one) => textIn(one, "status") === "IN_PROGRESS");
-  const total = numberIn(pending, "num_subtasks");
-  const acknowledged = numberIn(pending, "num_acknowledged_subtasks");
+  const pending = listIn(statistics, "history").filter((one) => textIn(one, "status") === "IN_PROGRESS");
+  const shown = pending.find((one) => one["is_savepoint"] === true) ?? pending[0];
+  const total = numberIn(shown, "num_subtasks");
+  const acknowledged = numberIn(shown, "num_acknowledged_subtasks");
   return total === undefined || acknowledged === undefined ? "" : `${acknowledged} of ${total} subtasks, `;
 }

@@ -91,3 +91,26 @@ test("weir savepoint tells what the server refuses: a folder that is not allowed
   equal(foreign.code, 1);
   match(foreign.err, /Host header names another machine/);
 });
+
+test("weir status and checkpoint of a real job, over the real API", async () => {
+  const job = await ServedJob.start();
+  const id = (await job.weir("list")).out.slice(0, 32);
+  const shown = await job.weir("status", id.slice(0, 5));
+  equal(shown.code, 0, shown.err);
+  match(shown.out, /^test \([0-9a-f]{32}\)\n {2}RUNNING for .*\n\nSTATE +SUBTASKS/);
+  const total = async (path: string) =>
+    (await job.weir("dump", path.trim(), "-s", "total")).out.split("\n").slice(0, -1);
+  for (const flags of [[], ["--full"], ["--incremental"]]) {
+    const { code, out, err } = await job.weir("checkpoint", ...flags);
+    equal(code, 0, err);
+    match(out, /^\/checkpoints\/[0-9a-f]{32}\/chk-\d+\n$/);
+    deepEqual(await total(out), expectedLines(COUNT).get("total"));
+  }
+  equal((await job.weir("savepoint")).code, 0);
+  const lines = (await job.weir("status")).out;
+  match(lines, /\ncheckpoints: \d+ completed, 0 failed, \d in progress\n/);
+  match(lines, /\n {2}newest checkpoint \d+: [0-9.]+ kb in [0-9.]+ m?s, \/checkpoints\/[0-9a-f]{32}\/chk-\d+\n/);
+  match(lines, /\n {2}newest savepoint \d+: [0-9.]+ kb in [0-9.]+ m?s, \/savepoints\/savepoint-/);
+  const status = JSON.parse((await job.weir("status", "--json")).out);
+  deepEqual([status.job.name, status.checkpoints.counts.failed], ["test", 0]);
+});

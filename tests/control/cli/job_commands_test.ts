@@ -1,5 +1,6 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { test } from "node:test";
+import { acknowledgedText } from "../../../control/cli/operation_wait.ts";
 import { ManualClock } from "../../support/manual_clock.ts";
 import { MemoryFileSystem } from "../../support/memory_file_system.ts";
 import { type Reply, type Request, weir } from "./cli_rig.ts";
@@ -154,6 +155,22 @@ test("progress is drawn on one line of a terminal and taken away at the end; a p
   const piped = await weir(["savepoint", "orders"], { server: scriptedServer({ polls: 4 }) });
   equal(piped.err, "");
   ok(!piped.requests.some(({ what }) => what === `GET /jobs/${ORDERS}/checkpoints`));
+});
+
+test("progress is that of the savepoint, also when a checkpoint is under way", () => {
+  const one = (status: string, acknowledged: number, isSavepoint: boolean) => ({
+    status,
+    num_subtasks: 4,
+    num_acknowledged_subtasks: acknowledged,
+    is_savepoint: isSavepoint,
+  });
+  const cases: [unknown, string][] = [
+    [{ history: [one("IN_PROGRESS", 1, false), one("IN_PROGRESS", 3, true)] }, "3 of 4 subtasks, "],
+    [{ history: [one("COMPLETED", 4, true), one("IN_PROGRESS", 2, false)] }, "2 of 4 subtasks, "],
+    [{ history: [one("COMPLETED", 4, true)] }, ""],
+    [{}, ""],
+  ];
+  for (const [statistics, text] of cases) equal(acknowledgedText(statistics), text);
 });
 
 test("progress that cannot be had does not end the wait for the result", async () => {
