@@ -25,10 +25,10 @@ const LONGEST_POLL_MS = 2_000;
 
 /** `weir savepoint [job] [directory]`. */
 export async function takeSavepoint(args: CommandArguments, surroundings: CliSurroundings): Promise<number> {
-  const { positionals } = args;
-  const isDirectory = positionals.length === 1 && positionals[0]!.includes("/");
-  const [named, directory] = isDirectory ? [undefined, positionals[0]] : positionals;
-  const { client, job } = await chosen(named, args, surroundings);
+  const client = await RestClient.of(args, surroundings);
+  const jobs = jobsOf(await client.get("/jobs/overview"));
+  const [named, directory] = jobAndDirectory(args.positionals, jobs);
+  const job = chooseJob(jobs, named, client.url);
   const triggerId = surroundings.random.id();
   const answer = await client.post(`/jobs/${job.id}/savepoints`, {
     body: {
@@ -40,6 +40,16 @@ export async function takeSavepoint(args: CommandArguments, surroundings: CliSur
     retries: START_RETRIES,
   });
   return await savepointResult(`savepoint of "${job.name}"`, job, answer, { client, args, surroundings });
+}
+
+/** A single argument with a slash is a directory, unless a job is called so. */
+function jobAndDirectory(
+  positionals: readonly string[],
+  jobs: readonly ListedJob[],
+): readonly [named: string | undefined, directory: string | undefined] {
+  const [first, second] = positionals;
+  const isDirectory = second === undefined && first?.includes("/") === true && !jobs.some(({ name }) => name === first);
+  return isDirectory ? [undefined, first] : [first, second];
 }
 
 /** `weir stop [job]`. */

@@ -63,6 +63,15 @@ test("weir savepoint without a directory sends none; with a directory alone it t
   deepEqual(bodies, [[undefined, "CANONICAL"], ["sp/here", "CANONICAL"], [undefined, "NATIVE"]]);
 });
 
+test("weir savepoint takes an argument with a slash for a job that is called so", async () => {
+  const server = scriptedServer({
+    before: ({ what }) =>
+      what === "GET /jobs/overview" ? { json: { jobs: [{ ...OVERVIEW[0], name: "a/b" }] } } : undefined,
+  });
+  const { requests } = await weir(["savepoint", "a/b"], { server });
+  deepEqual("target-directory" in (requests[1]!.body as object), false);
+});
+
 test("weir stop sends what Flink's stop takes, and prints the path", async () => {
   const argv = ["stop", ORDERS, "--drain", "--directory", "/sp", "--format", "native"];
   const { code, out, requests } = await weir(argv, { server: scriptedServer() });
