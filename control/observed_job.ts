@@ -57,6 +57,12 @@ export interface JobProgress {
   readonly outputs: readonly string[];
 }
 
+/** How a job has ended that has not failed. */
+export interface JobEnd {
+  /** Folder of the savepoint with which it was stopped; null when it ended in another way. */
+  readonly savepointPath: string | null;
+}
+
 /** A job that somebody watches. */
 export interface ObservedJob {
   /** A fresh snapshot; cheap enough for five calls a second. */
@@ -66,7 +72,7 @@ export interface ObservedJob {
   /** Ends without waiting for anything. Returns at once. */
   cancel(): void;
   /** Settles when the job has ended, rejects when it failed. `progress().state` is then one of the ends. */
-  readonly result: Promise<unknown>;
+  readonly result: Promise<JobEnd>;
   /** Whether a sink prints to standard output: no live line is then drawn on the same terminal. */
   readonly printsToOutput: boolean;
 }

@@ -6,7 +6,7 @@
  *
  * @module
  */
-import type { JobProgress, JobState } from "./observed_job.ts";
+import type { JobEnd, JobProgress, JobState } from "./observed_job.ts";
 
 /** Records a second, of late. */
 export interface Rates {
@@ -50,8 +50,9 @@ export function formatStatusLine(progress: JobProgress, rates: Rates, columns: n
  * What is printed when a job has ended: several lines, each with its line break.
  *
  * @param durationMs Time from the start to the end, milliseconds.
+ * @param end Absent: it has failed.
  */
-export function formatSummary(progress: JobProgress, durationMs: number): string {
+export function formatSummary(progress: JobProgress, durationMs: number, end?: JobEnd): string {
   const perSecond = durationMs > 0 ? Math.round(progress.recordsIn / (durationMs / 1_000)) : 0;
   const rows: [string, string][] = [
     ["records", `${count(progress.recordsIn)} in, ${count(progress.recordsOut)} out, ${count(perSecond)}/s`],
@@ -62,6 +63,7 @@ export function formatSummary(progress: JobProgress, durationMs: number): string
   }
   if (progress.recordsSkipped > 0) rows.push(["skipped", `${count(progress.recordsSkipped)} malformed records`]);
   if (progress.restarts > 0) rows.push(["restarts", count(progress.restarts)]);
+  if (end !== undefined && end.savepointPath !== null) rows.push(["savepoint", printable(end.savepointPath)]);
   for (const output of progress.outputs) rows.push(["output", printable(output)]);
   const title = `${printable(progress.name)} ${endOf(progress.state)} ${formatElapsed(durationMs)}`;
   return [title, ...rows.map(([label, text]) => `  ${label.padEnd(13)}${text}`), ""].join("\n");

@@ -114,7 +114,7 @@ export class StreamEnvironment<S extends ScriptOptions = Record<never, never>> e
 
   /**
    * Runs the pipeline to its end and shows how it goes on standard error. Sets the exit code:
-   * 0 finished, 1 failed, 2 wrong usage, 130 interrupted.
+   * 0 finished or stopped with a savepoint, 1 failed, 2 wrong usage, 130 interrupted.
    *
    * A failure that the script does not catch ends the process with its message and the lines of the script it came
    * from; with `--stack`, with everything. Options that do not exist end the process, caught or not.

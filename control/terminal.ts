@@ -12,7 +12,7 @@
  */
 import type { Cancel, Clock } from "../core/clock.ts";
 import { Interrupts } from "./interrupts.ts";
-import type { ObservedJob } from "./observed_job.ts";
+import type { JobEnd, ObservedJob } from "./observed_job.ts";
 import { RateMeter } from "./rate_meter.ts";
 import { formatStatusLine, formatSummary } from "./status_line.ts";
 
@@ -40,7 +40,7 @@ export interface Watching {
   readonly exit: (code: number) => void;
 }
 
-/** The job finished by itself. */
+/** The job finished by itself, or stopped with a savepoint as it was asked to. */
 export const EXIT_FINISHED = 0;
 /** The job failed. */
 export const EXIT_FAILED = 1;
@@ -61,7 +61,8 @@ const START_OF_LINE = "\r\x1b[2K";
 /**
  * Shows a job until it has ended and passes interrupts on to it.
  *
- * @returns The exit code: 0 finished, 1 failed, 130 interrupted. A failure is not thrown: `job.result` has it.
+ * @returns The exit code: 0 finished or stopped with a savepoint, 1 failed, 130 interrupted. A failure is not thrown:
+ *   `job.result` has it.
  */
 export async function watchJob(job: ObservedJob, watching: Watching): Promise<number> {
   const { clock, exit } = watching;
@@ -83,12 +84,13 @@ export async function watchJob(job: ObservedJob, watching: Watching): Promise<nu
   });
   display.start();
   // A failure is told by the state, and thrown to the caller by the job's own result.
-  await job.result.catch(() => undefined);
+  const end = await job.result.catch(() => undefined);
   forced?.();
   unlisten();
-  display.finish();
+  display.finish(end);
   const { state } = job.progress();
-  if (state === "finished") return EXIT_FINISHED;
+  // Who stops a job with a savepoint has what was asked for: nothing went wrong.
+  if (state === "finished" || (end?.savepointPath ?? null) !== null) return EXIT_FINISHED;
   return state === "failed" ? EXIT_FAILED : EXIT_INTERRUPTED;
 }
 
@@ -125,11 +127,11 @@ export class JobDisplay {
     this.#screen.write(`${this.#live ? START_OF_LINE : ""}${message}\n`);
   }
 
-  /** Ends showing, with the summary. */
-  finish(): void {
+  /** Ends showing, with the summary. @param end Absent: it has failed. */
+  finish(end?: JobEnd): void {
     this.#tick?.();
     this.#tick = undefined;
-    const summary = formatSummary(this.#job.progress(), this.#clock.monotonicMs() - this.#startMs);
+    const summary = formatSummary(this.#job.progress(), this.#clock.monotonicMs() - this.#startMs, end);
     this.#screen.write((this.#live ? START_OF_LINE : "") + summary);
   }
 

@@ -1,16 +1,16 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
 import { test } from "node:test";
 import { Interrupts } from "../../control/interrupts.ts";
-import type { JobProgress, JobState, ObservedJob } from "../../control/observed_job.ts";
+import type { JobEnd, JobProgress, JobState, ObservedJob } from "../../control/observed_job.ts";
 import { watchJob } from "../../control/terminal.ts";
 import { ManualClock } from "../support/manual_clock.ts";
 
 class FakeJob implements ObservedJob {
   readonly calls: string[] = [];
-  readonly result: Promise<void>;
+  readonly result: Promise<JobEnd>;
   state: JobState = "running";
   recordsIn = 0;
-  #resolve: () => void = () => undefined;
+  #resolve: (end: JobEnd) => void = () => undefined;
   #reject: (error: Error) => void = () => undefined;
 
   constructor(readonly printsToOutput = false) {
@@ -45,10 +45,10 @@ class FakeJob implements ObservedJob {
     this.calls.push("cancel");
   }
 
-  end(state: JobState): void {
+  end(state: JobState, savepointPath: string | null = null): void {
     this.state = state;
     if (state === "failed") this.#reject(new Error("broken"));
-    else this.#resolve();
+    else this.#resolve({ savepointPath });
   }
 }
 
@@ -146,6 +146,13 @@ test("watchJob gives exit code 0 for finished, 1 for failed, 130 for stopped and
     equal(listeners.size, 0);
     await job.result.catch(() => undefined);
   }
+});
+
+test("watchJob gives exit code 0 for a job that was stopped with a savepoint, and says where that is", async () => {
+  const { job, code, written } = scene();
+  job.end("stopped", "/data/savepoint-1");
+  equal(await code, 0);
+  ok(written.join("").includes("\n  savepoint    /data/savepoint-1\n"), written.join(""));
 });
 
 test("watchJob stops the job at the first interrupt and cancels it at the next", async () => {

@@ -8,7 +8,7 @@ import {
   processScreen,
   setExitCode,
 } from "../../control/process_surroundings.ts";
-import type { JobProgress, JobState } from "../../control/observed_job.ts";
+import type { JobEnd, JobProgress, JobState } from "../../control/observed_job.ts";
 import { watchJob } from "../../control/terminal.ts";
 import { delay } from "../../core/clock.ts";
 import { DEFAULT_PARALLELISM } from "../../runtime/options.ts";
@@ -25,10 +25,10 @@ const { configuration } = await configurationOfProcess({
 });
 
 let state: JobState = "running";
-const { promise: result, resolve } = Promise.withResolvers<void>();
+const { promise: result, resolve } = Promise.withResolvers<JobEnd>();
 const end = (last: JobState) => {
   state = last;
-  resolve();
+  resolve({ savepointPath: null });
 };
 const progress = (): JobProgress => ({
   name: "watched",
