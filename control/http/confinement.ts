@@ -12,7 +12,7 @@
 import { isAbsolute, relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { getLogger } from "@logtape/logtape";
-import { messageOf } from "../../core/errors.ts";
+import { errorCode } from "../../core/file_system.ts";
 import { ApiError } from "./api_error.ts";
 
 const log = getLogger(["weir", "control", "http"]);
@@ -58,14 +58,16 @@ async function followed(what: string, paths: readonly string[], resolvePath: Res
   try {
     return await Promise.all(paths.map(resolvePath));
   } catch (error) {
-    log.info("Cannot follow {what} of a request: {reason}", { what, reason: messageOf(error) });
+    log.info("Cannot follow {what} of a request: {reason}", { what, reason: errorCode(error) ?? "no reason" });
     throw new ApiError(403, `${what} leads to where it cannot be followed`);
   }
 }
 
 /** A path, also of a `file:` address. */
 function localPath(what: string, path: string): string {
-  if (path === "" || path.includes("\0")) throw new ApiError(400, `${what} is not a path`);
+  // Control characters would end up on terminals and in logs.
+  // deno-lint-ignore no-control-regex -- they are what is looked for
+  if (path === "" || /[\x00-\x1f\x7f]/.test(path)) throw new ApiError(400, `${what} is not a path`);
   if (!/^[a-z][a-z0-9+.-]+:\//i.test(path)) return path;
   try {
     return fileURLToPath(path);

@@ -15,6 +15,8 @@ export interface Listening {
   readonly port: number;
   /** Takes no more requests, and waits until those that it has are answered. */
   close(): Promise<void>;
+  /** Ends at once, whoever waits for an answer or is not done asking; `close()` settles then. */
+  abort(): void;
 }
 
 /** Answers a request. */
@@ -31,16 +33,16 @@ export interface ListenAddress {
 /** What is used of Deno. */
 interface DenoServe {
   serve(
-    options: ListenAddress & { readonly onListen: () => void },
-    answer: Answer,
-  ): { readonly addr: { readonly port: number }; shutdown(): Promise<void> };
+    options: ListenAddress & { readonly signal: AbortSignal; readonly onListen: () => void },
+    answer: (request: Request, served: { readonly completed: Promise<void> }) => Response | Promise<Response>,
+  ): { readonly addr: { readonly port: number }; readonly finished: Promise<void> };
 }
 
 /** What is used of Bun. */
 interface BunServe {
   serve(
-    options: ListenAddress & { readonly fetch: Answer },
-  ): { readonly port: number; stop(): Promise<void> };
+    options: ListenAddress & { readonly development: false; readonly fetch: Answer },
+  ): { readonly port: number; stop(closeActiveConnections?: boolean): Promise<void> };
 }
 
 /**
@@ -59,8 +61,28 @@ export function listen(address: ListenAddress, answer: Answer): Listening {
 function listenOnDeno(address: ListenAddress, answer: Answer): Listening {
   // Deno's own interface; stated here because Bun's type checker does not know it.
   const { serve } = (globalThis as unknown as { readonly Deno: DenoServe }).Deno;
-  const server = serve({ ...address, onListen: () => {} }, answer);
-  return { port: server.addr.port, close: () => server.shutdown() };
+  const end = new AbortController();
+  // Deno's own way of closing waits for clients that never finish, and cannot be cut short: so answers are counted here.
+  let underWay = 0;
+  let isClosing = false;
+  const answered = () => {
+    underWay--;
+    if (isClosing && underWay === 0) end.abort();
+  };
+  const server = serve({ ...address, signal: end.signal, onListen: () => {} }, (request, { completed }) => {
+    underWay++;
+    completed.then(answered, answered);
+    return answer(request);
+  });
+  return {
+    port: server.addr.port,
+    close: () => {
+      isClosing = true;
+      if (underWay === 0) end.abort();
+      return server.finished;
+    },
+    abort: () => end.abort(),
+  };
 }
 
 function listenOnBun(address: ListenAddress, answer: Answer): Listening {
@@ -69,8 +91,9 @@ function listenOnBun(address: ListenAddress, answer: Answer): Listening {
   }
   // Bun's own interface; stated here because Deno's type checker does not know it.
   const { serve } = (globalThis as unknown as { readonly Bun: BunServe }).Bun;
-  const server = serve({ ...address, fetch: answer });
-  return { port: server.port, close: () => server.stop() };
+  // In development mode, errors are pages with stack traces.
+  const server = serve({ ...address, development: false, fetch: answer });
+  return { port: server.port, close: () => server.stop(), abort: () => void server.stop(true) };
 }
 
 function whyNot({ hostname, port }: ListenAddress, error: unknown): unknown {

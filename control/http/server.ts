@@ -29,6 +29,9 @@ export const LINGER_MS = 10_000;
 /** Wait after the last result was read: for its answer to be sent, and for a last look at the job. */
 export const AFTERTHOUGHT_MS = 250;
 
+/** Wait, at the very end, for answers under way: a client that is not done asking does not keep the process. */
+export const CLOSE_GRACE_MS = 1_000;
+
 /** What a server is made with. */
 export interface ServerParts extends Pick<ApiContext, "resolvePath"> {
   /** Where it listens. */
@@ -125,7 +128,9 @@ export class ApiServer {
     if (this.#isClosing || this.#jobs.isBusy) return;
     this.#isClosing = true;
     this.#operations.clear();
+    const cancel = this.#clock.schedule(CLOSE_GRACE_MS, () => this.#listening.abort());
     this.#listening.close()
+      .finally(cancel)
       .catch((error) => log.warn("While ending the HTTP API: {reason}", { reason: messageOf(error) }))
       .then(this.#tellEnded);
   }

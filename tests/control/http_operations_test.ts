@@ -251,6 +251,7 @@ test("what cannot be understood is refused with 400 and reaches no job", async (
     ["savepoints", { "target-directory": 5 }],
     ["savepoints", { "target-directory": "" }],
     ["savepoints", { "target-directory": "/savepoints/\0" }],
+    ["savepoints", { "target-directory": "/savepoints/\x1b[2J" }],
     ["savepoints", { "target-directory": "s3://bucket/a" }],
     ["savepoints", { "target-directory": "x".repeat(5_000) }],
     ["savepoints", { "cancel-job": "true" }],

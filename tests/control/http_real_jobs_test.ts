@@ -114,6 +114,8 @@ async function dashboardAsks(job: DrivenJob): Promise<void> {
     `${path}/config`,
     `${path}/accumulators`,
     `${path}/resource-requirements`,
+    `${path}/checkpoints`,
+    `${path}/checkpoints/config`,
     "/jobmanager/config",
     "/jobmanager/environment",
     "/jobmanager/metrics",

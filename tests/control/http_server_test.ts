@@ -1,8 +1,8 @@
 import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
 import { test } from "node:test";
 import { openHttpApi } from "../../control/http.ts";
-import type { Answer, ListenAddress } from "../../control/http/listener.ts";
-import { AFTERTHOUGHT_MS, LINGER_MS } from "../../control/http/server.ts";
+import type { Answer, ListenAddress, Listening } from "../../control/http/listener.ts";
+import { AFTERTHOUGHT_MS, CLOSE_GRACE_MS, LINGER_MS } from "../../control/http/server.ts";
 import { UsageError } from "../../control/usage_error.ts";
 import { Configuration } from "../../core/config.ts";
 import { StreamError } from "../../core/errors.ts";
@@ -15,6 +15,8 @@ import { JOB, OTHER_JOB, sampleView, ScriptedJob } from "./scripted_job.ts";
 class Network {
   readonly clock: ManualClock = new ManualClock();
   readonly listening: Map<number, Answer> = new Map();
+  /** Whether somebody has begun to ask and does not go on. */
+  hasSlowClient = false;
   #freePort = 40_000;
 
   async open(job: ScriptedJob, port: number, entries: Record<string, unknown> = {}) {
@@ -44,11 +46,21 @@ class Network {
     return [response.status, await response.text()];
   }
 
-  #listen({ port: asked }: ListenAddress, answer: Answer): { port: number; close: () => Promise<void> } {
+  #listen({ port: asked }: ListenAddress, answer: Answer): Listening {
     const port = asked === 0 ? this.#freePort++ : asked;
     if (this.listening.has(port)) throw new UsageError("the port is in use");
     this.listening.set(port, answer);
-    return { port, close: () => Promise.resolve(void this.listening.delete(port)) };
+    let end = () => {};
+    const ended = new Promise<void>((resolve) => end = resolve);
+    return {
+      port,
+      close: () => {
+        this.listening.delete(port);
+        if (!this.hasSlowClient) end();
+        return ended;
+      },
+      abort: () => end(),
+    };
   }
 }
 
@@ -186,6 +198,19 @@ test("a result that nobody reads keeps the server no longer than the linger, als
     await place.ended;
     deepEqual([network.listening.size, network.clock.scheduledCount], [0, 0]);
   }
+});
+
+test("a client that does not finish its request does not keep the server", async () => {
+  const network = new Network();
+  network.hasSlowClient = true;
+  const job = new ScriptedJob();
+  const place = await network.open(job, 8090);
+  place.show(job);
+  job.end("finished", 5);
+  await network.clock.settle();
+  equal(network.clock.scheduledCount, 1);
+  network.clock.advance(CLOSE_GRACE_MS);
+  await place.ended;
 });
 
 test("a job that starts while the server lingers keeps it", async () => {

@@ -146,6 +146,27 @@ test("a foreign Host and Origin are refused on a real socket, and nonsense ends 
   });
 });
 
+test("a client that does not finish its request does not keep the script alive", { timeout: 60_000 }, async () => {
+  await served([], async ({ script, url }) => {
+    const port = Number(new URL(url).port);
+    const { body } = await ask(`${url}/jobs`);
+    const socket = connect(port, "127.0.0.1");
+    const path = `/jobs/${body.jobs[0]?.id}/savepoints`;
+    socket.write(
+      `POST ${path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{`,
+    );
+    socket.on("error", () => {});
+    // Both of its parts have arrived when a later request is answered.
+    await ask(`${url}/jobs`);
+    equal((await ask(`${url}/jobs/${body.jobs[0]?.id}`, { method: "PATCH" })).status, 202);
+    const cancelledAt = performance.now();
+    equal(await script.exitCode, 130);
+    const tookMs = performance.now() - cancelledAt;
+    ok(tookMs < 8_000, `it took ${tookMs} ms`);
+    socket.destroy();
+  });
+});
+
 test("a port that is in use ends the script with a line that says so, before the job starts", {
   timeout: 60_000,
 }, async () => {
