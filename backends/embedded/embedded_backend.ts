@@ -35,7 +35,14 @@ import type {
   ReducingState,
   ValueState,
 } from "../../core/state.ts";
-import { checkOwnKey, closedReason, refuseClosed, refuseCurrentKey, refuseSnapshot } from "../states/access_checks.ts";
+import {
+  checkOwnKey,
+  checkRequest,
+  closedReason,
+  refuseClosed,
+  refuseCurrentKey,
+  refuseSnapshot,
+} from "../states/access_checks.ts";
 import { AggregatingHandle, ReducingHandle } from "../states/folding_handles.ts";
 import { Slices } from "../states/slices.ts";
 import { AttachedRows } from "./attached_rows.ts";
@@ -217,6 +224,7 @@ export class EmbeddedBackend implements StateBackend {
 
   snapshot(request: SnapshotRequest): PendingSnapshot {
     if (this.closed) refuseSnapshot(this.context.operatorName);
+    checkRequest(request);
     const { rows, nextListNumber } = this.opened();
     const ticket = rows.freeze();
     const isCanonical = request.canonical === true;

@@ -38,7 +38,14 @@ import type {
   ReducingState,
   ValueState,
 } from "../../core/state.ts";
-import { checkOwnKey, closedReason, refuseClosed, refuseCurrentKey, refuseSnapshot } from "../states/access_checks.ts";
+import {
+  checkOwnKey,
+  checkRequest,
+  closedReason,
+  refuseClosed,
+  refuseCurrentKey,
+  refuseSnapshot,
+} from "../states/access_checks.ts";
 import { AggregatingHandle, ReducingHandle } from "../states/folding_handles.ts";
 import type { RunState } from "../runs/run_format.ts";
 import { CanonicalStates } from "../states/canonical_states.ts";
@@ -199,6 +206,7 @@ export class HeapStateBackend implements StateBackend {
 
   snapshot(request: SnapshotRequest): PendingSnapshot {
     if (this.closed) refuseSnapshot(this.context.operatorName);
+    checkRequest(request);
     this.readRestored();
     const { epoch, plan } = this.increments.begin(request.checkpointId, request.full);
     const full = plan === null;

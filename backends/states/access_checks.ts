@@ -6,7 +6,7 @@
  *
  * @module
  */
-import type { StateBackendContext } from "../../core/backend.ts";
+import type { SnapshotRequest, StateBackendContext } from "../../core/backend.ts";
 import { StreamError } from "../../core/errors.ts";
 import type { Key } from "../../core/key.ts";
 
@@ -69,4 +69,10 @@ export function checkEntry(value: unknown, where: string): void {
   throw new TypeError(
     `Cannot set undefined in ${where}: it must be a value; call delete() to remove the entry`,
   );
+}
+
+/** @throws {TypeError} If a snapshot is asked for that cannot be. */
+export function checkRequest({ canonical, full }: SnapshotRequest): void {
+  if (canonical !== true || full) return;
+  throw new TypeError("Cannot take a canonical snapshot that is not full: it stands alone; set full to true");
 }

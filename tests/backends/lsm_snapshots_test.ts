@@ -1,10 +1,11 @@
-import { deepEqual, equal, ok, rejects } from "node:assert/strict";
+import { deepEqual, equal, ok, rejects, throws } from "node:assert/strict";
 import { test } from "node:test";
 import { HeapStateBackend } from "../../backends/heap/heap_backend.ts";
 import type { RunState } from "../../backends/runs/run_format.ts";
 import { mapState, valueState } from "../../core/descriptors.ts";
 import type { FrozenStore, RowStore } from "../../backends/embedded/row_store.ts";
-import { lsmRowStoreFactory } from "../../backends/lsm/lsm_store.ts";
+import { lsmRowStoreFactory, LsmStore } from "../../backends/lsm/lsm_store.ts";
+import { WorkingFileError } from "../../core/errors.ts";
 import { UploadedRuns } from "../../backends/lsm/uploaded_runs.ts";
 import { StoppableStore } from "../../backends/states/stoppable_store.ts";
 import { FilesystemStorage } from "../../checkpoint/filesystem_storage.ts";
@@ -211,6 +212,43 @@ test("LsmStore: a frozen store is written once, and not after its release", asyn
   const released = store.freeze();
   released.release();
   await rejects(one.write(released, 3), /it was released/);
+});
+
+test("LsmStore: reading all rows of a frozen store leaves the block cache as it was, and gives back what it held", async () => {
+  const settings = { blockBytes: 512, targetFileBytes: 4096, levelBaseBytes: 16_384 };
+  await using rig = new StoreRig({ factory: () => lsmRowStoreFactory(settings) });
+  const store = await rig.open();
+  if (!(store instanceof LsmStore)) throw new TypeError("the factory makes no other stores");
+  for (let i = 0; i < 6; i++) ingest(store, values(i * 100, 3_000, `${i}`));
+  work(store);
+  ingest(store, values(0, 50, "new"));
+  ok(store.filesAtLevels().some((files, level) => level > 0 && files > 1), `${store.filesAtLevels()}`);
+  for (let i = 0; i < 20; i++) read(store, name(i));
+  const before = store.cache();
+  const frozen = store.freeze();
+  const all = frozen.rows();
+  let count = 0;
+  while (all.next()) count++;
+  all.close();
+  frozen.release();
+  equal(count, 3_000);
+  deepEqual(store.cache(), before);
+});
+
+test("LsmStore: damage that reading all rows of a frozen store comes upon is told as that of a working file", async () => {
+  await using rig = new StoreRig({ factory: () => lsmRowStoreFactory(SMALL) });
+  const disk = new MemoryFileSystem();
+  const store = await rig.open({ fileSystem: disk, directory: "/damaged" });
+  ingest(store, values(0, 2_000, "a"));
+  const [path] = disk.files("/damaged");
+  disk.flipBit(path!, 5_000);
+  const frozen = store.freeze();
+  const all = frozen.rows();
+  throws(() => {
+    while (all.next());
+  }, WorkingFileError);
+  all.close();
+  frozen.release();
 });
 
 test("LsmStore restores the chain of increments of another backend by linking its files, also with other state ids", async () => {

@@ -1,5 +1,5 @@
 /** Canonical snapshots: one run whose bytes follow from the state alone, whichever backend writes it. */
-import { deepEqual, equal, notEqual, rejects } from "node:assert/strict";
+import { deepEqual, equal, notEqual, rejects, throws } from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import type { StateBackend } from "../../core/backend.ts";
@@ -357,6 +357,7 @@ export function canonicalSnapshotSuite(variant: BackendVariant, all: readonly Ba
     await using rig = new BackendRig(variant.factory);
     await using backend = await rig.open();
     equal(await rig.snapshot(backend, { canonical: true }), null);
+    throws(() => backend.snapshot({ checkpointId: 9, full: false, canonical: true }), TypeError);
     backend.setCurrentKey("a");
     backend.state(LIST).add(1);
     backend.state(LIST).clear();

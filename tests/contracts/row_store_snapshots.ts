@@ -94,6 +94,8 @@ function rowTests(name: string, subject: StoreSubject): void {
     await using rig = new StoreRig(subject);
     const store = await rig.open();
     for (let i = 0; i < 5; i++) ingest(store, values(i * 300, KEYS, `${i}`));
+    work(store);
+    ingest(store, values(900, 1_000, "new"));
     ingest(store, [
       cleared({ key: rowOf(3, MAPS, "m").key, prefixBytes: 0 }),
       put(rowOf(3, MAPS, "m", "x"), "1"),
