@@ -159,14 +159,18 @@ export class CheckpointCoordinator {
    * Takes a checkpoint or savepoint now, or as soon as those under way allow. A savepoint must have a format and a
    * directory; its `externalPath` is the folder that it gets there.
    *
+   * @param ready Called when the folder of a savepoint is there; its barrier comes after what this waits for.
    * @throws {CheckpointFailedError} If it fails.
    * @throws {StreamError} Of kind "invalid" if there is no folder for a savepoint.
    */
-  trigger(properties: Partial<CheckpointProperties> = {}): Promise<CompletedCheckpoint> {
+  trigger(
+    properties: Partial<CheckpointProperties> = {},
+    ready: () => Promise<void> | void = () => {},
+  ): Promise<CompletedCheckpoint> {
     const wanted = { ...PERIODIC, ...properties };
     // What is stopped refuses by itself, before a folder is made.
     if (wanted.type === "checkpoint" || !this.#schedule.isStarted) return this.#schedule.submit(wanted);
-    return this.#savepoints.take(wanted);
+    return this.#savepoints.take(wanted, ready);
   }
 
   /** Where a subtask writes its files. @throws {CheckpointFailedError} If the checkpoint is not under way. */

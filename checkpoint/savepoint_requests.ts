@@ -44,18 +44,20 @@ export class SavepointRequests {
   /**
    * Takes a savepoint.
    *
+   * @param ready Called when its folder is there; it goes on after what this waits for, which must settle when the
+   *   subtasks have failed.
    * @throws {StreamError} If it has no folder or no format.
    * @throws {CheckpointFailedError} If it fails.
    */
-  take(properties: CheckpointProperties): Promise<CompletedCheckpoint> {
-    const result = this.#take(properties);
+  take(properties: CheckpointProperties, ready: () => Promise<void> | void): Promise<CompletedCheckpoint> {
+    const result = this.#take(properties, ready);
     // The caller sees how it went.
     const settled: Promise<void> = result.then(() => {}, () => {}).finally(() => this.#open.delete(settled));
     this.#open.add(settled);
     return result;
   }
 
-  async #take(properties: CheckpointProperties): Promise<CompletedCheckpoint> {
+  async #take(properties: CheckpointProperties, ready: () => Promise<void> | void): Promise<CompletedCheckpoint> {
     const { savepoints, work } = this.port;
     const { directory, format } = properties;
     if (directory === null) {
@@ -71,6 +73,7 @@ export class SavepointRequests {
     let location: SavepointLocation | null = null;
     try {
       location = await this.#makeFolder(savepoints, directory, properties);
+      await ready();
       return await this.port.submit(properties, location);
     } catch (error) {
       const made = location;

@@ -1,8 +1,8 @@
 /**
  * Stops an attempt with a savepoint.
  *
- *     suspend   sources pause → savepoint
- *     drain     inputs end, event time with them → everything is processed, all its timers have fired → savepoint
+ *     suspend   folder → sources pause → savepoint
+ *     drain     folder → inputs end, event time with them → all is processed, every timer has fired → savepoint
  *
  * The barrier of the savepoint is the last thing that subtasks process; when it is durable, sinks commit what it covers.
  * Checkpoints are held off meanwhile: one that shows an input drained must not count when the savepoint fails.
@@ -22,7 +22,7 @@ import type { SavepointStop } from "./job_end_requests.ts";
 export type StopOutcome =
   /** The savepoint is durable, what it covers is committed. */
   | { readonly kind: "stopped"; readonly savepoint: CompletedCheckpoint }
-  /** No savepoint: the attempt goes on where it was. */
+  /** No savepoint, and nothing is drained: the attempt goes on where it was. */
   | { readonly kind: "goes-on"; readonly error: unknown }
   /** No savepoint, and the inputs are drained: the job must go on from its newest checkpoint. */
   | { readonly kind: "drained"; readonly error: unknown }
@@ -35,15 +35,20 @@ export async function stopWithSavepoint(
   attempt: Attempt,
   coordinator: CheckpointCoordinator,
 ): Promise<StopOutcome> {
+  let isDrained = false;
+  // Only when the savepoint has a folder: until then the job is what it was.
+  const readNoMore = async () => {
+    if (!drain) return attempt.stopSources();
+    isDrained = true;
+    attempt.drainSources();
+    await attempt.ended;
+  };
   try {
     await Promise.race([coordinator.hold(), attempt.failure]);
-    if (drain) attempt.drainSources();
-    else attempt.stopSources();
-    if (drain) await attempt.ended;
   } catch (error) {
     return { kind: "failed", error, savepoint: null };
   }
-  const taking = coordinator.trigger({ ...properties, synchronous: true, isFinal: drain });
+  const taking = coordinator.trigger({ ...properties, synchronous: true, isFinal: drain }, readNoMore);
   let savepoint: CompletedCheckpoint;
   try {
     savepoint = await Promise.race([taking, attempt.failure]);
@@ -53,7 +58,7 @@ export async function stopWithSavepoint(
       await coordinator.stop("job-failed", error);
       return { kind: "failed", error, savepoint: await taking.catch(() => null) };
     }
-    if (drain) return { kind: "drained", error };
+    if (isDrained) return { kind: "drained", error };
     attempt.resume();
     coordinator.release();
     return { kind: "goes-on", error };
