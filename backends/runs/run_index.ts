@@ -61,13 +61,18 @@ export class RunIndex {
 
   private copyKeys(input: ByteReader, entries: number): void {
     const after = input.position;
+    const { keys, keyEnds } = this;
+    const { buffer } = input;
     input.position = entries;
     for (let i = 0; i < this.blockCount; i++) {
       input.varint();
       input.varint();
       const size = input.varint();
-      for (let at = this.keyEnds[i]!, end = at + size; at < end; at++) this.keys[at] = input.u8();
-      if (i > 0 && this.compare(i - 1, this.keys, this.keyEnds[i]!, this.keyEnds[i + 1]!) >= 0) {
+      // Counted already: see the constructor.
+      let from = input.position;
+      input.position = from + size;
+      for (let at = keyEnds[i]!, end = at + size; at < end; at++) keys[at] = buffer[from++]!;
+      if (i > 0 && this.compare(i - 1, keys, keyEnds[i]!, keyEnds[i + 1]!) >= 0) {
         input.fail(`block ${i} does not end above the one before`);
       }
     }
