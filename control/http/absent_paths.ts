@@ -25,6 +25,10 @@ const ABSENT: readonly { readonly path: RegExp; readonly reason: string }[] = [
   { path: /^\/jobs\/[^/]+\/clientHeartbeat$/, reason: "A job does not depend on the client that looks at it" },
   { path: /^\/jobs\/[^/]+\/vertices\/[^/]+\/flamegraph$/, reason: "There is no profiler; use that of the runtime" },
   {
+    path: /^\/(jobmanager|taskmanagers\/[^/]+)\/logs\/|^\/jobs\/[^/]+\/(jobmanager|taskmanagers\/[^/]+)\/log-url$/,
+    reason: "Logs are not kept: they go to standard error of the process",
+  },
+  {
     path: /^\/(jobmanager|taskmanagers\/[^/]+)\/profiler(\/|$)/,
     reason: "There is no profiler; use that of the runtime",
   },

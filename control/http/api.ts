@@ -53,6 +53,9 @@ const MODULES: readonly RouteModule[] = [
   prometheusRoutes,
 ];
 
+/** Methods of requests that may have a body. */
+const METHODS_WITH_BODY: readonly string[] = ["POST", "PATCH", "PUT", "DELETE"];
+
 /** Makes the app. It holds nothing but what the context holds. */
 export function makeApi(context: ApiContext): ApiApp {
   const app: ApiApp = new OpenAPIHono<ApiEnv>({
@@ -62,9 +65,10 @@ export function makeApi(context: ApiContext): ApiApp {
     },
   });
   app.use(async (c, next) => {
+    // Before anything is refused: a listed page may read refusals, too.
+    for (const [name, value] of Object.entries(answerHeaders(c.req.raw, context.settings))) c.header(name, value);
     const { isAuthenticated, origin } = admit(c.req.raw, c.req.path, context.settings);
     c.set("isAuthenticated", isAuthenticated);
-    for (const [name, value] of Object.entries(answerHeaders(origin))) c.header(name, value);
     if (c.req.method === "OPTIONS" && origin !== null) return c.body(null, 204, preflightHeaders());
     await takeBody(c, context.settings.maxContentLength);
     return await next();
@@ -88,7 +92,8 @@ function pathOf(url: string): string {
 /** Replaces the body by its bytes within the limit; an empty one by `{}`. */
 async function takeBody(c: Context<ApiEnv>, limitBytes: number): Promise<void> {
   const { raw } = c.req;
-  if (raw.method === "GET" || raw.method === "HEAD" || raw.method === "OPTIONS") return;
+  // Of other methods there is none that has a route, and some that no Request can be made with.
+  if (!METHODS_WITH_BODY.includes(raw.method)) return;
   const bytes = await readLimited(raw, limitBytes);
   const isEmpty = bytes.length === 0;
   if (!isEmpty) checkMediaType(raw.headers.get("content-type"));

@@ -22,7 +22,7 @@ import {
 import { type ApiContext, listedJob, vertexOf } from "./context.ts";
 import { Count, Id, JobParams, json, Millis } from "./schemas.ts";
 
-const CheckpointParams = JobParams.extend({ checkpointId: z.coerce.number().int().min(1) });
+const CheckpointParams = JobParams.extend({ checkpointId: z.coerce.number().int().min(0) });
 
 const CheckpointConfig = z.object({
   "mode": z.enum(["exactly_once", "at_least_once"]),

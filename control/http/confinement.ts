@@ -65,12 +65,15 @@ async function followed(what: string, paths: readonly string[], resolvePath: Res
 
 /** A path, also of a `file:` address. */
 function localPath(what: string, path: string): string {
+  const local = /^[a-z][a-z0-9+.-]+:\//i.test(path) ? pathOfAddress(what, path) : path;
   // Control characters would end up on terminals and in logs.
-  // deno-lint-ignore no-control-regex -- they are what is looked for
-  if (path === "" || /[\x00-\x1f\x7f]/.test(path)) throw new ApiError(400, `${what} is not a path`);
-  if (!/^[a-z][a-z0-9+.-]+:\//i.test(path)) return path;
+  if (local === "" || /\p{Cc}/u.test(local)) throw new ApiError(400, `${what} is not a path`);
+  return local;
+}
+
+function pathOfAddress(what: string, address: string): string {
   try {
-    return fileURLToPath(path);
+    return fileURLToPath(address);
   } catch {
     throw new ApiError(400, `${what} must be a path, or an address that starts with file:///`);
   }

@@ -18,6 +18,8 @@ export interface ApiSettings {
   readonly token: string | null;
   /** Names and addresses that a request may be for, in lower case, without port. */
   readonly hosts: ReadonlySet<string>;
+  /** Whether it listens on every address of the machine, so that a request may be for any. */
+  readonly listensEverywhere: boolean;
   /** Origins of web pages that are let in. */
   readonly allowedOrigins: readonly string[];
   /** Largest body, bytes. */

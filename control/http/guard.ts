@@ -2,7 +2,7 @@
  * Decides whether a request is let in at all, before any route sees it. Pure.
  *
  * Called by: control/http/api.ts.
- * Calls: control/http/token.ts.
+ * Calls: control/http/token.ts, `node:net` for the form of addresses.
  *
  * A web page can make a browser send requests to loopback. It cannot choose the `Host` (its own name, also when that
  * leads to 127.0.0.1) nor the `Origin` that the browser adds to all that changes something, nor send JSON without
@@ -10,6 +10,7 @@
  *
  * @module
  */
+import { isIP } from "node:net";
 import { ApiError } from "./api_error.ts";
 import type { ApiSettings } from "./context.ts";
 import { carriesToken } from "./token.ts";
@@ -70,9 +71,14 @@ export function preflightHeaders(): Readonly<Record<string, string>> {
   };
 }
 
-/** The headers of every answer. @param origin Of the listed page that asks; null: none does. */
-export function answerHeaders(origin: string | null): Readonly<Record<string, string>> {
-  const cors = origin === null ? {} : { "Access-Control-Allow-Origin": origin };
+/** The headers of every answer, refusals as well. */
+export function answerHeaders(
+  request: Request,
+  { allowedOrigins }: Pick<ApiSettings, "allowedOrigins">,
+): Readonly<Record<string, string>> {
+  const origin = request.headers.get("origin");
+  const isListed = origin !== null && allowedOrigins.includes(origin);
+  const cors = isListed ? { "Access-Control-Allow-Origin": origin } : {};
   return { ...cors, Vary: "Origin", "X-Content-Type-Options": "nosniff", "Cache-Control": "no-store" };
 }
 
@@ -95,10 +101,11 @@ function checkSizes(request: Request): void {
   }
 }
 
-function checkHost(host: string | null, { hosts }: ApiSettings): void {
+function checkHost(host: string | null, { hosts, listensEverywhere }: ApiSettings): void {
   const name = hostNameOf(host);
   if (name === undefined) throw new ApiError(400, "The Host header is missing or malformed");
-  if (hosts.has(name)) return;
+  // A web page can come by a name that leads here, never by an address: that is always the page's own.
+  if (hosts.has(name) || (listensEverywhere && isAddress(name))) return;
   throw new ApiError(403, "The Host header names another machine; set rest.address to the name that clients use");
 }
 
@@ -115,6 +122,11 @@ function checkOrigin(request: Request, { allowedOrigins }: ApiSettings): string 
 /** The name in a Host header, in lower case and without port; undefined when it is malformed. */
 function hostNameOf(host: string | null): string | undefined {
   return /^(\[[0-9a-f:.]+\]|[\w.-]+)(?::\d{1,5})?$/i.exec(host ?? "")?.[1]?.toLowerCase();
+}
+
+/** Whether the name of a host is an IP address. */
+function isAddress(name: string): boolean {
+  return isIP(name.replace(/^\[(.*)\]$/, "$1")) !== 0;
 }
 
 function shown(contentType: string | null): string {

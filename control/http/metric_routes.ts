@@ -27,10 +27,16 @@ import { processValues } from "./process_metrics.ts";
 import { JobParams, json, VertexParams } from "./schemas.ts";
 
 /** What is asked for: names with commas in between. */
-const Get = z.object({ get: z.string().max(8_000).optional() });
+/** A list with commas; a parameter that is repeated is one list, as in Flink. */
+const List = z.preprocess(
+  (value) => Array.isArray(value) ? value.join(",") : value,
+  z.string().max(8_192).optional(),
+).openapi({ type: "string" });
+
+const Get = z.object({ get: List });
 
 const AggregateQuery = Get.extend({
-  agg: z.string().optional().openapi({ description: `Any of ${AGGREGATIONS.join(", ")}; all when absent.` }),
+  agg: List.openapi({ description: `Any of ${AGGREGATIONS.join(", ")}; all when absent.` }),
 });
 
 /** Names, or names with values. */
@@ -60,7 +66,7 @@ const allJobsMetricsRoute = createRoute({
   method: "get",
   path: "/jobs/metrics",
   summary: "What is measured of jobs, made one number",
-  request: { query: AggregateQuery.extend({ jobs: z.string().optional() }) },
+  request: { query: AggregateQuery.extend({ jobs: List }) },
   responses: { 200: json(Aggregated, "Names, or names with numbers.") },
 });
 
@@ -76,7 +82,7 @@ const subtasksMetricsRoute = createRoute({
   method: "get",
   path: "/jobs/{jobId}/vertices/{vertexId}/subtasks/metrics",
   summary: "What is measured of the subtasks of a vertex, made one number",
-  request: { params: VertexParams, query: AggregateQuery.extend({ subtasks: z.string().optional() }) },
+  request: { params: VertexParams, query: AggregateQuery.extend({ subtasks: List }) },
   responses: { 200: json(Aggregated, "Names, or names with numbers.") },
 });
 

@@ -116,14 +116,20 @@ export function numbersById(values: readonly NamedValue[]): Map<string, number[]
  * @returns Undefined if the text is no such list.
  */
 export function parseRanges(text: string): ReadonlySet<number> | undefined {
-  const numbers = new Set<number>();
+  const ranges: [number, number][] = [];
   for (const part of text.split(",")) {
     const match = /^(\d{1,5})(?:-(\d{1,5}))?$/.exec(part.trim());
     if (match === null) return undefined;
     const first = Number(match[1]);
     const last = match[2] === undefined ? first : Number(match[2]);
     if (last < first) return undefined;
-    for (let number = first; number <= last; number++) numbers.add(number);
+    ranges.push([first, last]);
+  }
+  const numbers = new Set<number>();
+  let next = 0;
+  // In order, so that each number is added once however often the text names it.
+  for (const [first, last] of ranges.sort(([left], [right]) => left - right)) {
+    for (next = Math.max(next, first); next <= last; next++) numbers.add(next);
   }
   return numbers;
 }

@@ -6,7 +6,8 @@
  *
  * Invariants:
  * - an id starts at most one operation of a kind and job;
- * - a result is kept for the store duration after the end, then forgotten;
+ * - a result is kept for the store duration after the end, then forgotten; sooner once it has been read, if there is
+ *   no room for another;
  * - there are never more than `limit` operations.
  *
  * @module
@@ -86,7 +87,7 @@ export class OperationStore {
     const chosen = id ?? this.#random.id();
     const name = nameOf({ kind, jobId, id: chosen });
     if (this.#operations.has(name)) return chosen;
-    if (this.#operations.size >= this.#limit) {
+    if (this.#operations.size >= this.#limit && !this.#forgetOldestRead()) {
       throw new ApiError(503, `Cannot start an operation: ${this.#limit} are kept already; ask again later`);
     }
     const running = begin();
@@ -124,12 +125,21 @@ export class OperationStore {
 
   readonly #forgetting = new Set<() => void>();
 
+  /** Makes room: a result that has been read can be spared. */
+  #forgetOldestRead(): boolean {
+    for (const [name, { isRead }] of this.#operations) {
+      if (isRead) return this.#operations.delete(name);
+    }
+    return false;
+  }
+
   #end(name: string, operation: Operation, state: OperationState): void {
     operation.state = state;
     if (this.#operations.get(name) !== operation) return;
     const cancel = this.#clock.schedule(this.#keptMs, () => {
       this.#forgetting.delete(cancel);
-      this.#operations.delete(name);
+      // It may have made room already, and another one have its name.
+      if (this.#operations.get(name) === operation) this.#operations.delete(name);
       this.#onRead();
     });
     this.#forgetting.add(cancel);

@@ -126,5 +126,6 @@ function nameOf(name: string): string {
 }
 
 function label(text: string): string {
-  return text.length > LABEL_LENGTH ? text.slice(0, LABEL_LENGTH) : text;
+  // Some read these as the end of a line, too; `\n` is escaped.
+  return text.slice(0, LABEL_LENGTH).replaceAll(/[\r\u2028\u2029]/g, " ");
 }

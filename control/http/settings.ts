@@ -23,6 +23,9 @@ import {
   WEB_REFRESH_INTERVAL,
 } from "./options.ts";
 
+/** What one binds to for every address of the machine. */
+const EVERYWHERE: readonly string[] = ["0.0.0.0", "::", "[::]"];
+
 /** Reads a whole file. */
 export type ReadFile = (path: string) => Promise<Uint8Array>;
 
@@ -45,6 +48,7 @@ export async function apiSettings(configuration: Configuration, readFile: ReadFi
   return {
     token,
     hosts: new Set(hosts),
+    listensEverywhere: EVERYWHERE.includes(bindAddress),
     allowedOrigins: configuration.get(REST_ALLOWED_ORIGINS) ?? [],
     maxContentLength: configuration.get(REST_MAX_CONTENT_LENGTH),
     storeDurationMs: configuration.get(REST_STORE_DURATION),

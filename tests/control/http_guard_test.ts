@@ -55,6 +55,17 @@ test("a Host of this machine is let in whatever its port, and so is the one that
   }
 });
 
+test("where the API listens on every address, a Host may be any address and no further name", async () => {
+  const token = "0123456789abcdef";
+  const { rig } = rigWithJob({ settings: { listensEverywhere: true, token } });
+  for (const host of ["10.0.0.1:8081", "192.168.1.5", "[fe80::1]:8081"]) {
+    equal((await rig.ask("/jobs", { headers: { host, authorization: `Bearer ${token}` } })).status, 200);
+  }
+  for (const host of ["evil.example", "10.0.0.1.evil.example", "10.0.0.256"]) {
+    await allRefused(403, { host, authorization: `Bearer ${token}` }, { settings: { listensEverywhere: true, token } });
+  }
+});
+
 test("a foreign Origin is refused with 403, also for a plain look", async () => {
   for (const origin of ["http://evil.example", "null", "http://localhost:3000", "https://localhost:8081", ""]) {
     await allRefused(403, { origin });
@@ -72,6 +83,10 @@ test("the own Origin and a listed one are let in, and only the listed one is tol
   // Errors can be read, too.
   const error = await rig.ask("/no-such-path", { headers: { origin: DASHBOARD } });
   deepEqual([error.status, error.headers.get("access-control-allow-origin")], [404, DASHBOARD]);
+  const locked = rigWithJob({ settings: { allowedOrigins: [DASHBOARD], token: "0123456789abcdef" } }).rig;
+  const refusal = await locked.ask("/jobs", { headers: { origin: DASHBOARD } });
+  deepEqual([refusal.status, refusal.headers.get("access-control-allow-origin")], [401, DASHBOARD]);
+  deepEqual([refusal.headers.get("x-content-type-options"), refusal.headers.get("vary")], ["nosniff", "Origin"]);
 });
 
 test("a preflight is answered for a listed Origin only, also when there is a token", async () => {
@@ -168,6 +183,12 @@ test("a wrong method is refused with 405 that names the right ones, an unknown p
   for (const [method, path, allow] of wrong) {
     await rig.refused(405, path, { method });
     equal((await rig.ask(path, { method })).headers.get("allow"), allow);
+  }
+  // No Request can be made with these; the server of Deno hands them over nevertheless.
+  for (const method of ["TRACE", "TRACK", "CONNECT", "get"]) {
+    const request = new Request("http://localhost:8081/jobs", { headers: { host: "localhost:8081" } });
+    Object.defineProperty(request, "method", { value: method });
+    equal((await rig.app.fetch(request)).status, 405, method);
   }
   for (const path of ["/", "/v1", "/jobs/", `/jobs/${JOB}/`, `/jobs/${JOB}/nothing`, "//jobs", "/index.html"]) {
     await rig.refused(404, path);

@@ -224,6 +224,13 @@ test("what Flink has and makes no sense here is answered with 404 and the reason
     ["GET", `/jobs/${JOB}/yarn-cancel`, /must not change/],
     ["PATCH", `/jobs/${JOB}/rescaling`, /parallelism/],
     ["GET", `/jobs/${JOB}/vertices/${SINK}/flamegraph`, /profiler/],
+    ["GET", `/jobs/${JOB}/jobmanager/log-url`, /not kept/],
+    ["GET", `/jobs/${JOB}/taskmanagers/local/log-url`, /not kept/],
+    ["GET", "/jobmanager/logs/weir.log", /not kept/],
+    ["GET", "/taskmanagers/local/logs/weir.log", /not kept/],
+    ["PATCH", `/jobs/${JOB}/clientHeartbeat`, /does not depend/],
+    ["PUT", `/jobs/${JOB}/resource-requirements`, /parallelism/],
+    ["POST", "/jobmanager/profiler", /profiler/],
   ];
   for (const [method, path, reason] of asked) {
     const { status, body } = await rig.ask(path, { method });

@@ -67,6 +67,15 @@ test("GET metrics of all subtasks: one number of many, over the subtasks that ar
   await rig.refused(400, `${path}?get=numRecordsIn&subtasks=x`);
 });
 
+test("a list of a query may be repeated, which is one list, and subtasks may be named again and again", async () => {
+  const { rig } = rigWithCounts();
+  const path = `${VERTEX}/subtasks/metrics`;
+  const expected = [{ id: "numRecordsIn", max: 30, sum: 40 }];
+  deepEqual(await rig.get(`${path}?get=numRecordsIn&agg=max&agg=sum&subtasks=1&subtasks=0`), expected);
+  // A hundred million numbers, had each range its own.
+  deepEqual(await rig.get(`${path}?get=numRecordsIn&agg=max,sum&subtasks=${"0-99999,".repeat(990)}0`), expected);
+});
+
 test("GET metrics of all jobs: over those that are asked for", async () => {
   const { rig, job } = rigWithCounts();
   job.metrics.job.numRestarts = 3;
@@ -120,7 +129,7 @@ test("every line of /metrics is a comment or a sample, whatever jobs and operato
         ok(/^(|#.*|[A-Za-z_:][\w:]*(\{.*\})? (NaN|[-+\w.]+))$/u.test(line), line);
       }
     }),
-    { numRuns: 20 },
+    { numRuns: 20, examples: [["a\r\n\u2028b", "\r"]] },
   );
 });
 
@@ -130,6 +139,7 @@ test("aggregate() and parseRanges() as Flink's", () => {
   equal(aggregate("skew", [4, 4]), 0);
   equal(aggregate("skew", [0, 0]), 0);
   deepEqual(parseRanges("0-2,7"), new Set([0, 1, 2, 7]));
+  deepEqual(parseRanges("7,1-3,2,0-1"), new Set([0, 1, 2, 3, 7]));
   for (const wrong of ["", "a", "3-1", "1-", "-1", "1,,2", "1-2-3"]) equal(parseRanges(wrong), undefined, wrong);
   equal(valueText(-Infinity), "-9223372036854775808");
   equal(valueText(Infinity), "9223372036854775807");

@@ -154,6 +154,19 @@ test("operations are bounded: one more is refused with 503 until results are for
   await started(rig, `/jobs/${JOB}/savepoints`);
 });
 
+test("where there is no room, a result that has been read makes it, and none that has not", async () => {
+  const { rig, job } = rigWithJob({ operationLimit: 2 });
+  const ids = [await started(rig, `/jobs/${JOB}/savepoints`), await started(rig, `/jobs/${JOB}/savepoints`)];
+  job.savepoints[0]?.resolve(SAVEPOINT);
+  await rig.clock.settle();
+  await rig.refused(503, `/jobs/${JOB}/savepoints`, { method: "POST" });
+  await rig.get(`/jobs/${JOB}/savepoints/${ids[0]}`);
+  await started(rig, `/jobs/${JOB}/savepoints`, { triggerId: "1".repeat(32) });
+  await rig.refused(404, `/jobs/${JOB}/savepoints/${ids[0]}`);
+  await rig.get(`/jobs/${JOB}/savepoints/${ids[1]}`);
+  equal(rig.operations.size, 2);
+});
+
 test("POST checkpoints takes one of the kind that is asked for, and the poll tells its id", async () => {
   const { rig, job } = rigWithJob();
   for (const checkpointType of ["CONFIGURED", "FULL", "INCREMENTAL", "full", null]) {

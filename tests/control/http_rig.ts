@@ -66,6 +66,7 @@ export class ApiRig {
     const settings: ApiSettings = {
       token: null,
       hosts: new Set(LOOPBACK_HOSTS),
+      listensEverywhere: false,
       allowedOrigins: [],
       maxContentLength: 10_000,
       storeDurationMs: 300_000,

@@ -30,7 +30,8 @@ test("the API listens on loopback without a token, anywhere else only with one",
       { "rest.bind-address": address },
       /^Cannot serve the HTTP API on ".*": .*token is needed; set rest\.auth/,
     );
-    equal((await settings({ "rest.bind-address": address, "rest.auth.token": TOKEN })).token, TOKEN);
+    const read = await settings({ "rest.bind-address": address, "rest.auth.token": TOKEN });
+    deepEqual([read.token, read.listensEverywhere], [TOKEN, address === "0.0.0.0" || address === "::"]);
   }
 });
 
