@@ -93,6 +93,14 @@ test(
   }),
 );
 
+test("a path with control characters is refused with 400, also when an address hides them", async () => {
+  for (const path of ["", "/savepoints/a\0", "/savepoints/a\r\nX: 1", "file:///savepoints/a%0Ab", "file:///a%00"]) {
+    await rejects(confine("path", path, ["/savepoints"], resolvePath), (error) => {
+      return error instanceof ApiError && error.status === 400;
+    }, path);
+  }
+});
+
 test("without any folder every path is refused", async () => {
   await rejects(confine("path", "/savepoints", [], resolvePath), (error) => {
     return error instanceof ApiError && error.status === 403;
