@@ -126,6 +126,13 @@ test("the same triggerId starts nothing again, for the same job and kind, also a
   equal(job.calls.length, 2);
 });
 
+test("the same triggerId in two requests at once starts one operation", async () => {
+  const { rig, job } = rigWithJob();
+  const ask = () => started(rig, `/jobs/${JOB}/savepoints`, { "triggerId": ID, "target-directory": "/savepoints/a" });
+  deepEqual(await Promise.all([ask(), ask(), ask()]), [ID, ID, ID]);
+  equal(job.calls.length, 1);
+});
+
 test("results are kept for the store duration after the end, then unknown", async () => {
   const { rig, job } = rigWithJob({ settings: { storeDurationMs: 1_000 } });
   await started(rig, `/jobs/${JOB}/savepoints`, { triggerId: ID });
