@@ -13,9 +13,10 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { heapBackendFactory, KeyedActor, type Source, StreamEnvironment, valueState } from "../mod.ts";
+import { heapBackendFactory, KeyedActor, StreamEnvironment, valueState } from "../mod.ts";
 import { backendContext } from "./backend_context.ts";
 import { bench, type SeededRandom } from "./harness.ts";
+import { KeySource } from "./key_source.ts";
 
 interface Size {
   readonly keys: number;
@@ -30,43 +31,6 @@ class Counter extends KeyedActor<string, string, never> {
 
   override onMessage(): void {
     this.#count.update(this.#count.value() + 1);
-  }
-}
-
-/** Sends each key once, then keys at random, until it is told to end; notes the gaps. */
-class KeySource implements Source<string> {
-  readonly boundedness = "unbounded";
-  readonly replayable = true;
-  readonly maxParallelism = 1;
-  sent = 0;
-  longestGapMs = 0;
-  lastMs = performance.now();
-  isFilled: () => void = () => {};
-  readonly filled: Promise<void> = new Promise((resolve) => this.isFilled = resolve);
-
-  constructor(private readonly keys: readonly string[], private readonly random: SeededRandom) {}
-
-  open(): ReturnType<Source<string>["open"]> {
-    return {
-      read: (output) => {
-        do {
-          if (this.sent % 32 === 0) this.#look();
-          const i = this.sent < this.keys.length ? this.sent : Math.floor(this.random() * this.keys.length);
-          if (++this.sent === this.keys.length) this.isFilled();
-          if (!output.collect(this.keys[i]!, 0)) break;
-        } while (true);
-        this.#look();
-        return "ready";
-      },
-      position: () => [{ split: "keys", position: this.sent }],
-      close: () => {},
-    };
-  }
-
-  #look(): void {
-    const nowMs = performance.now();
-    if (nowMs - this.lastMs > this.longestGapMs) this.longestGapMs = nowMs - this.lastMs;
-    this.lastMs = nowMs;
   }
 }
 
@@ -116,10 +80,9 @@ async function besideRecords({ keys, checkpoints, quietMs }: Size, random: Seede
   const asyncs: number[] = [];
   const ratios: number[] = [];
   for (let i = 0; i < checkpoints; i++) {
-    const quiet = await rateWhile(source, () => new Promise((resolve) => setTimeout(resolve, quietMs)));
-    source.longestGapMs = 0;
-    source.lastMs = performance.now();
-    const busy = await rateWhile(source, () => job.triggerCheckpoint());
+    const quiet = await source.rateWhile(() => new Promise((resolve) => setTimeout(resolve, quietMs)));
+    source.startGaps();
+    const busy = await source.rateWhile(() => job.triggerCheckpoint());
     gaps.push(source.longestGapMs);
     ratios.push(busy / quiet);
     asyncs.push(job.checkpoints!.latestCompleted!.subtasks[0]!.asyncMs);
@@ -127,13 +90,6 @@ async function besideRecords({ keys, checkpoints, quietMs }: Size, random: Seede
   job.cancel();
   await job.result;
   return { names, gaps, asyncs, ratios };
-}
-
-async function rateWhile(source: KeySource, work: () => Promise<unknown>): Promise<number> {
-  const sent = source.sent;
-  const startMs = performance.now();
-  await work();
-  return (source.sent - sent) / (performance.now() - startMs);
 }
 
 bench<Size>("checkpoint/beside_records/heap", {

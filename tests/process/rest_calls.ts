@@ -9,6 +9,13 @@ const POLL_MS = 10;
 /** What tests look at in answers. */
 interface Answer {
   readonly "jobs": readonly { readonly jid: string; readonly name: string; readonly state: string }[];
+  readonly "counts": { readonly completed: number };
+  readonly "history": readonly {
+    readonly is_savepoint: boolean;
+    readonly status: string;
+    readonly checkpointed_size: number;
+    readonly state_size: number;
+  }[];
   readonly "status": { readonly id: string };
   readonly "request-id": string;
   readonly "operation": { readonly "location"?: string; readonly "failure-cause"?: unknown };
@@ -72,12 +79,7 @@ export function runningJob(url: string, name: string): Promise<ListedJob> {
 
 /** Waits for so many more completed checkpoints or savepoints than there are now. */
 export async function moreCheckpoints(url: string, jobId: string, count: number): Promise<void> {
-  const completed = async () => {
-    // An array of metrics, not an answer with fields.
-    const metrics: unknown = await get(`${url}/jobs/${jobId}/metrics?get=numberOfCompletedCheckpoints`);
-    ok(Array.isArray(metrics) && metrics.length === 1, JSON.stringify(metrics));
-    return Number(metrics[0].value);
-  };
+  const completed = async () => (await get(`${url}/jobs/${jobId}/checkpoints`)).counts.completed;
   const before = await completed();
   await found(async () => await completed() >= before + count || undefined);
 }
