@@ -267,11 +267,12 @@ export class JobRun {
         await finishAttempt(attempt, last);
         return "finished";
       }
+      // First: a stop without one asks for no less.
+      if (stop !== null && await this.#stopWithSavepoint(attempt, stop)) return "stopped";
       if (this.#ends.request === "stop") {
         await stopAttempt(attempt, last);
         return "stopped";
       }
-      if (stop !== null && await this.#stopWithSavepoint(attempt, stop)) return "stopped";
     }
   }
 

@@ -19,6 +19,7 @@ import type { StreamGraph } from "./stream_graph.ts";
  * What the coordinator is asked for.
  *
  * @throws {StreamError} If the job has no folder for savepoints, or a source that could not go on from one.
+ * @throws {TypeError} If there is no such format.
  */
 export function savepointProperties(
   { directory, format = "canonical" }: SavepointOptions,
@@ -31,6 +32,12 @@ export function savepointProperties(
       "invalid",
       `Cannot take a savepoint of "${settings.name}": its source "${source.name}" cannot go back to a position, every ` +
         "source must; declare it replayable if it can, or read from something that can be read again",
+    );
+  }
+  // Scripts without types may ask for anything.
+  if (format !== "canonical" && format !== "native") {
+    throw new TypeError(
+      `Cannot take a savepoint of "${settings.name}": its format is "${format}", must be "canonical" or "native"`,
     );
   }
   const target = directory ?? settings.savepoints.directory;

@@ -159,6 +159,11 @@ test("a savepoint is refused with the remedy: no folder, a source that cannot go
     return true;
   });
   await rejects(job.stopWithSavepoint(), /no folder is given/);
+  // A script without types may ask for anything.
+  await rejects(job.triggerSavepoint({ directory: FOLDER, format: "CANONICAL" as "canonical" }), {
+    name: "TypeError",
+    message: 'Cannot take a savepoint of "test": its format is "CANONICAL", must be "canonical" or "native"',
+  });
   equal(job.status().state, "running");
   job.cancel();
   await process.end();

@@ -284,14 +284,15 @@ test("cancel() during a stop ends the job at once, and the stop is told so; with
 });
 
 test("stop() during a stop with a savepoint ends the job, also when the savepoint fails", async () => {
-  for (const drain of [false, true]) {
-    for (const fails of [false, true]) {
+  for (const [drain, fails] of [[false, false], [false, true], [true, false], [true, true]] as const) {
+    // In the same turn, or when it has begun.
+    for (const ms of [0, 1]) {
       const runs = runsOf();
       const process = await running(runs, { delayMs: (_, path) => path.startsWith(FOLDER) ? 3 : 0 });
       await process.forMs(30);
       if (fails) runs.world.fileSystem.fail({ operation: "rename", path: FOLDER, code: "ENOSPC" });
       const told = process.job.stopWithSavepoint({ drain }).then(() => "stopped", (error) => String(error));
-      await process.forMs(1);
+      if (ms > 0) await process.forMs(ms);
       process.job.stop();
       const outcome = await process.end();
       ok(outcome.kind === "ended");
