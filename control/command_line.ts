@@ -8,7 +8,7 @@
  */
 import { parseArgs } from "node:util";
 import { nearestName } from "../core/nearest_name.ts";
-import { DEFAULT_PARALLELISM, RECOVERY_PATH } from "../runtime/options.ts";
+import { DEFAULT_PARALLELISM, IGNORE_UNCLAIMED_STATE, RECOVERY_PATH } from "../runtime/options.ts";
 import {
   flagOf,
   readScriptArguments,
@@ -23,7 +23,7 @@ import { UsageError } from "./usage_error.ts";
 export interface CommandLine<S extends ScriptOptions> {
   /** Values of the script's own flags. */
   readonly scriptArgs: ScriptArguments<S>;
-  /** Option key → value, of `-Dkey=value`, `--from` and `--parallelism`; a later one wins. */
+  /** Option key → value, of `-Dkey=value` and the flags that are short for an option; a later one wins. */
   readonly entries: Readonly<Record<string, string>>;
   /** File named by `--config`; undefined when the flag is absent. */
   readonly configPath: string | undefined;
@@ -49,6 +49,11 @@ const ENGINE_FLAGS: Readonly<Record<string, EngineFlag>> = {
     type: "string",
     usage: "--from latest|PATH",
     description: "go on where this job stopped, or start from a checkpoint",
+  },
+  "allow-non-restored-state": {
+    type: "boolean",
+    usage: "--allow-non-restored-state",
+    description: "drop what --from holds of operators that this pipeline does not have",
   },
   parallelism: {
     type: "string",
@@ -109,8 +114,12 @@ export function readCommandLine<S extends ScriptOptions>(argv: readonly string[]
     if (takesValue && (token.value === undefined || swallowed)) {
       throw new UsageError(`Cannot use ${rawName}: it needs a value; see --help`);
     }
+    if (ENGINE_FLAGS[name]?.type === "boolean" && token.value !== undefined) {
+      throw new UsageError(`Cannot use ${rawName}=${token.value}: it takes no value; leave the flag out to say no`);
+    }
     if (name === DEFINE) addDefinition(token.value ?? "", entries);
     else if (name === "from") entries[RECOVERY_PATH.key] = token.value ?? "";
+    else if (name === "allow-non-restored-state") entries[IGNORE_UNCLAIMED_STATE.key] = "true";
     else if (name === "parallelism") entries[DEFAULT_PARALLELISM.key] = token.value ?? "";
     else given.set(name, token.value);
   }

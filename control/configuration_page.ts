@@ -18,8 +18,9 @@ const INTRODUCTION = `<!-- deno-fmt-ignore-file -->
 An option is set in one of these places; the first that has it counts:
 
 1. **Code**: \`StreamEnvironment.create({ config: { "parallelism.default": 4 } })\`.
-2. **Command line**: \`-Dparallelism.default=4\`, as often as needed. \`--parallelism 4\` (\`-p 4\`) and \`--from latest\` are short
-   for \`parallelism.default\` and \`execution.state-recovery.path\`. \`--help\` lists what a script accepts.
+2. **Command line**: \`-Dparallelism.default=4\`, as often as needed. \`--parallelism 4\` (\`-p 4\`), \`--from latest\` and
+   \`--allow-non-restored-state\` are short for \`parallelism.default\`, \`execution.state-recovery.path\` and
+   \`execution.state-recovery.ignore-unclaimed-state: true\`. \`--help\` lists what a script accepts.
 3. **Environment**: \`WEIR_PARALLELISM_DEFAULT=4\`; the key in upper case, with \`_\` for \`.\` and \`-\`. Needs \`--allow-env\`. An
    empty variable counts as absent.
 4. **File**: \`weir.yaml\` in the working directory, or the one that \`--config FILE\` names. Needs \`--allow-read=weir.yaml\`,

@@ -107,6 +107,15 @@ test("helpText lists the script's flags with limits and defaults, the engine's, 
   ok(!helpText("x.ts", {}).includes("Flags of this script"));
 });
 
+test("readCommandLine takes --allow-non-restored-state for the option that drops state nobody claims [249]", () => {
+  const option = "execution.state-recovery.ignore-unclaimed-state";
+  const { entries } = readCommandLine(["--from", "x", "--allow-non-restored-state"], {});
+  deepEqual(entries, { "execution.state-recovery.path": "x", [option]: "true" });
+  deepEqual(readCommandLine([], {}).entries, {});
+  // Not taken for a yes.
+  throws(() => readCommandLine(["--allow-non-restored-state=false"], {}), usage(/takes no value/));
+});
+
 test("readCommandLine knows --check, and help explains it", () => {
   deepEqual([readCommandLine(["--check"], {}).check, readCommandLine([], {}).check], [true, false]);
   ok(/^ {2}--check +only say whether this pipeline would restore/m.test(helpText("a.ts", {})));
