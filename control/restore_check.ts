@@ -101,8 +101,8 @@ async function pathToRestore(
 }
 
 async function writtenOperator(operator: OperatorCheckpoint, reader: SnapshotReader): Promise<WrittenOperator> {
-  const keyed = (await statesOf(operator, reader, false)).flatMap(({ name, kind, serializers }): WrittenState[] =>
-    kind === "rows" ? [] : [{ name, kind, isKeyed: true, writers: serializers }]
+  const keyed = (await statesOf(operator, reader, false)).flatMap(({ name, kind, writers }): WrittenState[] =>
+    kind === "rows" ? [] : [{ name, kind, isKeyed: true, writers }]
   );
   const lists = new Map<string, WrittenState>();
   let hasState = keyedHandles(operator).length > 0;

@@ -64,7 +64,7 @@ export interface WrittenState {
   /** Of keyed state its kind; else how it is dealt out: split, union or broadcast. */
   readonly kind: string;
   readonly isKeyed: boolean;
-  /** Who wrote its values; more than one after a change of the format. */
+  /** Who wrote the values that are left: none when there are none, more than one after a change of the format. */
   readonly writers: readonly SerializerSnapshot[];
 }
 
@@ -196,6 +196,11 @@ function undeclaredState({ name, kind, isKeyed }: WrittenState, target: NodeKind
 
 function restoredState(source: WrittenState, state: DeclaredState): StateVerdict {
   const { name, kind } = state;
+  // Nobody is left to be asked about values, but the kind must fit.
+  if (source.writers.length === 0 && source.kind !== kind) {
+    const detail = `it is ${source.kind} state there and ${kind} state here; give the new state another name`;
+    return { name, kind, outcome: "refused", detail };
+  }
   let outcome: RestoreOutcome = "as-is";
   let detail = "";
   for (const writer of source.writers) {

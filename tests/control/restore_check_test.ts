@@ -14,17 +14,19 @@ import {
   operatorListState,
   type StateDescriptor,
   str,
+  type ValueState,
   valueState,
+  type ValueStateDescriptor,
 } from "../../mod.ts";
 import { jobSettings } from "../../runtime/job_settings.ts";
 import { Pipeline } from "../../runtime/pipeline.ts";
 import type { StreamGraph } from "../../runtime/stream_graph.ts";
 import { SeededRandom } from "../connectors/contexts.ts";
-import { HEAP } from "../support/backend_kinds.ts";
+import { HEAP, LSM } from "../support/backend_kinds.ts";
 import { TestWorld } from "../support/job_harness.ts";
 import { ManualClock } from "../support/manual_clock.ts";
 import type { MemoryFileSystem } from "../support/memory_file_system.ts";
-import { startSample } from "./cli/sample_job.ts";
+import { COUNT, numbers, startSample } from "./cli/sample_job.ts";
 
 /** A pipeline that is looked at only. */
 class Described extends Pipeline {
@@ -186,6 +188,46 @@ test("checkRestore() tells what becomes of each state of a real checkpoint", asy
   match(text, /\n {4}value state "total": REFUSED: .*\n/);
   match(text, /\n {4}value state "names": REFUSED: it is map state there and value state here/);
   match(text, /\n {4}union state "last": REFUSED: it is dealt out as "split" there and as "union" here/);
+});
+
+class Versioned extends KeyedActor<number, number, number> {
+  readonly #last: ValueState<unknown>;
+
+  constructor(descriptor: ValueStateDescriptor<unknown>) {
+    super();
+    this.#last = this.state(descriptor);
+  }
+
+  override onMessage(n: number): void {
+    this.#last.update(n);
+  }
+}
+
+test("checkRestore() asks for no migrate() of a version of which no value is left", async () => {
+  const world = new TestWorld();
+  const version2 = valueState<unknown>("last", { version: 2 });
+  const migrating = valueState<unknown>("last", { version: 2, migrate: (old) => old });
+  const build = (descriptor: ValueStateDescriptor<unknown>) => (pipeline: Pipeline) =>
+    pipeline.fromSource("numbers", numbers(COUNT)).keyBy((n) => n % 4).actor("last", () => new Versioned(descriptor))
+      .sinkTo("out", collectSink<number>());
+  const fits = async (descriptor: ValueStateDescriptor<unknown>, path: string) => {
+    const { written } = new Described(build(descriptor));
+    return (await checkRestore(written, settings(), ports(world.fileSystem), path)).fits;
+  };
+  const isIncremental = { "execution.checkpointing.incremental": true };
+  const config = { ...LSM.options.config, ...isIncremental };
+  let argv: string[] = [];
+  for (const [descriptor, expected] of [[valueState<unknown>("last"), false], [migrating, true]] as const) {
+    const process = await world.start((env) => build(descriptor)(env), { ...LSM.options, config, argv });
+    await process.until(() => process.job.status().state === "running");
+    await process.forMs(COUNT + 20);
+    const { externalPath } = await process.settled(process.job.triggerCheckpoint("incremental"));
+    equal(await fits(version2, externalPath), expected);
+    equal(await fits(migrating, externalPath), true);
+    process.job.stop();
+    await process.end();
+    argv = ["--from", "latest"];
+  }
 });
 
 test("checkRestore() applies the rules of max parallelism as configured", async () => {

@@ -58,6 +58,8 @@ test("judgeRestore() says of each state what would become of it", () => {
       false,
     ],
     ["two writers", [{ writers: [OLD, AUTO] }], [state("s", "migrate", "as-is")], [["s", "migrated"]], true],
+    ["no values are left", [{ writers: [] }], [state("s", "incompatible")], [["s", "as-is"]], true],
+    ["no values, another kind", [{ writers: [], kind: "map" }], [state("s")], [["s", "refused"]], false],
     ["added", [], [state("t")], [["t", "new"]], true],
     ["renamed", [{}], [state("t")], [["t", "new"], ["s", "kept"]], true],
     ["removed", [{}], [], [["s", "kept"]], true],
