@@ -37,12 +37,14 @@ export interface FileSinkOptions<T> {
   readonly rollBytes?: number;
 }
 
-/** A file that waits for its checkpoint, and the name that it gets then; both within the sink's folder. */
+/** A file that waits for its checkpoint, and the name that it gets then; both within the folder of its sink. */
 export interface PendingFile {
   /** Name under which it waits. */
   readonly from: string;
   /** Name under which readers see it. */
   readonly to: string;
+  /** Folder of the sink that wrote it, as that was given; absent: it is not known. */
+  readonly folder?: string;
 }
 
 /** A file whose transaction has ended. */
@@ -123,8 +125,13 @@ class FileSinkWriter<T> implements SinkWriter<T, readonly PendingFile[]> {
   }
 
   async commit(committable: readonly PendingFile[], _checkpointId: number): Promise<void> {
-    for (const { from, to } of committable) await this.#publish(from, to);
-    await explained("sync folder", this.#directory, this.#files.syncDirectory(this.#directory));
+    const folders = new Set<string>();
+    for (const pending of committable) {
+      const folder = await this.#folderOf(pending);
+      await this.#publish(join(folder, pending.from), join(folder, pending.to));
+      folders.add(folder);
+    }
+    for (const folder of folders) await explained("sync folder", folder, this.#files.syncDirectory(folder));
   }
 
   async close(): Promise<void> {
@@ -166,16 +173,29 @@ class FileSinkWriter<T> implements SinkWriter<T, readonly PendingFile[]> {
       await part.settle();
       const from = pendingName(checkpointId, subtaskIndex, n, random.id(), extension);
       await part.rename(this.#at(from));
-      pending.push({ from, to: partName(checkpointId, subtaskIndex, n, extension) });
+      pending.push({ from, to: partName(checkpointId, subtaskIndex, n, extension), folder: this.#directory });
     }
     await explained("sync folder", this.#directory, this.#files.syncDirectory(this.#directory));
     this.#unsettled = this.#unsettled.filter(({ endedBy }) => endedBy > checkpointId);
     return pending;
   }
 
+  /**
+   * Where a file waits, or has been published: in this sink's folder, also when that was moved, or else in the one of a
+   * former run, as a job that goes on may write elsewhere.
+   */
+  async #folderOf({ from, to, folder = this.#directory }: PendingFile): Promise<string> {
+    if (folder === this.#directory) return folder;
+    for (const candidate of [this.#directory, folder]) {
+      for (const path of [join(candidate, from), join(candidate, to)]) {
+        if (await explained("look up", path, this.#files.status(path)) !== null) return candidate;
+      }
+    }
+    return folder;
+  }
+
   /** Gives a file its visible name, which no other file may have; does nothing when it was done before. */
-  async #publish(from: string, to: string): Promise<void> {
-    const [source, target] = [this.#at(from), this.#at(to)];
+  async #publish(source: string, target: string): Promise<void> {
     const waiting = await explained("look up", source, this.#files.status(source));
     if (waiting === null) {
       if (await explained("look up", target, this.#files.status(target)) !== null) return;
@@ -265,7 +285,8 @@ async function makeDurableDirectory(fileSystem: FileSystem, path: string): Promi
  *
  * Committed files are named `part-<checkpoint>-<subtask>-<number>` and the format's extension; all other names start
  * with a dot. A fresh start refuses a folder that holds parts. A restore from an older checkpoint moves the parts of
- * later ones into `.superseded/`. Each sink needs a folder of its own, within one file system: a pipeline with two in one
+ * later ones into `.superseded/`. A restored job may write into another folder than before: what its checkpoint has
+ * pending is committed where it waits. Each sink needs a folder of its own, within one file system: a pipeline with two in one
  * folder is refused. Two jobs must not share one either: the second stops with an error, or takes away what the first has
  * not committed yet, which then stops the first; neither overwrites what is committed.
  *

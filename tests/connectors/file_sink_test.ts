@@ -306,6 +306,30 @@ test("fileSink() says where it writes, so that a pipeline with two sinks in one 
   }
 });
 
+test("fileSink() of a job that goes on into another folder commits what is pending where it waits, once", async () => {
+  for (const isCommitted of [false, true]) {
+    for (const isMoved of [false, true]) {
+      const files = new MemoryFileSystem();
+      const before = await opened<string>(files, { kind: "fresh" }, { format: "lines" });
+      before.write("before", 0);
+      const pending = (await before.prepareCommit(1)())!;
+      if (isCommitted) await before.commit(pending, 1);
+      await before.close();
+      if (isMoved) await files.rename("out", "new");
+      const after = await fileSink<string>("new", { format: "lines" }).open(sinkContext(files));
+      await after.recover({ kind: "restore", checkpointId: 1 });
+      await after.commit(pending, 1);
+      await after.commit(pending, 1);
+      await commit(after, 2, "after");
+      await after.close();
+      const old = isMoved ? "/new" : "/out";
+      deepEqual(files.files("/").sort(), ["/new/part-2-0-0.txt", `${old}/part-1-0-0.txt`].sort());
+      equal(files.text(`${old}/part-1-0-0.txt`), "before\n");
+      equal(files.text("/new/part-2-0-0.txt"), "after\n");
+    }
+  }
+});
+
 test("fileSink() names a transaction whose file is gone", async () => {
   const writer = await opened<number>(new MemoryFileSystem(), { kind: "restore", checkpointId: 3 });
   const lost = [{ from: ".pending-3-0-0-0f.jsonl", to: "part-3-0-0.jsonl" }];
