@@ -2,7 +2,7 @@
  * Decides which subtask gets which part of a checkpoint's state.
  *
  * Called by: runtime/ before it starts the subtasks.
- * Calls: core/key_groups.ts; does no I/O.
+ * Calls: core/key_groups.ts, core/state_compatibility.ts; does no I/O.
  *
  * Source: Flink's `StateAssignmentOperation` and `RoundRobinOperatorStateRepartitioner`.
  *
@@ -18,6 +18,7 @@ import { StreamError } from "../core/errors.ts";
 import { intersect, type KeyGroupRange, keyGroupRangeOf } from "../core/key_groups.ts";
 import type { SerializerSnapshot } from "../core/serializer.ts";
 import type { KeyedStateHandle, OperatorList, OperatorSnapshot, RunHandle } from "../core/snapshot.ts";
+import { textOfWriter } from "../core/state_compatibility.ts";
 import type { OperatorCheckpoint } from "./completed_checkpoint.ts";
 
 /** An operator of the job that is about to start. */
@@ -184,26 +185,46 @@ function subtasksOf(operator: OperatorCheckpoint, parallelism: number, maxParall
 function listsOf(snapshots: readonly (OperatorSnapshot | null)[], parallelism: number): [string, OperatorList[]][] {
   const names = new Set<string>();
   for (const snapshot of snapshots) for (const name of Object.keys(snapshot?.lists ?? {})) names.add(name);
-  return [...names].sort().map((
-    name,
-  ) => [name, deal(snapshots.map((snapshot) => listIn(snapshot, name)), parallelism)]);
+  return [...names].sort().map((name) => {
+    const old = snapshots.map((snapshot) => listIn(snapshot, name));
+    return [name, deal(old, writerOf(name, old), parallelism)];
+  });
 }
 
 function listIn(snapshot: OperatorSnapshot | null, name: string): OperatorList | undefined {
   return snapshot !== null && Object.hasOwn(snapshot.lists, name) ? snapshot.lists[name] : undefined;
 }
 
+/** Who wrote the items of a list. @throws {StreamError} If not all subtasks did it in the same way: no reader is right. */
+function writerOf(name: string, old: readonly (OperatorList | undefined)[]): SerializerSnapshot {
+  const present = old.filter((list) => list !== undefined);
+  const writers = present.filter(({ items }) => items.length > 0).map(({ serializer }) => serializer);
+  const first = writers[0] ?? present[0]?.serializer ?? NO_SERIALIZER;
+  const other = writers.find(({ id, version, schemaVersion }) =>
+    id !== first.id || version !== first.version || schemaVersion !== first.schemaVersion
+  );
+  if (other === undefined) return first;
+  throw new StreamError(
+    "invalid",
+    `Cannot restore list "${name}": subtasks have written it with ${textOfWriter(first)} and with ` +
+      `${textOfWriter(other)}, must have used one; restore from an older snapshot`,
+  );
+}
+
 /**
  * Deals one list out.
  *
  * @param old The list of each old subtask; undefined where it had none.
+ * @param serializer Who wrote its items.
  * @param parallelism Number of new subtasks.
  */
-function deal(old: readonly (OperatorList | undefined)[], parallelism: number): OperatorList[] {
+function deal(
+  old: readonly (OperatorList | undefined)[],
+  serializer: SerializerSnapshot,
+  parallelism: number,
+): OperatorList[] {
   const present = old.filter((list) => list !== undefined);
-  const first = present[0];
-  const distribution = first?.distribution ?? "split";
-  const serializer = first?.serializer ?? NO_SERIALIZER;
+  const distribution = present[0]?.distribution ?? "split";
   const all = old.flatMap((list) => list?.items ?? []);
   const dealt: OperatorList[] = [];
   for (let index = 0; index < parallelism; index++) {

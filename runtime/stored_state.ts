@@ -80,7 +80,8 @@ export function readItems<T>(
   { serializer, where, operatorName }: RestoredItems<T>,
   take: (input: ByteReader, read: () => T) => void,
 ): Serializer<T> {
-  if (items.length === 0) return serializer;
+  // A subtask without items goes on in the format of the others, or the next restore would mix them up.
+  if (items.length === 0 && serializer.compatibilityWith(written) !== "reconfigured") return serializer;
   const place = `${where} of operator "${operatorName}"`;
   const reader = readerOf(serializer, written, place);
   const input = new ByteReader(new Uint8Array(0));

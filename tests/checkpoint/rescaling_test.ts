@@ -202,6 +202,25 @@ test("assignState() of split lists: loads differ by one at most, order and total
   );
 });
 
+test("assignState() tells lists of one name apart by who wrote them, and refuses a mixture", () => {
+  const [first, second, empty] = listOperator("split", [[1], [2], []]).subtasks.map(({ snapshot }) => snapshot!);
+  const withWriter = (snapshot: OperatorSnapshot, version: number): OperatorSnapshot => ({
+    ...snapshot,
+    lists: { list: { ...snapshot.lists.list!, serializer: { ...AUTO, version } } },
+  });
+  const lists = [withWriter(empty!, 9), withWriter(first!, 2), withWriter(second!, 2)];
+  for (const { lists: { list } } of assign(operator(lists), 2)) deepEqual(list!.serializer, { ...AUTO, version: 2 });
+  throws(
+    () => assign(operator([withWriter(first!, 1), withWriter(second!, 2)]), 2),
+    {
+      kind: "invalid",
+      message:
+        'Cannot restore list "list": subtasks have written it with serializer "auto" version 1, schema version 1 ' +
+        'and with serializer "auto" version 2, schema version 1, must have used one; restore from an older snapshot',
+    },
+  );
+});
+
 test("assignState() goes by operator id; a new operator starts without state [237]", () => {
   const assignments = assignState([keyedOperator(1)], [target(1, { id: "new" }), target(1)], {
     ignoreUnclaimed: false,

@@ -338,6 +338,12 @@ test("a serializer that adapts itself reads operator state as it is; one that ca
   const adapted = states(lists);
   equal(declareAll(adapted, versioned(2, "reconfigured")).split.get()[0], "a");
   for (const list of Object.values(adapted.snapshot())) equal(list.serializer.version, 1);
+  // A subtask that was dealt nothing goes on in the same format: its items lie beside those of the others.
+  const emptied = states(
+    Object.fromEntries(Object.entries(lists).map(([name, list]) => [name, { ...list, items: [] }])),
+  );
+  declareAll(emptied, versioned(2, "reconfigured")).split.add("new");
+  for (const list of Object.values(emptied.snapshot())) equal(list.serializer.version, 1);
   const refused = isInvalid(/Cannot restore state "\w+" .*"f64".*"marked" version 1/);
   throws(() => states(lists).declare(operatorListState("split", { serializer: f64 })), refused);
   throws(() => states(lists).declare(operatorListState("union", { distribution: "union", serializer: f64 })), refused);
