@@ -12,6 +12,7 @@
  * @module
  */
 import { messageOf, StreamError } from "../core/errors.ts";
+import { errorCode } from "../core/file_system.ts";
 import type { SnapshotReader } from "../core/snapshot.ts";
 import type { CompletedCheckpoint } from "./completed_checkpoint.ts";
 import { makeDurable, METADATA_NAME } from "./durable_files.ts";
@@ -105,6 +106,7 @@ export class FilesystemSavepoints implements SavepointStorage {
       `Cannot make a folder for a savepoint in "${directory}": ${TRIES} random names are all taken; try again`,
     );
   }
+
   /** A folder whose name cannot be made durable is removed again. */
   async #makeDurable(path: string): Promise<void> {
     const { fileSystem } = this.#options;
@@ -114,6 +116,8 @@ export class FilesystemSavepoints implements SavepointStorage {
       try {
         await fileSystem.removeEmptyDirectory(path);
       } catch (second) {
+        // A file is where its parent should be: it was never made.
+        if (errorCode(second) === "ENOTDIR") throw error;
         throw new AggregateError([error, second], `${messageOf(error)}; "${path}" is left`, { cause: error });
       }
       throw error;

@@ -82,8 +82,8 @@ export class TriggerSchedule {
     this.#cancelRetry();
     const why = cause === undefined ? {} : { cause };
     const waiting = [...this.#queue.clear(), ...this.#heldBack.splice(0)];
-    for (const request of waiting) {
-      request.reject(new CheckpointFailedError(null, reason, "checkpoints were stopped, must be running", why));
+    for (const { properties: { type }, reject } of waiting) {
+      reject(new CheckpointFailedError(null, reason, "checkpoints were stopped, must be running", { ...why, type }));
     }
   }
 
@@ -117,7 +117,8 @@ export class TriggerSchedule {
   ): Promise<CompletedCheckpoint> {
     return new Promise((resolve, reject) => {
       if (!this.#isStarted) {
-        reject(new CheckpointFailedError(null, "stopped", "checkpoints are stopped, must be running"));
+        const { type } = properties;
+        reject(new CheckpointFailedError(null, "stopped", "checkpoints are stopped, must be running", { type }));
         return;
       }
       this.#isFinal ||= properties.isFinal && properties.type === "checkpoint";
