@@ -101,7 +101,7 @@ test("RowTree keeps rows with keys of any length in order, as a plain Map would"
         equal(rig.tree.stats()?.entryCount, 0, "links that lead nowhere");
       },
     ),
-    { numRuns: scaled(80, 800) },
+    { numRuns: scaled(80, 400) },
   );
 });
 

@@ -287,7 +287,7 @@ export function stateModelSuite(name: string, factory: StateBackendFactory): voi
           fc.array(step, { minLength: 1, maxLength: 60, size: "max" }),
           (steps) => play(factory, steps, incremental),
         );
-        await fc.assert(property, { numRuns: scaled(60, 500) });
+        await fc.assert(property, { numRuns: scaled(60, 250) });
       },
     );
   }

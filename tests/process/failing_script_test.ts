@@ -83,7 +83,7 @@ test(
     const cases: [args: string[], message: RegExp][] = [
       [
         ["--from", "latest"],
-        /^Cannot start "failing" from a checkpoint: .*; set execution\.checkpointing\.interval .*\n$/,
+        /^Cannot start "failing" from its latest checkpoint: .*; set execution\.checkpointing\.interval .*\n$/,
       ],
       [["-Dpipeline.max-parallelism=2", "-p", "4"], /^Cannot use parallelism 4: .*\n$/],
       [
