@@ -11,6 +11,7 @@
 import { z } from "@hono/zod-openapi";
 import type { CheckpointsStatistics, CheckpointStatistics, SubtaskStatistics } from "../../checkpoint/statistics.ts";
 import type { VertexView } from "../../runtime/job_view.ts";
+import { pathForClients } from "./client_paths.ts";
 import { Count, Millis } from "./schemas.ts";
 
 const Figure = z.object({
@@ -160,7 +161,7 @@ export function checkpointsOf(statistics: CheckpointsStatistics): z.infer<typeof
         "id": restored.checkpointId,
         "restore_timestamp": restored.atMs,
         "is_savepoint": restored.type === "savepoint",
-        "external_path": restored.externalPath,
+        "external_path": pathForClients(restored.externalPath),
       },
     },
     // One without an id has never begun.
@@ -193,7 +194,7 @@ export function checkpointOf(
     "num_acknowledged_subtasks": one.subtasks.length,
     "checkpoint_type": one.type === "checkpoint" ? "CHECKPOINT" : one.stops ? "SYNC_SAVEPOINT" : "SAVEPOINT",
     "tasks": Object.fromEntries(vertices.map((vertex) => [vertex.id, taskOf(one, vertex)])),
-    ...(one.externalPath === null ? {} : { "external_path": one.externalPath }),
+    ...(one.externalPath === null ? {} : { "external_path": pathForClients(one.externalPath) }),
     ...(status === "completed" ? { "discarded": one.isDiscarded } : {}),
     ...(failure === null ? {} : { "failure_timestamp": failure.atMs, "failure_message": failure.message }),
   };

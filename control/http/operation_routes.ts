@@ -14,6 +14,7 @@ import { ApiError } from "./api_error.ts";
 import { confine } from "./confinement.ts";
 import { type ApiContext, listedJob } from "./context.ts";
 import { failureCauseOf } from "./error_texts.ts";
+import { pathForClients } from "./client_paths.ts";
 import { hasEnded, jobStatusOf } from "./job_status.ts";
 import {
   cancelRoute,
@@ -83,7 +84,7 @@ function savepointRoutes(app: ApiApp, context: ApiContext): void {
     if (state.status === "in-progress") return c.json(IN_PROGRESS, 200);
     const operation = state.status === "failed"
       ? { "failure-cause": failureCauseOf(state.error, c.get("isAuthenticated")) }
-      : { location: fieldOf(state.result, "path") };
+      : { location: pathForClients(fieldOf(state.result, "path")) };
     return c.json({ ...COMPLETED, operation }, 200);
   });
 }
