@@ -12,6 +12,7 @@ import { errorCode, type FileSystem, type InputFile } from "../core/file_system.
 import type { FileRef, SnapshotInput, SnapshotReader } from "../core/snapshot.ts";
 import { BytesInput, checkRange } from "./bytes_input.ts";
 import { type FileTransfer, transferFile } from "./file_transfer.ts";
+import { whyNotLocal } from "./options.ts";
 
 /**
  * Folder of the checkpoint that a pointer means.
@@ -27,6 +28,8 @@ export async function resolvePointer(fs: FileSystem, pointer: string, metadataNa
       `Cannot restore from "${pointer}": ${reason}; give the path of a checkpoint or savepoint`,
     );
   if (path === "") throw invalid("the path is empty");
+  const wanted = whyNotLocal(path);
+  if (wanted !== undefined) throw invalid(`it must be ${wanted}`);
   const status = await fs.status(path);
   if (status === null) throw invalid("there is no such file or folder");
   if (status.kind === "directory") {

@@ -96,7 +96,8 @@ export function assignState(
     throw new StreamError(
       "invalid",
       `Cannot restore the state of operator ${unclaimed.join(", ")}: the job has no such operator, must have one for ` +
-        `all state; give the operator its former name, or set execution.state-recovery.ignore-unclaimed-state to drop it`,
+        `all state; give the operator its former name, or set execution.state-recovery.ignore-unclaimed-state ` +
+        `(--allow-non-restored-state) to drop it`,
     );
   }
   return assignments;

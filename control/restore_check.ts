@@ -13,6 +13,7 @@ import { auto } from "../core/auto_serializer.ts";
 import type { StateDescriptor } from "../core/descriptors.ts";
 import type { CheckpointType } from "../core/element.ts";
 import { StreamError } from "../core/errors.ts";
+import type { SerializerSnapshot } from "../core/serializer.ts";
 import type { SnapshotReader } from "../core/snapshot.ts";
 import { compatibilityOfState } from "../core/state_compatibility.ts";
 import { checkPipeline } from "../runtime/job_checks.ts";
@@ -104,13 +105,17 @@ async function writtenOperator(operator: OperatorCheckpoint, reader: SnapshotRea
   const keyed = (await statesOf(operator, reader, false)).flatMap(({ name, kind, writers }): WrittenState[] =>
     kind === "rows" ? [] : [{ name, kind, isKeyed: true, writers }]
   );
-  const lists = new Map<string, WrittenState>();
+  const lists = new Map<string, WrittenState & { readonly writers: SerializerSnapshot[] }>();
   let hasState = keyedHandles(operator).length > 0;
   for (const { snapshot } of operator.subtasks) {
     for (const [name, { distribution, serializer, items }] of Object.entries(snapshot?.lists ?? {})) {
       hasState ||= items.length > 0;
       const own = userListName(name);
-      if (own !== null) lists.set(own, { name: own, kind: distribution, isKeyed: false, writers: [serializer] });
+      if (own === null) continue;
+      const list = lists.get(own) ?? { name: own, kind: distribution, isKeyed: false, writers: [] };
+      lists.set(own, list);
+      // A restore refuses lists that were written in two ways, so one writer tells.
+      if (items.length > 0 && list.writers.length === 0) list.writers.push(serializer);
     }
   }
   return { operator, states: [...keyed, ...lists.values()], hasState };

@@ -222,7 +222,9 @@ export const IGNORE_UNCLAIMED_STATE: ConfigOption<boolean> = booleanOption(
   {
     default: false,
     oldNames: ["execution.savepoint.ignore-unclaimed-state"],
-    description: "Whether a job may start from a checkpoint that holds state of operators which the job does not have.",
+    description:
+      "Whether a job may start from a checkpoint that holds state of operators which the job does not have; " +
+      "true is the same as `--allow-non-restored-state`.",
   },
 );
 

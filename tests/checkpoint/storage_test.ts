@@ -197,6 +197,8 @@ test("filesystem storage says what is wrong with a pointer [228]", async () => {
   }
   const cases: [string, RegExp][] = [
     ["", /the path is empty/],
+    ["file:///elsewhere/chk-1", /it must be a path without "file:\/\/"/],
+    ["s3://elsewhere/chk-1", /it must be a local path/],
     ["/nowhere", /there is no such file or folder/],
     ["/elsewhere/chk-2", /the folder has no _metadata/],
     ["/elsewhere/chk-2/other", /a file that is not called _metadata/],
