@@ -6,8 +6,7 @@
  *
  * Invariants:
  * - an id starts at most one operation of a kind and job;
- * - a result is kept for the store duration after the end, then forgotten; sooner once it has been read, if there is
- *   no room for another;
+ * - a result is kept for the store duration after the end, then forgotten; sooner if there is no room for another;
  * - there are never more than `limit` operations.
  *
  * @module
@@ -87,8 +86,8 @@ export class OperationStore {
     const chosen = id ?? this.#random.id();
     const name = nameOf({ kind, jobId, id: chosen });
     if (this.#operations.has(name)) return chosen;
-    if (this.#operations.size >= this.#limit && !this.#forgetOldestRead()) {
-      throw new ApiError(503, `Cannot start an operation: ${this.#limit} are kept already; ask again later`);
+    if (this.#operations.size >= this.#limit && !this.#makeRoom()) {
+      throw new ApiError(503, `Cannot start an operation: ${this.#limit} are under way; ask again later`);
     }
     const running = begin();
     const operation: Operation = { state: { status: "in-progress" }, isRead: false };
@@ -125,12 +124,11 @@ export class OperationStore {
 
   readonly #forgetting = new Set<() => void>();
 
-  /** Makes room: a result that has been read can be spared. */
-  #forgetOldestRead(): boolean {
-    for (const [name, { isRead }] of this.#operations) {
-      if (isRead) return this.#operations.delete(name);
-    }
-    return false;
+  /** Forgets the oldest result: one that has been read if there is any. False if all operations are under way. */
+  #makeRoom(): boolean {
+    const ended = [...this.#operations].filter(([, { state }]) => state.status !== "in-progress");
+    const oldest = ended.find(([, { isRead }]) => isRead) ?? ended[0];
+    return oldest !== undefined && this.#operations.delete(oldest[0]);
   }
 
   #end(name: string, operation: Operation, state: OperationState): void {

@@ -163,17 +163,21 @@ test("operations are bounded: one more is refused with 503 until results are for
   await started(rig, `/jobs/${JOB}/savepoints`);
 });
 
-test("where there is no room, a result that has been read makes it, and none that has not", async () => {
-  const { rig, job } = rigWithJob({ operationLimit: 2 });
-  const ids = [await started(rig, `/jobs/${JOB}/savepoints`), await started(rig, `/jobs/${JOB}/savepoints`)];
-  job.savepoints[0]?.resolve(SAVEPOINT);
+test("where there is no room, the oldest result makes it, sooner one that was read; what is under way stays", async () => {
+  const { rig, job } = rigWithJob({ operationLimit: 3 });
+  const path = `/jobs/${JOB}/savepoints`;
+  const ids = [await started(rig, path), await started(rig, path), await started(rig, path)];
+  await rig.refused(503, path, { method: "POST" });
+  for (const savepoint of job.savepoints.slice(0, 2)) savepoint.resolve(SAVEPOINT);
   await rig.clock.settle();
-  await rig.refused(503, `/jobs/${JOB}/savepoints`, { method: "POST" });
-  await rig.get(`/jobs/${JOB}/savepoints/${ids[0]}`);
-  await started(rig, `/jobs/${JOB}/savepoints`, { triggerId: "1".repeat(32) });
-  await rig.refused(404, `/jobs/${JOB}/savepoints/${ids[0]}`);
-  await rig.get(`/jobs/${JOB}/savepoints/${ids[1]}`);
-  equal(rig.operations.size, 2);
+  await rig.get(`${path}/${ids[1]}`);
+  await started(rig, path);
+  await rig.refused(404, `${path}/${ids[1]}`);
+  await started(rig, path);
+  await rig.refused(404, `${path}/${ids[0]}`);
+  await rig.refused(503, path, { method: "POST" });
+  deepEqual(await rig.get(`${path}/${ids[2]}`), IN_PROGRESS);
+  equal(rig.operations.size, 3);
 });
 
 test("POST checkpoints takes one of the kind that is asked for, and the poll tells its id", async () => {
