@@ -15,7 +15,7 @@ import type { CheckpointType } from "../core/element.ts";
 import { StreamError } from "../core/errors.ts";
 import type { SerializerSnapshot } from "../core/serializer.ts";
 import type { SnapshotReader } from "../core/snapshot.ts";
-import { compatibilityOfState } from "../core/state_compatibility.ts";
+import { compatibilityOfState, type StateCompatibility, textOfWriter } from "../core/state_compatibility.ts";
 import { checkPipeline } from "../runtime/job_checks.ts";
 import type { JobSettings } from "../runtime/job_settings.ts";
 import { userListName } from "../runtime/operator_states.ts";
@@ -131,7 +131,20 @@ function declaredOperators(described: readonly DescribedOperator[]): DeclaredOpe
 
 function keyed(descriptor: StateDescriptor): DeclaredState {
   const { name, kind } = descriptor;
-  return { name, kind, ask: (written, writer) => compatibilityOfState(descriptor, { kind: written.kind, ...writer }) };
+  return {
+    name,
+    kind,
+    ask(written, writer) {
+      const answer = compatibilityOfState(descriptor, { kind: written.kind, ...writer });
+      return written.kind === kind ? withWriter(answer, writer) : answer;
+    },
+  };
+}
+
+/** A refusal for people, who see no more than this line. */
+function withWriter({ outcome, detail }: StateCompatibility, writer: SerializerSnapshot): StateCompatibility {
+  if (outcome !== "incompatible") return { outcome, detail };
+  return { outcome, detail: `its values were written by ${textOfWriter(writer)}, ${detail}` };
 }
 
 function list(descriptor: OperatorStateDescriptor): DeclaredState {
@@ -141,7 +154,7 @@ function list(descriptor: OperatorStateDescriptor): DeclaredState {
     name: descriptor.name,
     kind,
     ask: (written, writer) =>
-      written.kind === kind ? compatibilityOfState(serializer, writer) : {
+      written.kind === kind ? withWriter(compatibilityOfState(serializer, writer), writer) : {
         outcome: "incompatible",
         detail: `it is dealt out as "${written.kind}" there and as "${kind}" here; give the new state another name`,
       },
