@@ -35,6 +35,8 @@ export interface OperationKey {
 
 interface Operation {
   state: OperationState;
+  /** Monotonic, milliseconds; Infinity until then. */
+  endedMs: number;
   /** Whether a client has seen how it ended. */
   isRead: boolean;
 }
@@ -64,9 +66,9 @@ export class OperationStore {
     return this.#operations.size;
   }
 
-  /** How many have not ended, or have ended and nobody has asked. */
-  get unreadCount(): number {
-    return [...this.#operations.values()].filter(({ isRead }) => !isRead).length;
+  /** How many have not ended, or have ended since a monotonic time, in milliseconds, and nobody has asked. */
+  unreadCount(sinceMs: number): number {
+    return [...this.#operations.values()].filter(({ isRead, endedMs }) => !isRead && endedMs >= sinceMs).length;
   }
 
   /** Called whenever a result is read for the first time, and when one is forgotten. */
@@ -90,7 +92,7 @@ export class OperationStore {
       throw new ApiError(503, `Cannot start an operation: ${this.#limit} are under way; ask again later`);
     }
     const running = begin();
-    const operation: Operation = { state: { status: "in-progress" }, isRead: false };
+    const operation: Operation = { state: { status: "in-progress" }, endedMs: Infinity, isRead: false };
     this.#operations.set(name, operation);
     running.then(
       (result) => this.#end(name, operation, { status: "completed", result }),
@@ -133,6 +135,7 @@ export class OperationStore {
 
   #end(name: string, operation: Operation, state: OperationState): void {
     operation.state = state;
+    operation.endedMs = this.#clock.monotonicMs();
     if (this.#operations.get(name) !== operation) return;
     const cancel = this.#clock.schedule(this.#keptMs, () => {
       this.#forgetting.delete(cancel);

@@ -119,7 +119,9 @@ export class ApiServer {
     if (this.#isClosing || this.#jobs.isBusy) return;
     if (this.#operations.size === 0) return this.#close();
     const leftMs = Math.max(0, this.#lastEndMs + LINGER_MS - this.#clock.monotonicMs());
-    const waitMs = this.#operations.unreadCount > 0 ? leftMs : Math.min(leftMs, AFTERTHOUGHT_MS);
+    // Who waits for a result asks again and again: one that was left alone for long is wanted by nobody.
+    const isAwaited = this.#operations.unreadCount(this.#lastEndMs - LINGER_MS) > 0;
+    const waitMs = isAwaited ? leftMs : Math.min(leftMs, AFTERTHOUGHT_MS);
     this.#linger = this.#clock.schedule(waitMs, () => this.#close());
   }
 

@@ -182,6 +182,22 @@ test("a client that polls after a stop gets its answer, and the server ends soon
   deepEqual([network.listening.size, network.clock.scheduledCount], [0, 0]);
 });
 
+test("a result that nobody has asked for in a long time does not keep the server", async () => {
+  const network = new Network();
+  const job = new ScriptedJob();
+  const place = await network.open(job, 8087);
+  place.show(job);
+  await network.ask(8087, `/jobs/${JOB}/savepoints`, STOP);
+  job.savepoints[0]?.resolve(SAVEPOINT);
+  await network.clock.settle();
+  network.clock.advance(LINGER_MS + 1);
+  job.end("stopped", 5);
+  await network.clock.settle();
+  network.clock.advance(AFTERTHOUGHT_MS);
+  await place.ended;
+  deepEqual([network.listening.size, network.clock.scheduledCount], [0, 0]);
+});
+
 test("a result that nobody reads keeps the server no longer than the linger, also one that never comes", async () => {
   for (const settles of [true, false]) {
     const network = new Network();
