@@ -122,6 +122,14 @@ export class ApiServer {
     // Who waits for a result asks again and again: one that was left alone for long is wanted by nobody.
     const isAwaited = this.#operations.unreadCount(this.#lastEndMs - LINGER_MS) > 0;
     const waitMs = isAwaited ? leftMs : Math.min(leftMs, AFTERTHOUGHT_MS);
+    if (waitMs > AFTERTHOUGHT_MS) {
+      log.info(
+        "The HTTP API waits up to {seconds} s more for clients to read what they have asked for; Ctrl-C ends it",
+        {
+          seconds: Math.ceil(waitMs / 1_000),
+        },
+      );
+    }
     this.#linger = this.#clock.schedule(waitMs, () => this.#close());
   }
 
