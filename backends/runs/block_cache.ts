@@ -92,7 +92,7 @@ export class BlockCache implements BlockPlace {
     const { cacheBytes, blockBytes } = options;
     this.stretchBytes = Math.max(blockBytes, Math.min(STRETCH_BYTES, Math.floor(cacheBytes * STRETCH_SHARE)));
     this.slotBytes = blockBytes + (blockBytes >> 4) + SLOT_MARGIN;
-    const perSegment = Math.min(SEGMENT_BYTES, cacheBytes / 16) / this.slotBytes;
+    const perSegment = Math.min(SEGMENT_BYTES, cacheBytes / 32) / this.slotBytes;
     this.segmentSlots = Math.max(1, Math.floor(perSegment));
     const segments = Math.max(1, Math.floor(cacheBytes / (this.slotBytes * this.segmentSlots)));
     const slots = segments * this.segmentSlots;

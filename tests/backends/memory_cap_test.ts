@@ -9,8 +9,7 @@ import { clearRows, getRow, putRow } from "../contracts/rows_rig.ts";
 import { MAPS, rowOf, VALUES } from "../support/sample_rows.ts";
 import { scaled } from "../support/scale.ts";
 
-/** So that indexes, which are never pushed out, take the part of so little memory that they take of 64 MiB with 4 KiB. */
-const BLOCK_BYTES = 8_192;
+const BLOCK_BYTES = 4_096;
 
 /** Integers below `limit`, the same in every run. */
 function numbers(): (limit: number) => number {
