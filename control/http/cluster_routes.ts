@@ -25,6 +25,7 @@ import { FLINK_VERSION } from "./api_version.ts";
 import type { ApiContext } from "./context.ts";
 import { jobStatusOf } from "./job_status.ts";
 import { Count, json, Millis } from "./schemas.ts";
+import { slotsOf } from "./slots.ts";
 
 /** Revision where Flink tells a commit. */
 const REVISION = "weir";
@@ -83,14 +84,12 @@ export function clusterRoutes(app: ApiApp, context: ApiContext): void {
   app.openapi(overviewRoute, (c) => {
     const views = context.jobs.all().map(({ job }) => job.status());
     const count = (...statuses: string[]) => views.filter((view) => statuses.includes(jobStatusOf(view.state))).length;
-    const live = views.filter(({ endedMs }) => endedMs === null);
-    // A slot holds one subtask of every operator: the widest vertex tells how many there are. None is ever free.
-    const slots = live.reduce((sum, { vertices }) => sum + Math.max(0, ...vertices.map((v) => v.parallelism)), 0);
+    const slots = slotsOf(context.jobs);
     return c.json({
       "taskmanagers": 1,
       "taskmanagers-blocked": 0,
-      "slots-total": slots,
-      "slots-available": 0,
+      "slots-total": slots.total,
+      "slots-available": slots.total - slots.taken,
       "slots-free-and-blocked": 0,
       "jobs-running": count("INITIALIZING", "RUNNING", "RESTARTING", "CANCELLING"),
       "jobs-finished": count("FINISHED"),

@@ -23,7 +23,7 @@ import {
   valueText,
   vertexValues,
 } from "./metric_values.ts";
-import { processValues } from "./process_metrics.ts";
+import { processValues, WORKER_ID } from "./process_metrics.ts";
 import { JobParams, json, VertexParams } from "./schemas.ts";
 
 /** What is asked for: names with commas in between. */
@@ -204,9 +204,6 @@ function vertexMetricRoutes(app: ApiApp, context: ApiContext): void {
     return c.json(selected(own, c.req.valid("query").get), 200);
   });
 }
-
-/** The only one there is: the process. */
-export const WORKER_ID = "local";
 
 /** @throws {ApiError} 404 for any other than the process. */
 export function checkWorker(taskManagerId: string): void {

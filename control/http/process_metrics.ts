@@ -11,6 +11,9 @@ import type { JobDirectory } from "../job_directory.ts";
 import type { NamedValue } from "./metric_values.ts";
 import { slotsOf } from "./slots.ts";
 
+/** Id of the only task manager that there is: the process. */
+export const WORKER_ID = "local";
+
 /** Memory of the process, bytes. */
 export interface ProcessMemory {
   /** Resident, all of it. */

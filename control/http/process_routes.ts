@@ -13,10 +13,10 @@ import { createRoute, z } from "@hono/zod-openapi";
 import type { ApiApp } from "./api.ts";
 import { WEIR_VERSION } from "./api_version.ts";
 import { type ApiContext, listedJob } from "./context.ts";
-import { checkWorker, WORKER_ID } from "./metric_routes.ts";
-import { processMemory } from "./process_metrics.ts";
+import { checkWorker } from "./metric_routes.ts";
+import { processMemory, WORKER_ID } from "./process_metrics.ts";
 import { Count, JobParams, json, Millis } from "./schemas.ts";
-import { slotsOf } from "./slots.ts";
+import { slotsOf, slotsOfJob } from "./slots.ts";
 
 const Entries = z.array(z.object({ key: z.string(), value: z.string() })).openapi("ConfigurationEntries");
 
@@ -217,8 +217,7 @@ function taskmanagerRoutes(app: ApiApp, context: ApiContext): void {
     checkWorker(c.req.valid("param").taskManagerId);
     const live = context.jobs.all().filter(({ job }) => job.status().endedMs === null);
     const allocatedSlots = live.flatMap(({ job }) => {
-      const count = Math.max(0, ...job.status().vertices.map(({ parallelism }) => parallelism));
-      return Array.from({ length: count }, () => ({ "jobId": job.id, "resource": NO_RESOURCE }));
+      return Array.from({ length: slotsOfJob(job.status()) }, () => ({ "jobId": job.id, "resource": NO_RESOURCE }));
     });
     return c.json({ ...taskManager(context), "metrics": memoryFigures(), allocatedSlots }, 200);
   });

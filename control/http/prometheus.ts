@@ -12,8 +12,7 @@ import { MAX_WATERMARK, MIN_WATERMARK } from "../../core/element.ts";
 import type { HistogramReading, MetricReading } from "../../runtime/metric_group.ts";
 import type { ControlledJob, JobView } from "../../runtime/job_view.ts";
 import type { JobDirectory } from "../job_directory.ts";
-import { WORKER_ID } from "./metric_routes.ts";
-import { processValues } from "./process_metrics.ts";
+import { processValues, WORKER_ID } from "./process_metrics.ts";
 
 type Labels = Readonly<Record<string, string>>;
 

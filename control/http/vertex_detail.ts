@@ -18,7 +18,7 @@ import {
   taskStatusOf,
   vertexStatusOf,
 } from "./job_status.ts";
-import { WORKER_ID } from "./metric_routes.ts";
+import { WORKER_ID } from "./process_metrics.ts";
 import { Count, Id, Millis } from "./schemas.ts";
 import { ioOf, type VertexIo, VertexIoMetrics } from "./vertex_metrics.ts";
 
