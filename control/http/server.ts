@@ -26,6 +26,8 @@ const log = getLogger(["weir", "control"]);
 
 /** Longest wait for results to be read, once the last job has ended. */
 export const LINGER_MS = 10_000;
+/** A wait that a person at the terminal would wonder about, milliseconds. */
+const NOTICED_MS = 2_000;
 /** Wait after the last result was read: for its answer to be sent, and for a last look at the job. */
 export const AFTERTHOUGHT_MS = 250;
 
@@ -122,14 +124,15 @@ export class ApiServer {
     // Who waits for a result asks again and again: one that was left alone for long is wanted by nobody.
     const isAwaited = this.#operations.unreadCount(this.#lastEndMs - LINGER_MS) > 0;
     const waitMs = isAwaited ? leftMs : Math.min(leftMs, AFTERTHOUGHT_MS);
-    if (waitMs > AFTERTHOUGHT_MS) {
-      log.info(
-        "The HTTP API waits up to {seconds} s more for clients to read what they have asked for; Ctrl-C ends it",
-        {
-          seconds: Math.ceil(waitMs / 1_000),
-        },
-      );
-    }
+    if (waitMs <= NOTICED_MS) this.#linger = this.#clock.schedule(waitMs, () => this.#close());
+    else this.#linger = this.#clock.schedule(NOTICED_MS, () => this.#waitOn(waitMs - NOTICED_MS));
+  }
+
+  #waitOn(waitMs: number): void {
+    const seconds = Math.ceil(waitMs / 1_000);
+    log.info("The HTTP API waits up to {seconds} s more for clients to read what they have asked for; Ctrl-C ends it", {
+      seconds,
+    });
     this.#linger = this.#clock.schedule(waitMs, () => this.#close());
   }
 
