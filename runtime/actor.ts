@@ -7,7 +7,7 @@
  *
  * Invariants:
  * - an actor is made only inside its operator, with the backend open, so that
- *   `this.state(…)` in a field returns the backend's own handle.
+ *   `this.state(…)` in a field returns a handle at once: the backend's own, unless more is asked (keyed_states.ts).
  *
  * @module
  */
@@ -23,6 +23,7 @@ import { StreamError } from "../core/errors.ts";
 import type { Key } from "../core/key.ts";
 import type { MetricGroup } from "../core/metrics.ts";
 import type { AggregatingState, ListState, MapState, ReducingState, ValueState } from "../core/state.ts";
+import type { KeyedStates } from "./keyed_states.ts";
 import type { Output } from "./output.ts";
 import type { OutputTag } from "./side_output.ts";
 
@@ -50,6 +51,7 @@ export interface ActorTimers {
 /** What an operator lends to its actor. */
 export interface ActorScope {
   readonly backend: StateBackend;
+  readonly states: KeyedStates;
   readonly timers: ActorTimers;
   readonly metrics: MetricGroup;
   readonly operatorName: string;
@@ -216,7 +218,7 @@ export abstract class KeyedActor<K extends Key, I, O = never> {
           `declare it in a field: readonly #x = this.state(…)`,
       );
     }
-    // The overloads above admit exactly the descriptors that the backend's overloads admit.
-    return scope.backend.state(descriptor as ValueStateDescriptor<unknown>);
+    // The overloads above admit exactly the descriptors that those of `open` admit.
+    return scope.states.open(descriptor as ValueStateDescriptor<unknown>);
   }
 }

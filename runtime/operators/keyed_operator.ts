@@ -23,6 +23,7 @@ import type { Timer, TimerTarget } from "../../core/timer.ts";
 import { MailboxProcessingTime } from "../../timers/processing_time.ts";
 import { TimerService } from "../../timers/timer_service.ts";
 import type { ActorScope, ActorTimers, TimeDomain } from "../actor.ts";
+import { KeyedStates } from "../keyed_states.ts";
 import { LOOK_AHEAD, LookAhead, WORTH_FETCHING } from "./look_ahead.ts";
 import { openTimerQueue } from "./timer_queues.ts";
 import { Operator, type OperatorContext, type OperatorSnapshotParts, type Resumable } from "../operator.ts";
@@ -36,6 +37,8 @@ const CHECK_INTERVAL = 1_024;
 export abstract class KeyedOperator<K extends Key, I, O> extends Operator<I, O> implements TimerTarget, Resumable {
   /** Set by `open`. */
   protected backend!: StateBackend;
+  /** Set by `open`. */
+  protected states!: KeyedStates;
   /** Set by `open`. */
   protected timers!: TimerService;
   /** Set by `open`. */
@@ -86,10 +89,12 @@ export abstract class KeyedOperator<K extends Key, I, O> extends Operator<I, O> 
     this.backend = context.backendFactory.create(context);
     await this.backend.open(context.restore?.keyed ?? [], context.restore?.reader ?? NO_READER);
     if (this.backend.backpressure !== undefined) this.backpressure = () => this.backend.backpressure!();
+    this.states = new KeyedStates(this.backend);
     this.timers = await this.#openTimers();
     const refusing = new RefusingOutput(this.name);
     this.scope = {
       backend: this.backend,
+      states: this.states,
       timers: new TimersOfCurrentKey(this.timers),
       metrics: context.metrics,
       operatorName: this.name,

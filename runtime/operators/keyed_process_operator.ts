@@ -30,8 +30,8 @@ export class KeyedProcessOperator<K extends Key, I, O, S extends StateDeclaratio
   protected override declare(): void {
     const handles: Record<string, unknown> = {};
     for (const [name, descriptor] of Object.entries(this.step.state ?? {})) {
-      // Every descriptor has a kind that one of the backend's overloads takes; the handle's type is StateOf of it.
-      handles[name] = this.backend.state(descriptor as ValueStateDescriptor<unknown>);
+      // Every descriptor has a kind that one of the overloads takes; the handle's type is StateOf of it.
+      handles[name] = this.states.open(descriptor as ValueStateDescriptor<unknown>);
     }
     // The handles were made one by one from the declarations of S.
     this.#context = new StepContext<K, O, S>(this.scope, handles as KeyedProcessContext<K, O, S>["state"]);

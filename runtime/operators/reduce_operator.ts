@@ -23,7 +23,7 @@ export class ReduceOperator<K extends Key, T> extends KeyedOperator<K, T, T> {
   }
 
   protected override declare(): void {
-    this.#fold = this.backend.state(reducingState<T>("fold", (left, right) => {
+    this.#fold = this.states.open(reducingState<T>("fold", (left, right) => {
       this.#isFirst = false;
       const result = this.reduce(left, right);
       if (typeof result === "object") this.checkSynchronous(result, "the function given to reduce()");
