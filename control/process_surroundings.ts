@@ -29,6 +29,11 @@ export function environmentVariable(name: string): string | undefined {
   return isGranted({ name: "env", variable: name }) ? process.env[name] || undefined : undefined;
 }
 
+/** The folder that relative paths begin at. */
+export function currentDirectory(): string {
+  return process.cwd();
+}
+
 /** Folder for temporary files. */
 export function temporaryDirectory(): string {
   const { TMPDIR, TMP, TEMP } = processEnvironment() ?? {};
