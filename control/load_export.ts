@@ -1,5 +1,5 @@
 /**
- * Loads what a user's own file exports, named in the configuration as `./path.ts#name`.
+ * Loads what a user's own file exports. A reference in the configuration names it: file, `#`, export.
  *
  * Called by: control/ for state backends and options factories that the configuration names; loaded only then.
  * Calls: the user's file, by dynamic import.
