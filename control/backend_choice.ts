@@ -18,8 +18,8 @@ import {
   LSM_WRITE_BUFFER_SIZE,
   type LsmProfileName,
   NATIVE_METRICS,
-  type RunCompression,
 } from "../backends/lsm/options.ts";
+import type { RunCompression } from "../backends/lsm/column_options.ts";
 import type { StateBackendFactory } from "../core/backend.ts";
 import { STATE_BACKEND } from "../runtime/options.ts";
 import { type TimerQueueKind, TIMERS_OF_BACKEND } from "../runtime/timer_options.ts";

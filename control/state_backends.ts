@@ -67,6 +67,7 @@ async function loadStores(type: "lsm" | "lmdb", configuration: Configuration): P
     import("../backends/lsm/lsm_store.ts"),
     import("../backends/lsm/configured_lsm.ts"),
   ]);
-  const { writeBufferBytes, ...options } = configuredLsm(configuration);
-  return { stores: lsmRowStoreFactory(options), maxBufferBytes: writeBufferBytes, metrics: options.metrics };
+  const { writeBufferBytes, compression, ...options } = configuredLsm(configuration);
+  const stores = lsmRowStoreFactory({ ...options, compressionPerLevel: [compression] });
+  return { stores, maxBufferBytes: writeBufferBytes, metrics: options.metrics };
 }

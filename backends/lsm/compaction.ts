@@ -133,14 +133,14 @@ export class CompactionSteps implements Steps {
 
   private enterKeyGroup(keyGroup: number): void {
     this.keyGroup = keyGroup;
-    const { settings } = this.ports;
-    const full = this.builder !== undefined && this.builder.writer.sizeBytes >= settings.targetFileBytes;
+    const { column } = this.ports;
+    const full = this.builder !== undefined && this.builder.writer.sizeBytes >= column.targetFileBytes;
     // Of level 0 one run follows the other in time: an output that was cut would be two.
     if (full && this.pick.outputLevel > 0) {
       this.full = this.builder;
       this.builder = undefined;
     }
-    this.builder ??= new RunBuilder(this.ports);
+    this.builder ??= new RunBuilder(this.ports, this.pick.outputLevel);
   }
 
   private endOutput(full: RunBuilder): void {

@@ -8,6 +8,7 @@
  */
 import type { Configuration } from "../../core/config.ts";
 import type { ConfigOption } from "../../core/config_option.ts";
+import type { RunCompression } from "./column_options.ts";
 import {
   LSM_BLOCK_SIZE,
   LSM_BLOOM_BITS,
@@ -19,7 +20,6 @@ import {
   LSM_WRITE_BUFFER_SIZE,
   type LsmProfileName,
   NATIVE_METRICS,
-  type RunCompression,
 } from "./options.ts";
 
 /** What configuration says about the stores of a job. */

@@ -83,7 +83,7 @@ export class Flush implements Steps {
     for (let i = 0; i < STEP_ROWS && bytes < STEP_BYTES; i++) {
       isEnd = !rows.next();
       if (isEnd) break;
-      this.builder ??= new RunBuilder(this.ports);
+      this.builder ??= new RunBuilder(this.ports, 0);
       const { bytes: row, keyStart, keyEnd, valueEnd } = rows;
       const keyGroup = (row[keyStart]! << 8) | row[keyStart + 1]!;
       this.builder.writer.add(keyGroup, rows.code, row, keyStart + 2, keyEnd, valueEnd);

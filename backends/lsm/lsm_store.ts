@@ -32,7 +32,8 @@ import { isBehind, pendingBytes, pickCompaction, totalBytes } from "./compaction
 import { Flush } from "./flush.ts";
 import { FrozenVersion } from "./frozen_version.ts";
 import { LsmCursor } from "./lsm_cursor.ts";
-import { type LsmOptions, type LsmSettings, lsmSettings } from "./lsm_options.ts";
+import type { ColumnOptions } from "./column_options.ts";
+import { type LsmOptions, sharedColumn } from "./lsm_options.ts";
 import { type CacheFigures, LSM_METRIC_NAMES, type LsmGauges, LsmStatistics, readMetric } from "./lsm_statistics.ts";
 import { Restore } from "./restore.ts";
 import type { RunBuilderPorts } from "./run_builder.ts";
@@ -43,12 +44,12 @@ import { runOf, RunView, Version } from "./version.ts";
 
 /** Makes the stores of `lsm` backends. @throws {RangeError} If an option is out of range. */
 export function lsmRowStoreFactory(options: LsmOptions = {}): RowStoreFactory {
-  const settings = lsmSettings(options);
+  const column = sharedColumn(options);
   return {
     name: "lsm",
     async open(context: StoreContext): Promise<LsmStore> {
       await context.fileSystem.makeDirectory(context.directory);
-      const store = new LsmStore(context, settings);
+      const store = new LsmStore(context, column);
       for (const name of options.metrics ?? []) store.report(name);
       return store;
     },
@@ -68,18 +69,18 @@ export class LsmStore implements RowStore, LsmGauges {
   private closed = false;
 
   /** @param context Its directory exists, and is empty. */
-  constructor(private readonly context: StoreContext, private readonly settings: LsmSettings) {
+  constructor(private readonly context: StoreContext, private readonly column: ColumnOptions) {
     const { fileSystem, random, directory } = context;
     this.uploaded = context.incremental ? new UploadedRuns() : null;
     this.version = new Version([[]], this.statistics);
-    this.blocks = slotCache(context.memory, settings.blockBytes);
+    this.blocks = slotCache(context.memory, column.blockBytes);
     this.ports = {
       fileSystem,
       cache: this.blocks,
       files: new Set(),
       removals: new Set(),
       statistics: this.statistics,
-      settings,
+      column,
       random,
       directory,
       states: () => context.states(),
@@ -163,7 +164,7 @@ export class LsmStore implements RowStore, LsmGauges {
   nextWork(): Steps | null {
     this.requireOpen("compact");
     if (this.compaction !== undefined) this.refuse("compact", "another compaction is under way");
-    const pick = pickCompaction(this.version.levels, this.settings);
+    const pick = pickCompaction(this.version.levels, this.column);
     if (pick === null) return null;
     this.statistics.runningCompactions++;
     const version = this.version.retain();
@@ -178,7 +179,7 @@ export class LsmStore implements RowStore, LsmGauges {
   }
 
   get isBehind(): boolean {
-    return isBehind(this.version.levels, this.settings);
+    return isBehind(this.version.levels, this.column);
   }
 
   freeze(): FrozenStore {
@@ -236,12 +237,12 @@ export class LsmStore implements RowStore, LsmGauges {
 
   /** See {@link pendingBytes}. */
   pendingCompactionBytes(): number {
-    return pendingBytes(this.version.levels, this.settings);
+    return pendingBytes(this.version.levels, this.column);
   }
 
   /** Whether `nextWork` has something to do. */
   isCompactionDue(): boolean {
-    return pickCompaction(this.version.levels, this.settings) !== null;
+    return pickCompaction(this.version.levels, this.column) !== null;
   }
 
   /** Of all open files. */

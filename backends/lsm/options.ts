@@ -9,6 +9,7 @@
  */
 import type { AnyOption } from "../../core/config.ts";
 import { booleanOption, type ConfigOption, doubleOption, enumOption, sizeOption } from "../../core/config_option.ts";
+import type { RunCompression } from "./column_options.ts";
 
 /** Values for several options at once. Source: Flink's `PredefinedOptions`. */
 export type LsmProfileName =
@@ -16,9 +17,6 @@ export type LsmProfileName =
   | "SPINNING_DISK_OPTIMIZED"
   | "SPINNING_DISK_OPTIMIZED_HIGH_MEM"
   | "FLASH_SSD_OPTIMIZED";
-
-/** How the blocks of working files are stored. */
-export type RunCompression = "none" | "zstd";
 
 function named(suffix: string): { readonly key: string; readonly oldNames: readonly string[] } {
   return { key: `state.backend.lsm.${suffix}`, oldNames: [`state.backend.rocksdb.${suffix}`] };

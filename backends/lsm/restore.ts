@@ -86,7 +86,7 @@ export class Restore {
       else runs.push({ view: new RunView(file, visible), level: run.level });
       if (this.slices.isDue()) await this.slices.pause();
     }
-    if (ids.areKept) return arrange(runs, this.ports.settings.levelBaseBytes);
+    if (ids.areKept) return arrange(runs, this.ports.column.levelBaseBytes);
     return await this.rewrite(runs.map(({ view }) => view), keyGroups, ids);
   }
 
@@ -131,7 +131,7 @@ export class Restore {
     const output = new Rewrite(this.ports);
     try {
       for (let group = range.start; group <= range.end; group++) {
-        if (output.sizeBytes >= this.ports.settings.targetFileBytes) outputs.push(...this.finished(output));
+        if (output.sizeBytes >= this.ports.column.targetFileBytes) outputs.push(...this.finished(output));
         for (const [oldId, newId] of ids.byNewId()) await this.rewriteState(merge, group, oldId, newId, output);
       }
       outputs.push(...this.finished(output));
@@ -188,7 +188,7 @@ class Rewrite {
     for (let i = 0; i < keyBytes; i++) key[i] = row.key[i]!;
     key[2] = stateId >>> 8;
     key[3] = stateId;
-    this.builder ??= new RunBuilder(this.ports);
+    this.builder ??= new RunBuilder(this.ports, 1);
     this.builder.writer.addRow(PUT, key, keyBytes, row.value, row.valueStart, row.valueEnd);
   }
 

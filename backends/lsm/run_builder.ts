@@ -13,12 +13,12 @@ import type { Random } from "../../core/clock.ts";
 import { writeFailure } from "../runs/file_failure.ts";
 import { type LocalRun, LocalRunWriter } from "../runs/local_run_writer.ts";
 import type { RunState } from "../runs/run_format.ts";
-import type { LsmSettings } from "./lsm_options.ts";
+import { type ColumnOptions, compressionOf } from "./column_options.ts";
 import { RunFile, type RunFilePorts } from "./run_file.ts";
 
 /** What it takes to make run files. */
 export interface RunBuilderPorts extends RunFilePorts {
-  readonly settings: LsmSettings;
+  readonly column: ColumnOptions;
   readonly random: Random;
   /** Where the files are. */
   readonly directory: string;
@@ -36,15 +36,19 @@ export class RunBuilder {
   /** What is charged to the cache for the writer. */
   private chargedBytes = 0;
 
-  /** @throws {StreamError} If the file cannot be made. */
-  constructor(private readonly ports: RunBuilderPorts) {
-    const { settings, directory, random, fileSystem } = ports;
+  /**
+   * @param level Where the file will be.
+   * @throws {StreamError} If the file cannot be made.
+   */
+  constructor(private readonly ports: RunBuilderPorts, level: number) {
+    const { column, directory, random, fileSystem } = ports;
     this.path = `${directory}/${random.id()}`;
     try {
       this.writer = new LocalRunWriter(fileSystem.createSync(this.path, "exclusive"), {
-        blockBytes: settings.blockBytes,
-        bloomBitsPerKey: settings.bloomBitsPerKey,
-        compression: settings.compression,
+        blockBytes: column.blockBytes,
+        restartInterval: column.restartInterval,
+        bloomBitsPerKey: column.bloomBitsPerKey,
+        compression: compressionOf(column, level),
         states: ports.states(),
         chunkBytes: ports.cache.stretchBytes,
       });

@@ -49,6 +49,8 @@ export interface RunOptions {
   readonly blockBytes?: number;
   /** Bits of the bloom filter for each value, list and map; 0, the default: no filter. */
   readonly bloomBitsPerKey?: number;
+  /** Rows between two that are stored with their whole key, at least 1. Default 16. */
+  readonly restartInterval?: number;
   /** Whether blocks are compressed, each if it gets smaller. Default "none". */
   readonly compression?: "none" | "zstd";
   /** The states that rows may belong to; needed for a filter. */
@@ -71,6 +73,7 @@ export class RunEncoder {
   private lastPrefixBytes = 0;
   private readonly restarts: number[] = [];
   private rowsInBlock = 0;
+  private rowsToRestart = 0;
   private blockCount = 0;
   private readonly index = new ByteWriter(4096);
   private readonly keyGroups: KeyGroupEntry[] = [];
@@ -81,6 +84,7 @@ export class RunEncoder {
   /** A row that would take the rows of a block above this begins the next one. */
   private readonly blockLimit: number;
   private readonly compresses: boolean;
+  private readonly restartInterval: number;
   private readonly bloom: BloomBuilder | null;
   private readonly prefixes: RowPrefixes;
 
@@ -89,6 +93,7 @@ export class RunEncoder {
     this.blockBytes = options.blockBytes ?? DEFAULT_BLOCK_BYTES;
     this.blockLimit = this.blockBytes + (this.blockBytes >> 4);
     this.compresses = options.compression === "zstd";
+    this.restartInterval = options.restartInterval ?? RESTART_INTERVAL;
     const bits = options.bloomBitsPerKey ?? 0;
     this.bloom = bits > 0 ? new BloomBuilder(bits) : null;
     this.prefixes = new RowPrefixes(options.states ?? []);
@@ -153,8 +158,12 @@ export class RunEncoder {
     }
     const shared = this.advanceKey(keyGroup, bytes, keyStart, keyEnd);
     const size = keyEnd - keyStart + 2;
-    const restart = this.rowsInBlock % RESTART_INTERVAL === 0;
-    if (restart) this.restarts.push(out.length - this.closedBytes);
+    const restart = this.rowsToRestart === 0;
+    if (restart) {
+      this.restarts.push(out.length - this.closedBytes);
+      this.rowsToRestart = this.restartInterval;
+    }
+    this.rowsToRestart--;
     if (keyGroup !== this.keyGroup) this.startKeyGroup(keyGroup);
     if (this.rowCount === 0) this.firstKey = this.lastKey.slice(0, size);
     if (code === DELETE_PREFIX) this.notePrefixDelete(size);
@@ -291,6 +300,7 @@ export class RunEncoder {
     this.blockCount++;
     this.restarts.length = 0;
     this.rowsInBlock = 0;
+    this.rowsToRestart = 0;
     this.closedBytes = out.length;
   }
 

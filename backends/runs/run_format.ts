@@ -74,7 +74,7 @@ export const BLOCK_TRAILER_BYTES = 5;
 export const FOOTER_BYTES: number = 8 + 4 * 4 + 8 + 4 + 2 + 2 + 4 + 1 + 7 + 4;
 /** A block is closed by the row that takes it to this size. */
 export const DEFAULT_BLOCK_BYTES = 16_384;
-/** Rows between two restarts. */
+/** Rows between two restarts, unless told otherwise. */
 export const RESTART_INTERVAL = 16;
 
 /** Row kinds as they are stored. */
