@@ -5,10 +5,11 @@
  * {@link StoreOptions} cannot differ: the states of an operator write to the same buffers and read through one cache.
  *
  * Called by: lsm_options.ts, lsm_store.ts and what it is made of; whoever resolves configuration.
- * Calls: compaction_picker.ts for a type.
+ * Calls: compaction_picker.ts for a type; core/nearest_name.ts.
  *
  * @module
  */
+import { nearestName } from "../../core/nearest_name.ts";
 import type { CompactionRules } from "./compaction_picker.ts";
 
 /** How the blocks of working files are stored. */
@@ -34,8 +35,20 @@ export interface ColumnOptions extends CompactionRules {
 
 /** Options that the states of one operator have in common. Sizes are bytes. */
 export interface StoreOptions {
-  /** Size at which a write buffer is written to a file. `state.backend.lsm.writebuffer.size`; 64 MiB. */
+  /** Size of a write buffer, ≥ 4,096. `state.backend.lsm.writebuffer.size`; 64 MiB. */
   readonly writeBufferBytes: number;
+  /**
+   * Write buffers there may be, 2 at least; `writeBufferBytes` times as much memory do they have when memory is not
+   * managed. `state.backend.lsm.writebuffer.count`; 2.
+   */
+  readonly writeBufferCount: number;
+  /**
+   * So many write buffers make one file, fewer than `writeBufferCount`: rows are written when they fill so many.
+   * `state.backend.lsm.writebuffer.number-to-merge`; 1.
+   */
+  readonly buffersToMerge: number;
+  /** Memory for cached blocks, indexes and filters when memory is not managed. `state.backend.lsm.block.cache-size`; 8 MiB. */
+  readonly cacheBytes: number;
   /** Names of the native metrics to report: `state.backend.lsm.metrics.<name>`; none. */
   readonly metrics: readonly string[];
 }
@@ -47,12 +60,23 @@ export const DEFAULT_COLUMN_OPTIONS: ColumnOptions = {
   bloomBitsPerKey: 10,
   compressionPerLevel: ["none"],
   targetFileBytes: 67_108_864,
+  compactionStyle: "LEVEL",
+  dynamicLevelBytes: false,
   levelBaseBytes: 268_435_456,
   levelRatio: 10,
   mergeShare: 0.5,
   minMergedRuns: 4,
   maxLevel0Runs: 8,
   behindRuns: 16,
+};
+
+/** What an operator has when nobody says anything. */
+export const DEFAULT_STORE_OPTIONS: StoreOptions = {
+  writeBufferBytes: 67_108_864,
+  writeBufferCount: 2,
+  buffersToMerge: 1,
+  cacheBytes: 8_388_608,
+  metrics: [],
 };
 
 /** How blocks of a level are compressed. */
@@ -75,39 +99,67 @@ export function columnKey(options: ColumnOptions): string {
 
 const NAMES = Object.keys(DEFAULT_COLUMN_OPTIONS) as (keyof ColumnOptions)[]; // it has each field of the interface
 
+/** Options of which some may be left out; those count of what they are based on. */
+export type Partly<T> = { readonly [K in keyof T]?: T[K] | undefined };
+
 /**
  * Fills in what is not given, and checks it.
  *
  * @param basis What counts for fields that are absent or undefined.
- * @throws {RangeError} If a number is out of range, or a name of a compression does not exist.
+ * @throws {RangeError} If a number is out of range, a word is not one of those there are, or a field does not exist.
  */
 export function columnOptions(
-  options: { readonly [K in keyof ColumnOptions]?: ColumnOptions[K] | undefined },
+  options: Partly<ColumnOptions>,
   basis: ColumnOptions = DEFAULT_COLUMN_OPTIONS,
 ): ColumnOptions {
-  const given = Object.entries(options).filter(([, value]) => value !== undefined);
-  const complete: ColumnOptions = { ...basis, ...Object.fromEntries(given) };
-  for (const [name, least, most] of RANGES) {
-    const value = complete[name];
-    if (value >= least && value <= most) continue;
-    refuse(`${name} is ${value}, it must be ${most < Infinity ? `in ${least}..${most}` : `at least ${least}`}`);
+  const column = filledIn(options, basis);
+  for (const [name, least, most] of COLUMN_RANGES) checkRange(name, column[name], least, most);
+  checkRange("maxLevel0Runs", column.maxLevel0Runs, column.minMergedRuns, Infinity);
+  checkRange("behindRuns", column.behindRuns, column.maxLevel0Runs, Infinity);
+  checkWhole("restartInterval", column.restartInterval);
+  const { compressionPerLevel, compactionStyle, dynamicLevelBytes } = column;
+  if (!Array.isArray(compressionPerLevel) || compressionPerLevel.length === 0) {
+    refuse("compressionPerLevel is empty, it must have a word for level 0 at least");
   }
-  const { minMergedRuns, maxLevel0Runs, behindRuns, restartInterval, compressionPerLevel } = complete;
-  if (!Number.isInteger(restartInterval)) refuse(`restartInterval is ${restartInterval}, it must be a whole number`);
-  if (!(maxLevel0Runs >= minMergedRuns)) {
-    refuse(`maxLevel0Runs is ${maxLevel0Runs}, it must be at least ${minMergedRuns}`);
-  }
-  if (!(behindRuns >= maxLevel0Runs)) refuse(`behindRuns is ${behindRuns}, it must be at least ${maxLevel0Runs}`);
-  if (compressionPerLevel.length === 0) refuse("compressionPerLevel is empty, it must say something of level 0");
-  for (const name of compressionPerLevel) {
-    if (name !== "none" && name !== "zstd") refuse(`compressionPerLevel has "${name}", it may have "none" and "zstd"`);
+  for (const word of compressionPerLevel) checkWord("compressionPerLevel", word, ["none", "zstd"]);
+  checkWord("compactionStyle", compactionStyle, ["LEVEL", "UNIVERSAL", "NONE"]);
+  if (typeof dynamicLevelBytes !== "boolean") refuse(`dynamicLevelBytes is ${dynamicLevelBytes}, it must be a boolean`);
+  return column;
+}
+
+/**
+ * Fills in what is not given, and checks it.
+ *
+ * @param basis What counts for fields that are absent or undefined.
+ * @throws {RangeError} If a number is out of range, or a field does not exist.
+ */
+export function storeOptions(options: Partly<StoreOptions>, basis: StoreOptions = DEFAULT_STORE_OPTIONS): StoreOptions {
+  const store = filledIn(options, basis);
+  checkRange("writeBufferBytes", store.writeBufferBytes, 4096, Infinity);
+  checkRange("cacheBytes", store.cacheBytes, 4096, Infinity);
+  checkWhole("writeBufferCount", store.writeBufferCount);
+  checkWhole("buffersToMerge", store.buffersToMerge);
+  // As RocksDB does: there is always one buffer to write to beside those that are written to a file.
+  const writeBufferCount = Math.max(2, store.writeBufferCount);
+  return { ...store, writeBufferCount, buffersToMerge: Math.min(store.buffersToMerge, writeBufferCount - 1) };
+}
+
+function filledIn<T extends object>(options: Partly<T>, basis: T): T {
+  const complete = { ...basis };
+  for (const name of Object.keys(options) as (keyof T & string)[]) { // checked right here
+    if (!Object.hasOwn(basis, name)) {
+      const nearest = nearestName(name, Object.keys(basis));
+      refuse(`there is no option "${name}"; ${nearest === undefined ? "remove it" : `did you mean "${nearest}"?`}`);
+    }
+    const value = options[name];
+    if (value !== undefined) complete[name] = value;
   }
   return complete;
 }
 
 type NumberOf = { [K in keyof ColumnOptions]: ColumnOptions[K] extends number ? K : never }[keyof ColumnOptions];
 
-const RANGES: readonly (readonly [name: NumberOf, least: number, most: number])[] = [
+const COLUMN_RANGES: readonly (readonly [name: NumberOf, least: number, most: number])[] = [
   ["blockBytes", 64, 1 << 24],
   ["restartInterval", 1, 65_535],
   ["bloomBitsPerKey", 0, 32],
@@ -117,6 +169,19 @@ const RANGES: readonly (readonly [name: NumberOf, least: number, most: number])[
   ["mergeShare", 0, Infinity],
   ["minMergedRuns", 2, Infinity],
 ];
+
+function checkRange(name: string, value: number, least: number, most: number): void {
+  if (typeof value === "number" && value >= least && value <= most) return;
+  refuse(`${name} is ${value}, it must be ${most < Infinity ? `in ${least}..${most}` : `at least ${least}`}`);
+}
+
+function checkWhole(name: string, value: number): void {
+  if (!Number.isInteger(value) || value < 1) refuse(`${name} is ${value}, it must be a whole number of at least 1`);
+}
+
+function checkWord(name: string, word: string, words: readonly string[]): void {
+  if (!words.includes(word)) refuse(`${name} says "${word}", it must be one of ${words.join(", ")}`);
+}
 
 function refuse(what: string): never {
   throw new RangeError(`Cannot set up an LSM store: ${what}`);

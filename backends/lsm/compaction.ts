@@ -15,6 +15,7 @@ import { StreamError } from "../../core/errors.ts";
 import type { Steps } from "../embedded/row_store.ts";
 import { ofWorkingFile } from "../runs/file_failure.ts";
 import { MergeCursor } from "../runs/merge_cursor.ts";
+import { compressionOf } from "./column_options.ts";
 import type { Compaction } from "./compaction_picker.ts";
 import { RunBuilder, type RunBuilderPorts } from "./run_builder.ts";
 import type { RunFile } from "./run_file.ts";
@@ -44,6 +45,8 @@ export class CompactionSteps implements Steps {
   /** What is charged to the cache for the inputs. */
   private chargedBytes = 0;
   private over = false;
+  /** Whether the input is used as it is: its blocks are compressed as those of the output level are. */
+  private readonly moves: boolean;
 
   /**
    * @param version Holds the inputs; retained by the caller for this object, which releases it.
@@ -56,12 +59,15 @@ export class CompactionSteps implements Steps {
     private readonly ports: RunBuilderPorts,
     private readonly publish: (result: CompactionResult) => void,
     private readonly onEnd: () => void,
-  ) {}
+  ) {
+    const { moves, outputLevel } = pick;
+    this.moves = moves && compressionOf(ports.column, outputLevel - 1) === compressionOf(ports.column, outputLevel);
+  }
 
   step(): boolean {
     if (this.over) throw new StreamError("invalid", "Cannot go on with a compaction: it is over");
     try {
-      if (this.pick.moves) this.end(this.pick.inputs.map(({ file, keyGroups }) => new RunView(file, keyGroups)));
+      if (this.moves) this.end(this.pick.inputs.map(({ file, keyGroups }) => new RunView(file, keyGroups)));
       else if (this.full !== undefined) this.endOutput(this.full);
       else if (this.isCopied) this.finish();
       else this.isCopied = this.copyRows();

@@ -29,8 +29,18 @@ export interface PickableRun {
   readonly visibleShare: number;
 }
 
+/** How runs are merged: in levels; among themselves, into fewer but larger ones; never. */
+export type CompactionStyle = "LEVEL" | "UNIVERSAL" | "NONE";
+
 /** When to merge. */
 export interface CompactionRules {
+  /** `state.backend.lsm.compaction.style`. */
+  readonly compactionStyle: CompactionStyle;
+  /**
+   * Whether each level has its size from that of the last one, so that nine tenths of all rows are in the last level
+   * and few are there twice: `state.backend.lsm.compaction.level.use-dynamic-size`.
+   */
+  readonly dynamicLevelBytes: boolean;
   /** Level 1 may have this many bytes, `state.backend.rocksdb.compaction.level.max-size-level-base`. */
   readonly levelBaseBytes: number;
   /** Each level may be this many times as large as the one before. */
@@ -60,6 +70,8 @@ export interface Compaction<Run> {
 const SIMILAR = 2;
 /** A run is rewritten when less of it than this is visible. */
 const WORTHWHILE_SHARE = 0.6;
+/** With UNIVERSAL all runs are merged when the newer ones have so many times the size of the oldest. */
+const AMPLIFICATION = 2;
 
 /** Sum of the sizes. */
 export function totalBytes(runs: readonly PickableRun[]): number {
@@ -70,7 +82,7 @@ export function totalBytes(runs: readonly PickableRun[]): number {
 
 /** Whether writers should wait for compactions. */
 export function isBehind(levels: readonly (readonly PickableRun[])[], rules: CompactionRules): boolean {
-  return (levels[0]?.length ?? 0) >= rules.behindRuns;
+  return rules.compactionStyle !== "NONE" && (levels[0]?.length ?? 0) >= rules.behindRuns;
 }
 
 /**
@@ -82,30 +94,59 @@ export function pickCompaction<Run extends PickableRun>(
   levels: readonly (readonly Run[])[],
   rules: CompactionRules,
 ): Compaction<Run> | null {
+  if (rules.compactionStyle === "NONE") return null;
+  if (rules.compactionStyle === "UNIVERSAL") return pickUniversal(levels, rules);
   const level0 = levels[0] ?? [];
   const level1 = levels[1] ?? [];
   if (isDueForLevel1(level0, level1, rules)) return intoNext(levels, 0, level0);
   const span = similarSpan(level0, rules);
   if (span !== undefined) return withinLevel0(levels, span);
   for (let level = 1; level < levels.length; level++) {
-    const limit = rules.levelBaseBytes * rules.levelRatio ** (level - 1);
-    if (totalBytes(levels[level]!) > limit) return intoNext(levels, level, [cheapestOf(levels, level)]);
+    if (totalBytes(levels[level]!) > limitOf(levels, level, rules)) return intoNext(levels, level, [cheapestOf(levels, level)]);
   }
   return rewrite(levels);
 }
 
 /** About how many bytes compactions that are due now will write. */
 export function pendingBytes(levels: readonly (readonly PickableRun[])[], rules: CompactionRules): number {
+  if (rules.compactionStyle !== "LEVEL") return totalBytes(pickCompaction(levels, rules)?.inputs ?? []);
   const level0 = levels[0] ?? [];
   const level1 = levels[1] ?? [];
   let bytes = 0;
   if (isDueForLevel1(level0, level1, rules)) bytes = totalBytes(level0) + totalBytes(level1);
   else if (similarSpan(level0, rules) !== undefined) bytes = totalBytes(level0);
   for (let level = 1; level < levels.length; level++) {
-    const limit = rules.levelBaseBytes * rules.levelRatio ** (level - 1);
-    bytes += Math.max(0, totalBytes(levels[level]!) - limit) * 2;
+    bytes += Math.max(0, totalBytes(levels[level]!) - limitOf(levels, level, rules)) * 2;
   }
   return bytes;
+}
+
+/** How large a level from 1 on may be. */
+function limitOf(levels: readonly (readonly PickableRun[])[], level: number, rules: CompactionRules): number {
+  const { levelBaseBytes, levelRatio, dynamicLevelBytes } = rules;
+  const last = levels.length - 1;
+  const limit = levelBaseBytes * levelRatio ** (level - 1);
+  if (!dynamicLevelBytes || level >= last) return limit;
+  // Not less than a level is made for: when the last one shrinks, nothing is gained by emptying those above it.
+  return Math.max(totalBytes(levels[last]!) / levelRatio ** (last - level), limit / levelRatio);
+}
+
+function pickUniversal<Run extends PickableRun>(
+  levels: readonly (readonly Run[])[],
+  rules: CompactionRules,
+): Compaction<Run> | null {
+  const level0 = levels[0] ?? [];
+  // Levels come from a restore, of a snapshot that had them: together they are the oldest then.
+  const deeper = levels.slice(1).flat();
+  if (level0.length >= rules.minMergedRuns) {
+    const newer = deeper.length > 0 ? level0 : level0.slice(0, -1);
+    const oldestBytes = totalBytes(deeper.length > 0 ? deeper : level0.slice(-1));
+    if (totalBytes(newer) >= oldestBytes * AMPLIFICATION) {
+      return { inputs: [...level0, ...deeper], outputLevel: 0, dropsDeletes: true, moves: false };
+    }
+  }
+  const span = similarSpan(level0, rules);
+  return span === undefined ? rewrite(levels) : withinLevel0(levels, span);
 }
 
 function isDueForLevel1(

@@ -18,6 +18,8 @@ interface NamedRun {
 }
 
 const RULES: CompactionRules = {
+  compactionStyle: "LEVEL",
+  dynamicLevelBytes: false,
   levelBaseBytes: 1000,
   levelRatio: 10,
   mergeShare: 0.5,
