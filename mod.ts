@@ -176,7 +176,9 @@ export { type SinkWriter } from "./core/sink.ts";
 // Metrics
 export { type Counter } from "./core/metrics.ts";
 export { type Histogram } from "./core/metrics.ts";
+export { type HistogramSettings } from "./core/metrics.ts";
 export { type MetricGroup } from "./core/metrics.ts";
+export { type MetricLabel } from "./core/metrics.ts";
 export { type JobMetrics } from "./runtime/metrics.ts";
 export { type MetricRegistry } from "./runtime/metrics.ts";
 export { type OperatorMetrics } from "./runtime/metrics.ts";

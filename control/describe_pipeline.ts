@@ -96,6 +96,7 @@ async function statesOf(
     backendFactory: recordingFactory(states),
     incremental: false,
     timers: { kind: "heap", cacheSize: 1 },
+    stateLatency: null,
     watermarkIntervalMs: 0,
     isLastKeyed: true,
     task: NO_TASK,

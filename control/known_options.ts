@@ -16,6 +16,7 @@ import {
 import { LSM_OPTIONS } from "../backends/lsm/options.ts";
 import { CHECKPOINT_OPTIONS } from "../checkpoint/options.ts";
 import type { AnyOption, RefusedKeys } from "../core/config.ts";
+import { LATENCY_OPTIONS } from "../runtime/latency_options.ts";
 import { RUNTIME_OPTIONS } from "../runtime/options.ts";
 import { TIMER_OPTIONS } from "../runtime/timer_options.ts";
 import { HTTP_OPTIONS } from "./http/options.ts";
@@ -34,6 +35,7 @@ export const OPTION_GROUPS: readonly OptionGroup[] = [
   { title: "Job", options: RUNTIME_OPTIONS },
   { title: "Checkpoints", options: CHECKPOINT_OPTIONS },
   { title: "Timers", options: TIMER_OPTIONS },
+  { title: "Latency of state", options: LATENCY_OPTIONS },
   { title: "HTTP API", options: HTTP_OPTIONS },
   { title: "Memory of state on disk", options: [MANAGED_MEMORY, TASK_SLOTS] },
   { title: "State backend lsm", options: [...listEmbeddedOptions(LSM_EMBEDDED_OPTIONS), ...LSM_OPTIONS] },
@@ -97,8 +99,6 @@ export const REFUSED_KEYS: readonly RefusedKeys[] = [
   { keyPattern: "state.backend.changelog.*", reason: CHANGELOG },
   { keyPattern: "state.changelog.*", reason: CHANGELOG },
   { keyPattern: "dstl.*", reason: CHANGELOG },
-  { keyPattern: "state.latency-track.*", reason: "tracking of state latency comes in a later version" },
-  { keyPattern: "state.backend.latency-track.*", reason: "tracking of state latency comes in a later version" },
   { keyPattern: "rest.bind-port", reason: "set rest.port, the port that is listened on" },
   { keyPattern: "rest.*", reason: HTTP },
   { keyPattern: "security.ssl.rest.*", reason: "put a proxy that speaks TLS in front of the HTTP API" },

@@ -237,6 +237,7 @@ export class JobRun {
       exactlyOnce: settings.checkpointing?.exactlyOnce ?? true,
       watermarkIntervalMs: settings.watermarkIntervalMs,
       timers: settings.timers,
+      stateLatency: settings.stateLatency,
     }, {
       store: (checkpointId, owner) => this.coordinator.store(checkpointId, owner),
       acknowledge: (owner, id, snapshot, figures) => this.coordinator.acknowledge(owner, id, snapshot, figures),

@@ -29,6 +29,7 @@ import {
 import type { FileTransfer } from "../checkpoint/file_transfer.ts";
 import type { Configuration } from "../core/config.ts";
 import { StreamError } from "../core/errors.ts";
+import { type StateLatencySettings, stateLatencySettings } from "./latency_options.ts";
 import {
   AUTO_WATERMARK_INTERVAL,
   CLAIM_MODE,
@@ -91,6 +92,8 @@ export interface JobSettings {
   readonly maxParallelism: number | null;
   readonly watermarkIntervalMs: number;
   readonly timers: TimerSettings;
+  /** Null: accesses of state are not measured. */
+  readonly stateLatency: StateLatencySettings | null;
   /** Null: no checkpoints. */
   readonly checkpointing: CheckpointingSettings | null;
   readonly savepoints: SavepointSettings;
@@ -124,6 +127,7 @@ export function jobSettings(
     maxParallelism: maxParallelism > 0 ? maxParallelism : null,
     watermarkIntervalMs: configuration.get(AUTO_WATERMARK_INTERVAL),
     timers: timerSettings(configuration, backendName),
+    stateLatency: stateLatencySettings(configuration),
     checkpointing,
     savepoints: {
       directory: configuration.get(SAVEPOINT_DIR) ?? null,

@@ -12,7 +12,7 @@
  * @module
  */
 import { messageOf } from "../core/errors.ts";
-import type { Counter, Histogram, MetricGroup } from "../core/metrics.ts";
+import type { Counter, Histogram, HistogramSettings, MetricGroup, MetricLabel } from "../core/metrics.ts";
 
 /** What a metric speaks of. */
 export type MetricScope =
@@ -51,6 +51,10 @@ export type MetricReading =
     readonly scope: MetricScope;
     /** Unique within the scope. */
     readonly name: string;
+    /** Absent for most: what tells this metric from others of its family. */
+    readonly label?: MetricLabel;
+    /** Present beside `label`: what those of all its values are called. */
+    readonly family?: string;
   }
   & (
     | { readonly type: "counter" | "meter"; readonly value: number }
@@ -72,15 +76,23 @@ export class EventCounter implements Counter {
 /** Recent samples that a histogram keeps. */
 const HISTOGRAM_SAMPLES = 128;
 
-/** A histogram over the last 128 samples. */
+/** A histogram over the last samples, 128 unless told otherwise. */
 export class RecentHistogram implements Histogram {
   /** Number of samples ever. */
   count: number = 0;
-  readonly #samples = new Float64Array(HISTOGRAM_SAMPLES);
+  readonly #samples: Float64Array;
 
-  /** Adds a sample; the oldest of 128 goes. */
+  /** Begins without a sample. @param size Samples that it keeps. @throws {RangeError} If it is no whole number ≥ 1. */
+  constructor(size: number = HISTOGRAM_SAMPLES) {
+    if (!(Number.isSafeInteger(size) && size >= 1)) {
+      throw new RangeError(`Cannot make a histogram: its samples must be a whole number ≥ 1, current value is ${size}`);
+    }
+    this.#samples = new Float64Array(size);
+  }
+
+  /** Adds a sample; when it is full, the oldest goes. */
   update(value: number): void {
-    this.#samples[this.count % HISTOGRAM_SAMPLES] = value;
+    this.#samples[this.count % this.#samples.length] = value;
     this.count++;
   }
 
@@ -114,7 +126,7 @@ export class RecentHistogram implements Histogram {
   }
 
   #sorted(): Float64Array {
-    return this.#samples.slice(0, Math.min(this.count, HISTOGRAM_SAMPLES)).sort();
+    return this.#samples.slice(0, Math.min(this.count, this.#samples.length)).sort();
   }
 }
 
@@ -177,12 +189,20 @@ type Metric =
   | { readonly type: "meter"; readonly metric: Meter }
   | { readonly type: "histogram"; readonly metric: RecentHistogram };
 
+/** How a metric that is one of a family is told from the others. */
+interface Membership {
+  readonly label: MetricLabel;
+  readonly family: string;
+}
+
 /** The metrics of one scope. */
 export class ScopedMetrics implements MetricGroup {
   /** What they speak of. */
   readonly scope: MetricScope;
   readonly #meterWindowMs: number;
   readonly #metrics = new Map<string, Metric>();
+  /** Of those that are one of a family, by name. */
+  readonly #memberships = new Map<string, Membership>();
 
   /**
    * Begins without a metric.
@@ -209,17 +229,23 @@ export class ScopedMetrics implements MetricGroup {
    *
    * @throws {TypeError} If the name is empty or names a metric of another type.
    */
-  gauge(name: string, read: () => number | string): void {
-    this.#find(name, "gauge");
-    this.#metrics.set(name, { type: "gauge", metric: read });
+  gauge(name: string, read: () => number | string, label?: MetricLabel): void {
+    const fullName = this.#join(name, label);
+    this.#find(fullName, "gauge");
+    this.#metrics.set(fullName, { type: "gauge", metric: read });
   }
 
-  /** The histogram of this name. @throws {TypeError} If the name is empty or names a metric of another type. */
-  histogram(name: string): RecentHistogram {
-    const known = this.#find(name, "histogram");
+  /**
+   * The histogram of this name, and of this label if it has one; made with these settings when there is none.
+   *
+   * @throws {TypeError} If the name is empty or names a metric of another type.
+   */
+  histogram(name: string, { samples, label }: HistogramSettings = {}): RecentHistogram {
+    const fullName = this.#join(name, label);
+    const known = this.#find(fullName, "histogram");
     if (known?.type === "histogram") return known.metric;
-    const metric = new RecentHistogram();
-    this.#metrics.set(name, { type: "histogram", metric });
+    const metric = new RecentHistogram(samples);
+    this.#metrics.set(fullName, { type: "histogram", metric });
     return metric;
   }
 
@@ -251,13 +277,21 @@ export class ScopedMetrics implements MetricGroup {
         case "counter":
           return { scope, name, type, value: metric.count };
         case "gauge":
-          return { scope, name, type, value: readGauge(metric) };
+          return { scope, name, ...this.#memberships.get(name), type, value: readGauge(metric) };
         case "meter":
           return { scope, name, type, value: metric.rate };
         case "histogram":
-          return { scope, name, type, value: metric.read() };
+          return { scope, name, ...this.#memberships.get(name), type, value: metric.read() };
       }
     });
+  }
+
+  /** The name within the scope; notes which family it belongs to. */
+  #join(name: string, label: MetricLabel | undefined): string {
+    if (label === undefined || name === "") return name;
+    const fullName = `${label.key}.${label.value}.${name}`;
+    this.#memberships.set(fullName, { label, family: `${label.key}.${name}` });
+    return fullName;
   }
 
   #find(name: string, type: Metric["type"]): Metric | undefined {

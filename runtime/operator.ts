@@ -18,6 +18,7 @@ import type { KeyGroupRange } from "../core/key_groups.ts";
 import type { Counter, MetricGroup } from "../core/metrics.ts";
 import type { SinkStart } from "../core/sink.ts";
 import type { KeyedStateHandle, OperatorList, SnapshotReader } from "../core/snapshot.ts";
+import type { StateLatencySettings } from "./latency_options.ts";
 import { OperatorError, refusePromise } from "./operator_error.ts";
 import { nowhere, type Output } from "./output.ts";
 import type { TimerSettings } from "./timer_settings.ts";
@@ -70,6 +71,8 @@ export interface OperatorContext {
   readonly backendFactory: StateBackendFactory;
   readonly incremental: boolean;
   readonly timers: TimerSettings;
+  /** Null: accesses of state are not measured. */
+  readonly stateLatency: StateLatencySettings | null;
   /** Milliseconds between two periodic watermark emissions; 0 = none. */
   readonly watermarkIntervalMs: number;
   /** Whether no operator downstream in the chain has timers. */

@@ -20,6 +20,7 @@ import { Channel } from "./channel.ts";
 import { BroadcastExchange, type Exchange, HashExchange, RebalanceExchange } from "./exchange.ts";
 import { InputGate } from "./input_gate.ts";
 import type { ChainedOperator, JobEdge, JobGraph, JobVertex } from "./job_graph.ts";
+import type { StateLatencySettings } from "./latency_options.ts";
 import type { MetricRegistry } from "./metrics.ts";
 import type { Operator, OperatorContext, OperatorRestore } from "./operator.ts";
 import { SourceOperator } from "./operators/source_operator.ts";
@@ -37,6 +38,7 @@ export interface AttemptPorts {
   readonly backendFactory: StateBackendFactory;
   readonly incremental: boolean;
   readonly timers: TimerSettings;
+  readonly stateLatency: StateLatencySettings | null;
   readonly exactlyOnce: boolean;
   readonly watermarkIntervalMs: number;
   readonly start: SinkStart;
@@ -138,6 +140,7 @@ class SubtaskBuilder {
       backendFactory: ports.backendFactory,
       incremental: ports.incremental,
       timers: ports.timers,
+      stateLatency: ports.stateLatency,
       watermarkIntervalMs: ports.watermarkIntervalMs,
       isLastKeyed: !hasKeyedBelow(operator),
       task: this.#subtask,

@@ -85,8 +85,10 @@ function vertexLabels(view: JobView): Map<string, { name: string; operatorIds: M
   ]));
 }
 
-function addReading(families: Map<string, Family>, scope: string, reading: MetricReading, labels: Labels): void {
-  const name = `${scope}_${nameOf(reading.name)}`;
+function addReading(families: Map<string, Family>, scope: string, reading: MetricReading, ofScope: Labels): void {
+  const name = `${scope}_${nameOf(reading.family ?? reading.name)}`;
+  const own = reading.label;
+  const labels = own === undefined ? ofScope : { ...ofScope, [nameOf(own.key)]: label(own.value) };
   if (reading.type === "histogram") return addSummary(families, name, reading.value, labels);
   const value = numberOf(reading.value);
   if (value === undefined) return;

@@ -29,6 +29,7 @@ import { openTimerQueue } from "./timer_queues.ts";
 import { Operator, type OperatorContext, type OperatorSnapshotParts, type Resumable } from "../operator.ts";
 import { watermarkList, watermarkOf } from "../operator_lists.ts";
 import { RefusingOutput } from "../output.ts";
+import { StateLatency } from "../state_latency.ts";
 
 /** Records from one whose key is looked at again to the next. */
 const CHECK_INTERVAL = 1_024;
@@ -89,7 +90,7 @@ export abstract class KeyedOperator<K extends Key, I, O> extends Operator<I, O> 
     this.backend = context.backendFactory.create(context);
     await this.backend.open(context.restore?.keyed ?? [], context.restore?.reader ?? NO_READER);
     if (this.backend.backpressure !== undefined) this.backpressure = () => this.backend.backpressure!();
-    this.states = new KeyedStates(this.backend);
+    this.states = new KeyedStates(this.backend, latencyOf(context));
     this.timers = await this.#openTimers();
     const refusing = new RefusingOutput(this.name);
     this.scope = {
@@ -320,6 +321,11 @@ export abstract class KeyedOperator<K extends Key, I, O> extends Operator<I, O> 
 }
 
 const never = () => false;
+
+/** Null: nothing is measured. */
+function latencyOf({ stateLatency, clock, metrics }: OperatorContext): StateLatency | null {
+  return stateLatency === null ? null : new StateLatency(stateLatency, clock, metrics);
+}
 
 /** What a fresh start reads from: it has no handles, so nothing is ever opened. */
 const NO_READER = {
