@@ -10,6 +10,7 @@
 import { SnapshotCorruptError, StreamError } from "../core/errors.ts";
 import type { FileRef, SnapshotFile, SnapshotReader } from "../core/snapshot.ts";
 import { BytesInput } from "./bytes_input.ts";
+import { DEFAULT_MAX_STATE_BYTES } from "./options.ts";
 import type {
   CheckpointLocation,
   CheckpointStorage,
@@ -19,8 +20,6 @@ import type {
   SweepReport,
 } from "./storage.ts";
 
-/** Largest file of a snapshot unless told otherwise, bytes. */
-export const DEFAULT_MAX_STATE_BYTES = 5_242_880;
 const POINTER = /^memory:\/\/chk-([0-9]+)(?:\/_metadata)?$/;
 
 /** `jobmanager` storage. */

@@ -85,18 +85,40 @@ export const CHECKPOINTS_AFTER_TASKS_FINISH: ConfigOption<boolean> = booleanOpti
   },
 );
 
+/** Largest file of a snapshot in memory unless told otherwise, bytes. */
+export const DEFAULT_MAX_STATE_BYTES = 5_242_880;
+
+const STORAGE = "execution.checkpointing.storage";
+const FLINK_STORAGE = "org.apache.flink.runtime.state.storage";
+
 /** Where checkpoints are kept; undefined: derived from {@link CHECKPOINT_DIR}. */
 export const CHECKPOINT_STORAGE: ConfigOption<CheckpointStorageKind | undefined> = enumOption<
   CheckpointStorageKind,
   undefined
 >(
-  "execution.checkpointing.storage",
+  STORAGE,
   ["jobmanager", "filesystem"],
   {
     default: undefined,
     oldNames: ["state.checkpoint-storage"],
+    respelledValues: {
+      [`${FLINK_STORAGE}.JobManagerCheckpointStorage`]: { value: "jobmanager", now: `"${STORAGE}: jobmanager"` },
+      [`${FLINK_STORAGE}.FileSystemCheckpointStorage`]: { value: "filesystem", now: `"${STORAGE}: filesystem"` },
+    },
     description:
       "Memory of the process (`jobmanager`: gone with it) or files; by default files when a directory is set.",
+  },
+);
+
+/** Largest file of a snapshot in memory, bytes. */
+export const MAX_STATE_IN_MEMORY: ConfigOption<number> = sizeOption(
+  "execution.checkpointing.storage.jobmanager.max-state-size",
+  {
+    default: DEFAULT_MAX_STATE_BYTES,
+    min: 1,
+    description:
+      "Largest part of a checkpoint's state, that of one operator subtask, with storage `jobmanager`: what is " +
+      "larger fails the checkpoint.",
   },
 );
 
@@ -104,14 +126,16 @@ export const CHECKPOINT_STORAGE: ConfigOption<CheckpointStorageKind | undefined>
 export const CHECKPOINT_DIR: ConfigOption<string | undefined> = stringOption("execution.checkpointing.dir", {
   default: undefined,
   oldNames: ["state.checkpoints.dir", "state.backend.fs.checkpointdir"],
+  normalize: localPath,
   reject: whyNotLocal,
-  description: "Folder of checkpoints; each job has its own folder in it, named by its id.",
+  description: "Folder of checkpoints, a path or a `file:///` URL; each job has its own folder in it, named by its id.",
 });
 
 /** Folder of savepoints. */
 export const SAVEPOINT_DIR: ConfigOption<string | undefined> = stringOption("execution.checkpointing.savepoint-dir", {
   default: undefined,
   oldNames: ["state.savepoints.dir"],
+  normalize: localPath,
   reject: whyNotLocal,
   description: "Folder of savepoints whose request names none; each has a folder of its own in it.",
 });
@@ -186,6 +210,7 @@ export const CHECKPOINT_OPTIONS: readonly AnyOption[] = [
   TOLERABLE_FAILED_CHECKPOINTS,
   CHECKPOINTS_AFTER_TASKS_FINISH,
   CHECKPOINT_STORAGE,
+  MAX_STATE_IN_MEMORY,
   CHECKPOINT_DIR,
   SAVEPOINT_DIR,
   NUM_RETAINED_CHECKPOINTS,
@@ -195,6 +220,11 @@ export const CHECKPOINT_OPTIONS: readonly AnyOption[] = [
   CHECKPOINT_TRANSFER,
   CHECKPOINT_HISTORY,
 ];
+
+/** The path that a `file:` URL without a host names, any other text as it is. Nothing in it is decoded, as in Flink. */
+export function localPath(text: string): string {
+  return text.trim().replace(/^file:(?:\/\/(?=\/)|(?=\/(?!\/)))/i, "");
+}
 
 /**
  * What a folder of checkpoints or savepoints must be, when it is not: `s3://…` would become a local folder of that name.

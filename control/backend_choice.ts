@@ -1,5 +1,5 @@
 /**
- * What a script says about a backend on disk: which one, and its options. Nothing of the backend is loaded here.
+ * What a script says about where state and checkpoints are kept, with its options. Nothing of a backend is loaded here.
  *
  * Called by: pipeline scripts, through `mod.ts`; control/stream_environment.ts.
  * Calls: the options of backends/ and runtime/timer_options.ts.
@@ -20,12 +20,26 @@ import {
   NATIVE_METRICS,
 } from "../backends/lsm/options.ts";
 import type { RunCompression } from "../backends/lsm/column_options.ts";
+import {
+  CHECKPOINT_DIR,
+  CHECKPOINT_STORAGE,
+  CHECKPOINT_TRANSFER,
+  INCREMENTAL_CHECKPOINTS,
+  INLINE_THRESHOLD,
+  MAX_STATE_IN_MEMORY,
+} from "../checkpoint/options.ts";
 import type { StateBackendFactory } from "../core/backend.ts";
 import { STATE_BACKEND } from "../runtime/options.ts";
 import { type TimerQueueKind, TIMERS_OF_BACKEND } from "../runtime/timer_options.ts";
 
+/** What all of Weir's backends have in common. What is not set here comes from the configuration. */
+export interface HeapBackendSettings {
+  /** Whether a checkpoint holds only what has changed; wins over `execution.checkpointing.incremental`. Default true. */
+  readonly incremental?: boolean;
+}
+
 /** What the backends on disk have in common. What is not set here comes from the configuration. */
-export interface EmbeddedBackendSettings {
+export interface EmbeddedBackendSettings extends HeapBackendSettings {
   /** Memory of each slot, bytes or a size such as "64 mb": write buffers, cached blocks, indexes. Default 128 MiB. */
   readonly memoryPerSlot?: number | string;
   /** Share of it that write buffers have, between 0 and 1. Default 0.5. */
@@ -60,7 +74,10 @@ export interface LsmBackendSettings extends EmbeddedBackendSettings {
   readonly metrics?: readonly string[];
 }
 
-/** A backend of Weir's own with its options, loaded when a job begins. Made by {@link lsmBackend} and {@link lmdbBackend}. */
+/**
+ * A backend of Weir's own with its options, loaded when a job begins. Made by {@link heapBackend}, {@link lsmBackend} and
+ * {@link lmdbBackend}.
+ */
 export interface StateBackendChoice {
   /** How the choice is called in messages. */
   readonly origin: string;
@@ -71,6 +88,25 @@ export interface StateBackendChoice {
 /** Whether it is a choice that has to be loaded, not a factory. */
 export function isBackendChoice(backend: StateBackendFactory | StateBackendChoice): backend is StateBackendChoice {
   return "entries" in backend;
+}
+
+/**
+ * Keeps state as live objects on the heap, as jobs do that choose nothing: the fastest place, as large as the memory of
+ * the process. An object that was handed to state, or out of it, belongs to the state: change it only by `update()`.
+ *
+ * @example
+ * ```ts
+ * import { heapBackend, StreamEnvironment } from "../mod.ts";
+ *
+ * // Whatever the configuration says.
+ * const env = StreamEnvironment.create({ argv: [], stateBackend: heapBackend() });
+ * ```
+ */
+export function heapBackend({ incremental }: HeapBackendSettings = {}): StateBackendChoice {
+  return {
+    origin: "heapBackend()",
+    entries: { [STATE_BACKEND.key]: "hashmap", [INCREMENTAL_CHECKPOINTS.key]: incremental },
+  };
 }
 
 /**
@@ -129,6 +165,7 @@ export function lmdbBackend(settings: EmbeddedBackendSettings = {}): StateBacken
 function commonEntries(name: string, options: EmbeddedOptions, settings: EmbeddedBackendSettings) {
   const timers = TIMERS_OF_BACKEND[name]!; // Both backends are there.
   return {
+    [INCREMENTAL_CHECKPOINTS.key]: settings.incremental,
     [options.fixedPerSlot.key]: settings.memoryPerSlot,
     [options.writeBufferRatio.key]: settings.writeBufferRatio,
     [options.highPriorityPoolRatio.key]: settings.highPriorityPoolRatio,
@@ -147,4 +184,75 @@ function metricKey(name: string): string {
     );
   }
   return metric.isOn.key;
+}
+
+/** A place for checkpoints with its options. Made by {@link memoryStorage} and {@link fileSystemStorage}. */
+export interface CheckpointStorageChoice {
+  /** How the choice is called in messages. */
+  readonly origin: string;
+  /** Options by key; those that are undefined are not set. */
+  readonly entries: Readonly<Record<string, unknown>>;
+}
+
+/** Settings of {@link memoryStorage}. */
+export interface MemoryStorageSettings {
+  /** Largest part of the state, that of one operator subtask: bytes or a size such as "5 mb". Default 5 MiB. */
+  readonly maxStateSize?: number | string;
+}
+
+/** Settings of {@link fileSystemStorage}; what is not set here comes from the configuration. */
+export interface FileSystemStorageSettings {
+  /** Parts of the state below this size are stored in the metadata file: bytes or a size, at most "1 mb". Default 20 KiB. */
+  readonly inlineThreshold?: number | string;
+  /** How working files of state on disk come into a checkpoint and back. Default "link". */
+  readonly transfer?: "link" | "copy";
+}
+
+/**
+ * Keeps checkpoints in memory: they outlive a failure of the job, not the process. For tests and for little state.
+ *
+ * Settings are checked when the job starts.
+ *
+ * @example
+ * ```ts
+ * import { memoryStorage, StreamEnvironment } from "../mod.ts";
+ *
+ * const checkpointStorage = memoryStorage({ maxStateSize: "20 mb" });
+ * const env = StreamEnvironment.create({ argv: [], checkpointStorage });
+ * ```
+ */
+export function memoryStorage({ maxStateSize }: MemoryStorageSettings = {}): CheckpointStorageChoice {
+  return {
+    origin: "memoryStorage()",
+    entries: { [CHECKPOINT_STORAGE.key]: "jobmanager", [MAX_STATE_IN_MEMORY.key]: maxStateSize },
+  };
+}
+
+/**
+ * Keeps checkpoints in files below a folder, in which each job has one of its own.
+ *
+ * Settings are checked when the job starts.
+ *
+ * @param directory A path or a `file:///` URL.
+ * @example
+ * ```ts
+ * import { fileSystemStorage, StreamEnvironment } from "../mod.ts";
+ *
+ * const checkpointStorage = fileSystemStorage("file:///var/lib/job/checkpoints", { inlineThreshold: "100 kb" });
+ * const env = StreamEnvironment.create({ argv: [], checkpointStorage });
+ * ```
+ */
+export function fileSystemStorage(
+  directory: string,
+  { inlineThreshold, transfer }: FileSystemStorageSettings = {},
+): CheckpointStorageChoice {
+  return {
+    origin: "fileSystemStorage()",
+    entries: {
+      [CHECKPOINT_STORAGE.key]: "filesystem",
+      [CHECKPOINT_DIR.key]: directory,
+      [INLINE_THRESHOLD.key]: inlineThreshold,
+      [CHECKPOINT_TRANSFER.key]: transfer,
+    },
+  };
 }

@@ -45,10 +45,22 @@ token, credential or API key are masked.
 Keys are Apache Flink's where the meaning is; keys of earlier versions are accepted and the new spelling is named once.
 `;
 
+const PASSED_OVER = `## Passed over
+
+A configuration file of Apache Flink starts a job as it is: \`deno run pipeline.ts --config flink-conf.yaml\`. These of its keys
+are about a cluster or a JVM that does not exist here. No result depends on them; they are named in one notice at the start.
+
+`;
+
 /** The page, in Markdown. */
 export function configurationPage(groups: readonly OptionGroup[], refused: readonly RefusedKeys[]): string {
   const sections = groups.map(({ title, options }) => `\n## ${title}\n\n${optionTable(options)}`);
-  return `${INTRODUCTION}${sections.join("")}\n## Not yet, or never\n\n${refusedTable(refused)}`;
+  const ignored = refused.filter(({ isIgnored }) => isIgnored);
+  const last = [
+    `## Not yet, or never\n\n${refusedTable(refused.filter(({ isIgnored }) => !isIgnored))}`,
+    ...(ignored.length === 0 ? [] : [`${PASSED_OVER}${ignoredTable(ignored)}`]),
+  ];
+  return `${INTRODUCTION}${sections.join("")}\n${last.join("\n")}`;
 }
 
 function optionTable(options: readonly AnyOption[]): string {
@@ -63,8 +75,16 @@ function optionTable(options: readonly AnyOption[]): string {
 }
 
 function refusedTable(refused: readonly RefusedKeys[]): string {
-  const rows = refused.map(({ keyPattern, reason }) => row([code(keyPattern), reason]));
-  return [row(["key of Flink", "why it is refused"]), row(["---", "---"]), ...rows, ""].join("\n");
+  const rows = refused.map(({ keyPattern, reason, unless = [] }) =>
+    row([code(keyPattern), unless.map(code).join(", "), reason])
+  );
+  const head = row(["key of Flink", "accepted with", "why it is refused"]);
+  return [head, row(["---", "---", "---"]), ...rows, ""].join("\n");
+}
+
+function ignoredTable(ignored: readonly RefusedKeys[]): string {
+  const rows = ignored.map(({ keyPattern, reason }) => row([code(keyPattern), reason]));
+  return [row(["key of Flink", "why it is passed over"]), row(["---", "---"]), ...rows, ""].join("\n");
 }
 
 function row(cells: readonly string[]): string {

@@ -9,6 +9,7 @@
 import { resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import type { Configuration } from "../core/config.ts";
+import { isJavaClassName } from "../core/config_option.ts";
 import { messageOf, StreamError } from "../core/errors.ts";
 import type { FileSystem } from "../core/file_system.ts";
 import { nearestName } from "../core/nearest_name.ts";
@@ -20,16 +21,6 @@ export interface LoadPorts {
   readonly fileSystem: Pick<FileSystem, "status">;
   /** The option that names the export, for messages: `state.backend.type`. */
   readonly option: string;
-}
-
-/** A value that names an export of a file: it has the name of a file or of an export in it. */
-export function isExportReference(value: string): boolean {
-  return /^(\.{0,2}\/|file:)/i.test(value) || /\.[cm]?[jt]sx?(#|$)/i.test(value) || /^[a-z]:[\\/]/i.test(value);
-}
-
-/** A value that looks like a class of Java with its package: `org.apache.flink.…`. */
-export function isJavaClassName(value: string): boolean {
-  return /^[a-z_$][\w$]*(\.[a-z_$][\w$]*)*\.[A-Z][\w$]*$/.test(value);
 }
 
 /**

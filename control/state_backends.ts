@@ -8,12 +8,18 @@
  * @module
  */
 import { heapBackendFactory } from "../backends/heap/heap_backend.ts";
-import { LMDB_EMBEDDED_OPTIONS, LSM_EMBEDDED_OPTIONS, splitDirectories } from "../backends/embedded/options.ts";
+import {
+  LMDB_EMBEDDED_OPTIONS,
+  LSM_EMBEDDED_OPTIONS,
+  MANAGED_MEMORY,
+  splitDirectories,
+} from "../backends/embedded/options.ts";
 import type { EmbeddedBackendFactoryOptions } from "../backends/embedded/embedded_backend_factory.ts";
 import type { RowStoreFactory } from "../backends/embedded/row_store.ts";
 import type { StateBackendFactory } from "../core/backend.ts";
 import type { Configuration } from "../core/config.ts";
-import { STATE_BACKEND } from "../runtime/options.ts";
+import { StreamError } from "../core/errors.ts";
+import { STATE_BACKEND, type StateBackendKind } from "../runtime/options.ts";
 import { temporaryDirectory } from "./process_surroundings.ts";
 import type { WorkingDirectoryPorts } from "./working_directory.ts";
 
@@ -32,7 +38,7 @@ export async function createStateBackendFactory(
   configuration: Configuration,
   ports: BackendPorts,
 ): Promise<StateBackendFactory> {
-  const type = configuration.get(STATE_BACKEND);
+  const type = backendOf(configuration);
   if (type === "hashmap") return heapBackendFactory;
   const options = type === "lsm" ? LSM_EMBEDDED_OPTIONS : LMDB_EMBEDDED_OPTIONS;
   // First what the user may have wrong.
@@ -49,6 +55,27 @@ export async function createStateBackendFactory(
   const folder = await openWorkingDirectory(parent, ports);
   const factory = embeddedBackendFactory(stores, { ...settings, memory, directory: folder.path });
   return { ...factory, close: () => folder.close() };
+}
+
+/** One of Weir's own. Says so when memory is set aside for the heap backend, which takes none of it. */
+function backendOf(configuration: Configuration): StateBackendKind {
+  const type = configuration.get(STATE_BACKEND);
+  if (type === "lsm" || type === "lmdb") return type;
+  if (type !== "hashmap") {
+    throw new StreamError(
+      "invalid",
+      `Cannot make a state backend: "${type}" is none of Weir's, must be one of hashmap, lsm, lmdb; give the factory itself`,
+    );
+  }
+  if ((configuration.get(MANAGED_MEMORY) ?? 0) > 0) {
+    configuration.note(
+      `Option "${MANAGED_MEMORY.key}" (${
+        configuration.originOf(MANAGED_MEMORY)
+      }) has no effect: state on the heap takes ` +
+        "no managed memory; remove it or set it to 0",
+    );
+  }
+  return type;
 }
 
 /** What a backend has of its own. */

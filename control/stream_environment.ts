@@ -10,17 +10,24 @@
 import { getLogger } from "@logtape/logtape";
 import type { StateBackendFactory } from "../core/backend.ts";
 import type { Configuration } from "../core/config.ts";
+import { isExportReference } from "../core/config_option.ts";
 import { Job } from "../runtime/job.ts";
 import { largestParallelism } from "../runtime/job_graph.ts";
 import type { JobPorts } from "../runtime/job_ports.ts";
 import { type JobSettings, jobSettings } from "../runtime/job_settings.ts";
 import type { JobResult } from "../runtime/job_progress.ts";
+import { STATE_BACKEND } from "../runtime/options.ts";
 import { Pipeline } from "../runtime/pipeline.ts";
 import type { RestartSettings } from "../runtime/restart_strategy.ts";
 import { systemClock, systemRandom } from "../runtime/system_clock.ts";
 import { systemFileSystem } from "../runtime/system_file_system.ts";
 import { systemJobLock } from "../runtime/system_job_lock.ts";
-import { isBackendChoice, type StateBackendChoice } from "./backend_choice.ts";
+import {
+  type CheckpointStorageChoice,
+  fileSystemStorage,
+  isBackendChoice,
+  type StateBackendChoice,
+} from "./backend_choice.ts";
 import { answerCheckRequest } from "./check_request.ts";
 import { type CommandLine, readCommandLine } from "./command_line.ts";
 import { loadConfiguration, type LoadedConfiguration, skippedText } from "./config_sources.ts";
@@ -54,8 +61,16 @@ export interface EnvironmentOptions<S extends ScriptOptions> {
   readonly args?: S;
   /** Options set in code, by key; they win over command line, environment and file. */
   readonly config?: Readonly<Record<string, string | number | boolean>>;
-  /** Where keyed state lives; wins over `state.backend.type`. `lsmBackend(…)`, `lmdbBackend(…)`, or one of your own. */
+  /**
+   * Where keyed state lives; wins over `state.backend.type`. `heapBackend()`, `lsmBackend(…)`, `lmdbBackend(…)`, or one of
+   * your own.
+   */
   readonly stateBackend?: StateBackendChoice | StateBackendFactory;
+  /**
+   * Where checkpoints are kept; wins over `execution.checkpointing.storage` and `execution.checkpointing.dir`.
+   * `memoryStorage(…)`, `fileSystemStorage(…)`, or the folder alone.
+   */
+  readonly checkpointStorage?: CheckpointStorageChoice | string;
   /** Wins over `restart-strategy.*`. */
   readonly restart?: RestartSettings;
   /** Arguments instead of the process's. An empty array: none. */
@@ -166,12 +181,11 @@ export class StreamEnvironment<S extends ScriptOptions = Record<never, never>> e
   async #start(jobName: string, ports: OuterPorts, loaded: LoadedConfiguration): Promise<Job> {
     const skippedPlaces = skippedText(loaded.skipped);
     if (skippedPlaces !== null) log.info("{skippedPlaces}", { skippedPlaces });
-    const { stateBackend } = this.#options;
-    const isChoice = stateBackend !== undefined && isBackendChoice(stateBackend);
-    const configuration = isChoice
-      ? loaded.configuration.with(stateBackend.entries, stateBackend.origin)
-      : loaded.configuration;
-    const own = ports.backendFactory ?? (isChoice ? undefined : stateBackend);
+    const stored = this.#withStorage(loaded.configuration);
+    const backend = ports.backendFactory ?? this.#options.stateBackend ?? await ownBackend(stored, ports);
+    const isChoice = backend !== undefined && isBackendChoice(backend);
+    const configuration = isChoice ? stored.with(backend.entries, backend.origin) : stored;
+    const own = isChoice ? undefined : backend;
     const settings = asUsage(() => {
       const read = jobSettings(jobName, configuration, own?.name);
       return { ...read, restart: this.#options.restart ?? read.restart };
@@ -186,6 +200,13 @@ export class StreamEnvironment<S extends ScriptOptions = Record<never, never>> e
     }
     place?.show(job);
     return job;
+  }
+
+  #withStorage(configuration: Configuration): Configuration {
+    const { checkpointStorage: storage } = this.#options;
+    if (storage === undefined) return configuration;
+    const { entries, origin } = typeof storage === "string" ? fileSystemStorage(storage) : storage;
+    return configuration.with(entries, origin);
   }
 
   async #startWith(
@@ -222,6 +243,17 @@ export class StreamEnvironment<S extends ScriptOptions = Record<never, never>> e
       ...this.#options.ports,
     };
   }
+}
+
+/** The backend of the user's own that the configuration names; undefined when it names one of Weir's. */
+async function ownBackend(
+  configuration: Configuration,
+  ports: OuterPorts,
+): Promise<StateBackendChoice | StateBackendFactory | undefined> {
+  const type = configuration.get(STATE_BACKEND);
+  if (!isExportReference(type)) return undefined;
+  const { loadOwnBackend } = await import("./own_backend.ts");
+  return await asUsageLater(loadOwnBackend(type, configuration, ports));
 }
 
 /** Makes room for a job in the HTTP API, which is loaded here because few jobs have one. */

@@ -24,6 +24,10 @@ export interface RefusedKeys {
   readonly keyPattern: string;
   /** Why, and what to do instead. */
   readonly reason: string;
+  /** Values, in lower case, with which nothing is asked for that Weir does not do anyway: they are accepted. */
+  readonly unless?: readonly string[];
+  /** Whether the key is only passed over, with a notice: it is about what does not exist here, and no result depends on it. */
+  readonly isIgnored?: true;
 }
 
 /** One configured value as it may be shown to anyone. */
@@ -97,7 +101,12 @@ export class Configuration {
   get<T>(option: ConfigOption<T>): T {
     const found = this.#find(option);
     if (found === undefined) return option.defaultValue;
-    if (found.name !== option.key) {
+    const now = option.respelled(found.raw);
+    if (now !== undefined) {
+      this.#notices.add(
+        `Option "${found.name}: ${text(found.raw)}" (${found.origin}) is written otherwise now: ${now}`,
+      );
+    } else if (found.name !== option.key) {
       this.#notices.add(`Option "${found.name}" (${found.origin}) has a new name: "${option.key}"`);
     }
     return option.parse(found.raw, found.origin);
@@ -113,9 +122,14 @@ export class Configuration {
     return this.#find(option)?.origin ?? "default";
   }
 
-  /** What to tell the user once: options that were found under old names so far. */
+  /** What to tell the user once: what was found in old spellings so far, and what is passed over. */
   get notices(): readonly string[] {
     return [...this.#notices];
+  }
+
+  /** Adds a line to what the user is told. */
+  note(notice: string): void {
+    this.#notices.add(notice);
   }
 
   /** Every value that is set, in order of key, secrets masked. */
@@ -131,7 +145,7 @@ export class Configuration {
 
   /**
    * Checks that every key is one of `options` and that every value is what its option wants; also those that a higher
-   * layer hides.
+   * layer hides. Keys of `refused` that are only ignored become a notice, one for each place.
    *
    * @throws {StreamError} "invalid", with one line for each thing that is wrong.
    */
@@ -142,10 +156,16 @@ export class Configuration {
     }
     const problems: string[] = [];
     for (const { origin, entries } of this.#layers) {
+      const ignored = new Map<string, string[]>();
       for (const [key, raw] of entries) {
-        const problem = problemOf(key, raw, origin, byName, refused);
-        if (problem !== undefined) problems.push(problem);
+        const rule = byName.has(key) ? undefined : ruleOf(key, refused);
+        if (rule?.isIgnored) ignored.set(rule.reason, [...ignored.get(rule.reason) ?? [], key]);
+        else if (rule?.unless === undefined || !rule.unless.includes(text(raw).trim().toLowerCase())) {
+          const problem = problemOf(key, raw, origin, byName, rule);
+          if (problem !== undefined) problems.push(problem);
+        }
       }
+      if (ignored.size > 0) this.note(ignoredText(origin, ignored));
     }
     if (problems.length > 0) throw new StreamError("invalid", problems.join("\n"));
     // Asking once for each option collects the notices about old names.
@@ -167,19 +187,18 @@ function problemOf(
   raw: unknown,
   origin: string,
   byName: ReadonlyMap<string, AnyOption>,
-  refused: readonly RefusedKeys[],
+  refusal: RefusedKeys | undefined,
 ): string | undefined {
   const option = byName.get(key);
   if (option !== undefined) {
     try {
-      option.parse(raw, origin);
+      option.parse(raw, key === option.key ? origin : `${origin}, where it is called "${key}"`);
       return undefined;
     } catch (error) {
       if (error instanceof StreamError) return error.message;
       throw error;
     }
   }
-  const refusal = refused.find(({ keyPattern }) => matches(key, keyPattern));
   if (refusal !== undefined) return `Cannot use option "${key}" from ${origin}: ${refusal.reason}`;
   const nearest = nearestName(key, byName.keys());
   const wanted = nearest === undefined ? undefined : byName.get(nearest)?.wanted;
@@ -187,8 +206,16 @@ function problemOf(
   return `Cannot use option "${key}" from ${origin}: there is no such option; ${hint}`;
 }
 
-function matches(key: string, pattern: string): boolean {
-  return pattern.endsWith("*") ? key.startsWith(pattern.slice(0, -1)) : key === pattern;
+/** The first that fits counts. */
+function ruleOf(key: string, rules: readonly RefusedKeys[]): RefusedKeys | undefined {
+  return rules.find(({ keyPattern }) =>
+    keyPattern.endsWith("*") ? key.startsWith(keyPattern.slice(0, -1)) : key === keyPattern
+  );
+}
+
+function ignoredText(origin: string, keysByReason: ReadonlyMap<string, readonly string[]>): string {
+  const parts = [...keysByReason].map(([reason, keys]) => `${keys.join(", ")} (${reason})`);
+  return `Options of ${origin} that are passed over: ${parts.join("; ")}`;
 }
 
 function layerOf(entries: Readonly<Record<string, unknown>>, origin: string): Layer {

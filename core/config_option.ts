@@ -36,6 +36,8 @@ export interface ConfigOption<T> {
    * @throws {StreamError} "invalid" if it is not what the option wants.
    */
   parse(raw: unknown, origin?: string): T;
+  /** How a value of earlier versions is written now, with what belongs to it; undefined for all others. */
+  respelled(raw: unknown): string | undefined;
   /** Spells a value as a person would write it: 600000 → `10 min`; undefined → `unset`. */
   format(value: T): string;
 }
@@ -50,6 +52,12 @@ export interface OptionDeclaration<V, D extends V | undefined> {
   readonly oldNames?: readonly string[];
   /** Says what a value must be when it has the right type and is still wrong; undefined accepts it. */
   readonly reject?: (value: V) => string | undefined;
+}
+
+/** A declaration of a text. */
+export interface TextDeclaration<D extends string | undefined> extends OptionDeclaration<string, D> {
+  /** Brings several spellings to one, before anything else looks at the value. */
+  readonly normalize?: (text: string) => string;
 }
 
 /** A declaration of a number with bounds, both inclusive. */
@@ -70,12 +78,26 @@ export interface IntDeclaration<D extends number | undefined> extends NumberDecl
 export interface EnumDeclaration<V extends string, D extends V | undefined> extends OptionDeclaration<V, D> {
   /** Earlier or other spelling → value. */
   readonly oldValues?: Readonly<Record<string, V>>;
+  /** Earlier spelling → value, and how to write it now: whoever uses it is told. */
+  readonly respelledValues?: Readonly<Record<string, { readonly value: V; readonly now: string }>>;
+  /** Values beyond those that are listed, with what to call them; they are taken as they are written. */
+  readonly others?: { readonly accept: (word: string) => boolean; readonly wanted: string };
   /** Value that Flink knows and Weir does not → the reason. */
   readonly refusedValues?: Readonly<Record<string, string>>;
 }
 
 /** What a value turned out to be: read, or not with what it must be instead. */
 type Reading<V> = { readonly value: V } | { readonly wanted: string };
+
+/** A value that names an export of a file, `./path.ts#name`: it has the name of a file or of an export in it. */
+export function isExportReference(value: string): boolean {
+  return /^(\.{0,2}\/|file:|[a-z]:[\\/])/i.test(value) || /\.[cm]?[jt]sx?(#|$)/i.test(value);
+}
+
+/** A value that looks like a class of Java with its package: `org.apache.flink.…`. */
+export function isJavaClassName(value: string): boolean {
+  return /^[a-z_$][\w$]*(\.[a-z_$][\w$]*)*\.[A-Z][\w$]*$/.test(value);
+}
 
 /** Whether the value of a key may never be shown. */
 export function isSecretKey(key: string): boolean {
@@ -145,12 +167,13 @@ export function booleanOption<D extends boolean | undefined>(
 /** An option whose value is text; a number or a boolean in a file is read as it is written. */
 export function stringOption<D extends string | undefined>(
   key: string,
-  declaration: OptionDeclaration<string, D>,
+  declaration: TextDeclaration<D>,
 ): ConfigOption<string | D> {
   const wanted = "a text";
+  const { normalize = (text: string) => text } = declaration;
   return option(key, "string", declaration, wanted, String, (raw) => {
     return typeof raw === "string" || typeof raw === "number" || typeof raw === "boolean"
-      ? { value: String(raw) }
+      ? { value: normalize(String(raw)) }
       : { wanted };
   });
 }
@@ -161,19 +184,29 @@ export function enumOption<V extends string, D extends V | undefined>(
   values: readonly V[],
   declaration: EnumDeclaration<V, D>,
 ): ConfigOption<V | D> {
-  const wanted = values.length === 1 ? `${values[0]}` : `one of ${values.join(", ")}`;
+  const { oldValues = {}, respelledValues = {}, others } = declaration;
+  const listed = values.length === 1 ? `${values[0]}` : `one of ${values.join(", ")}`;
+  const wanted = others === undefined ? listed : `${listed}, or ${others.wanted}`;
   const accepted = new Map<string, V>(values.map((value) => [folded(value), value]));
-  for (const [word, value] of Object.entries(declaration.oldValues ?? {})) accepted.set(folded(word), value);
+  for (const [word, value] of Object.entries(oldValues)) accepted.set(folded(word), value);
+  const respelled = new Map<string, string>();
+  for (const [word, { value, now }] of Object.entries(respelledValues)) {
+    accepted.set(folded(word), value);
+    respelled.set(folded(word), now);
+  }
   const refused = new Map(
     Object.entries(declaration.refusedValues ?? {}).map(([word, reason]) => [folded(word), reason]),
   );
-  return option<V, D>(key, "enum", declaration, wanted, String, (raw) => {
-    const word = typeof raw === "string" ? folded(raw.trim()) : "";
-    const value = accepted.get(word);
+  const wordOf = (raw: unknown) => (typeof raw === "string" ? folded(raw.trim()) : "");
+  const read = (raw: unknown): Reading<V> => {
+    const value = accepted.get(wordOf(raw));
     if (value !== undefined) return { value };
-    const reason = refused.get(word);
+    // Whoever declares others takes texts.
+    if (typeof raw === "string" && others?.accept(raw.trim()) === true) return { value: raw.trim() as V };
+    const reason = refused.get(wordOf(raw));
     return { wanted: reason === undefined ? wanted : `${wanted} (${reason})` };
-  });
+  };
+  return option<V, D>(key, "enum", declaration, wanted, String, read, (raw) => respelled.get(wordOf(raw)));
 }
 
 /** An option whose value is a list of texts: an array, or one text with `;` or `,` between the elements. */
@@ -203,6 +236,7 @@ function option<V, D extends V | undefined>(
   wanted: string,
   format: (value: V) => string,
   read: (raw: unknown) => Reading<V>,
+  respelled: (raw: unknown) => string | undefined = () => undefined,
 ): ConfigOption<V | D> {
   const secret = isSecretKey(key);
   return Object.freeze({
@@ -223,6 +257,7 @@ function option<V, D extends V | undefined>(
         `Cannot use option "${key}" from ${origin}: ${is}must be ${must}; see docs/configuration.md`,
       );
     },
+    respelled,
     format(value: V | D): string {
       return value === undefined ? "unset" : format(value);
     },

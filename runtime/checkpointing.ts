@@ -22,7 +22,9 @@ export function checkpointStorage(
   { fileSystem, random }: JobPorts,
 ): CheckpointStorage {
   const { checkpointing } = settings;
-  if (checkpointing === null || checkpointing.directory === null) return new MemoryStorage(undefined, savepoints);
+  if (checkpointing === null || checkpointing.directory === null) {
+    return new MemoryStorage(checkpointing?.maxStateInMemoryBytes, savepoints);
+  }
   return new FilesystemStorage({
     root: checkpointing.directory,
     jobId: settings.jobId,

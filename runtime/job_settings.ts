@@ -22,6 +22,7 @@ import {
   INCREMENTAL_CHECKPOINTS,
   INLINE_THRESHOLD,
   MAX_CONCURRENT_CHECKPOINTS,
+  MAX_STATE_IN_MEMORY,
   NUM_RETAINED_CHECKPOINTS,
   SAVEPOINT_DIR,
   TOLERABLE_FAILED_CHECKPOINTS,
@@ -64,6 +65,8 @@ export interface CheckpointingSettings {
   /** Null: kept in memory, lost with the process. */
   readonly directory: string | null;
   readonly inlineThresholdBytes: number;
+  /** Largest file of a snapshot that is kept in memory, bytes. */
+  readonly maxStateInMemoryBytes: number;
 }
 
 /** Savepoints, which every job can take. */
@@ -172,5 +175,6 @@ function checkpointingSettings(configuration: Configuration): CheckpointingSetti
     transfer: configuration.get(CHECKPOINT_TRANSFER),
     directory: storage === "jobmanager" ? null : directory,
     inlineThresholdBytes: configuration.get(INLINE_THRESHOLD),
+    maxStateInMemoryBytes: configuration.get(MAX_STATE_IN_MEMORY),
   };
 }

@@ -6,7 +6,7 @@
  *
  * @module
  */
-import type { ClaimMode } from "../checkpoint/options.ts";
+import { type ClaimMode, localPath } from "../checkpoint/options.ts";
 import type { AnyOption } from "../core/config.ts";
 import {
   booleanOption,
@@ -15,6 +15,7 @@ import {
   durationOption,
   enumOption,
   intOption,
+  isExportReference,
   stringOption,
 } from "../core/config_option.ts";
 
@@ -176,19 +177,51 @@ export const EXPONENTIAL_DELAY_ATTEMPTS: ConfigOption<number> = intOption(
   },
 );
 
-/** Where keyed state lives. */
-export const STATE_BACKEND: ConfigOption<StateBackendKind> = enumOption(
+const ON_HEAP = '"state.backend.type: hashmap"';
+const IN_MEMORY = `${ON_HEAP} with "execution.checkpointing.storage: jobmanager"`;
+const IN_FILES = `${ON_HEAP} with "execution.checkpointing.storage: filesystem" and "execution.checkpointing.dir"`;
+const ON_DISK = '"state.backend.type: lsm"';
+const FLINK_STATE = "org.apache.flink.runtime.state";
+const FLINK_ROCKSDB = "org.apache.flink.contrib.streaming.state";
+
+/** Names of Flink 1.18 and before, classes among them, with what they are now. */
+const FORMER_BACKENDS: Readonly<Record<string, { readonly value: StateBackendKind; readonly now: string }>> = {
+  jobmanager: { value: "hashmap", now: IN_MEMORY },
+  filesystem: { value: "hashmap", now: IN_FILES },
+  rocksdb: { value: "lsm", now: ON_DISK },
+  ...formerClass(`${FLINK_STATE}.memory.MemoryStateBackend`, "hashmap", IN_MEMORY),
+  ...formerClass(`${FLINK_STATE}.filesystem.FsStateBackend`, "hashmap", IN_FILES),
+  ...formerClass(`${FLINK_STATE}.hashmap.HashMapStateBackend`, "hashmap", ON_HEAP),
+  ...formerClass(`${FLINK_ROCKSDB}.RocksDBStateBackend`, "lsm", ON_DISK),
+  ...formerClass(`${FLINK_ROCKSDB}.EmbeddedRocksDBStateBackend`, "lsm", ON_DISK),
+  ...formerClass("org.apache.flink.state.rocksdb.EmbeddedRocksDBStateBackend", "lsm", ON_DISK),
+};
+
+/** A class and its factory. */
+function formerClass(name: string, value: StateBackendKind, now: string): typeof FORMER_BACKENDS {
+  return { [name]: { value, now }, [`${name}Factory`]: { value, now } };
+}
+
+/** Where keyed state lives: a {@link StateBackendKind}, or the export of a file that makes a backend. */
+export const STATE_BACKEND: ConfigOption<string> = enumOption<string, string>(
   "state.backend.type",
   ["hashmap", "lsm", "lmdb"],
   {
     default: "hashmap",
     oldNames: ["state.backend"],
-    oldValues: { jobmanager: "hashmap", filesystem: "hashmap", heap: "hashmap", rocksdb: "lsm" },
+    oldValues: { heap: "hashmap" },
+    respelledValues: FORMER_BACKENDS,
     refusedValues: { forst: "state in a remote store does not exist here; lsm keeps it on a local disk" },
+    others: {
+      accept: isExportReference,
+      wanted: "a factory of your own as ./path.ts#name (a class of Java cannot be loaded)",
+    },
     description:
       "Where keyed state lives: `hashmap` keeps live objects on the heap; `lsm` and `lmdb` keep bytes on disk, with a " +
       "bounded part of them in memory: `lsm` in sorted files (also spelled `rocksdb`), `lmdb` in a tree, which needs " +
-      "a native add-on. `jobmanager` and `filesystem` of earlier Flink versions mean `hashmap`.",
+      "a native add-on. `./path.ts#name` is a backend of your own: an exported `StateBackendFactory`, or a function or " +
+      "class that is given the configuration and makes one. `jobmanager` and `filesystem` of earlier Flink versions, " +
+      "and the names of Flink's own classes, mean `hashmap` or `lsm`.",
   },
 );
 
@@ -196,6 +229,7 @@ export const STATE_BACKEND: ConfigOption<StateBackendKind> = enumOption(
 export const RECOVERY_PATH: ConfigOption<string | undefined> = stringOption("execution.state-recovery.path", {
   default: undefined,
   oldNames: ["execution.savepoint.path"],
+  normalize: localPath,
   reject: (path) => (path === "" ? '"latest" or the path of a checkpoint' : undefined),
   description: "What the job starts from: `latest` goes on where this job stopped, a path names a checkpoint " +
     "(its folder or its `_metadata` file). Same as `--from`.",

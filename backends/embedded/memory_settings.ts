@@ -30,6 +30,17 @@ export function slotMemorySettings(
   checkShares(options, writeBufferRatio, highPriorityPoolRatio);
   const bytes = slotBytes(configuration, options, Math.max(slots, configuration.get(TASK_SLOTS) ?? 1));
   if (bytes < 1) {
+    const total = configuration.get(configuration.get(options.managed) ? MANAGED_MEMORY : options.fixedPerTm);
+    if (total === 0) {
+      throw new StreamError(
+        "invalid",
+        `Cannot keep state on disk without memory: ${MANAGED_MEMORY.key} from ${
+          configuration.originOf(MANAGED_MEMORY)
+        } ` +
+          `is 0, which suits state on the heap alone; raise it, remove it (128 mb for each slot), or set ` +
+          options.fixedPerSlot.key,
+      );
+    }
     throw new StreamError(
       "invalid",
       `Cannot divide the memory of state on disk among ${slots} slots: less than a byte is left for each; raise ` +

@@ -40,8 +40,10 @@ export interface EmbeddedOptions {
 /** Memory of all slots. */
 export const MANAGED_MEMORY: ConfigOption<number | undefined> = sizeOption("taskmanager.memory.managed.size", {
   default: undefined,
-  min: 1,
-  description: "Memory of all slots together, for state on disk; divided among them. Unset: 128 mb for each slot.",
+  min: 0,
+  description:
+    "Memory of all slots together, for state on disk; divided among them. Unset: 128 mb for each slot. State " +
+    "on the heap takes none of it: 0 suits a job that has no other.",
 });
 
 /** Slots that share {@link MANAGED_MEMORY}. */

@@ -102,7 +102,9 @@ export function pickCompaction<Run extends PickableRun>(
   const span = similarSpan(level0, rules);
   if (span !== undefined) return withinLevel0(levels, span);
   for (let level = 1; level < levels.length; level++) {
-    if (totalBytes(levels[level]!) > limitOf(levels, level, rules)) return intoNext(levels, level, [cheapestOf(levels, level)]);
+    if (totalBytes(levels[level]!) > limitOf(levels, level, rules)) {
+      return intoNext(levels, level, [cheapestOf(levels, level)]);
+    }
   }
   return rewrite(levels);
 }

@@ -1,11 +1,11 @@
-import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
+import { equal, match, ok, rejects } from "node:assert/strict";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import process from "node:process";
 import { test } from "node:test";
 import { pathToFileURL } from "node:url";
-import { isExportReference, isJavaClassName, loadExport, productOf } from "../../control/load_export.ts";
+import { loadExport, productOf } from "../../control/load_export.ts";
 import { Configuration } from "../../core/config.ts";
 import { StreamError } from "../../core/errors.ts";
 import { systemFileSystem } from "../../runtime/system_file_system.ts";
@@ -98,12 +98,4 @@ test("productOf() leaves an object as it is, makes a class and calls a function 
   equal(await productOf((given: Configuration) => Promise.resolve(given), configuration), configuration);
   const object = {};
   equal(await productOf(object, configuration), object);
-});
-
-test("a value is taken for a reference, a class of Java or neither", () => {
-  const references = ["./a.ts#b", "../a.ts", "/a/b", "a.ts#b", "file:///a.ts", "a/b.mjs#c", "a.tsx"];
-  deepEqual(references.filter((value) => !isExportReference(value) || isJavaClassName(value)), []);
-  const classes = ["org.apache.flink.runtime.state.hashmap.HashMapStateBackend", "a.B", "org.x.Outer$Inner"];
-  deepEqual(classes.filter((value) => !isJavaClassName(value) || isExportReference(value)), []);
-  deepEqual(["hashmap", "lsm", "a.b", "Rocksdb", ""].filter((v) => isJavaClassName(v) || isExportReference(v)), []);
 });

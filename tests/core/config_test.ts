@@ -8,6 +8,8 @@ import {
   durationOption,
   enumOption,
   intOption,
+  isExportReference,
+  isJavaClassName,
   isSecretKey,
   listOption,
   sizeOption,
@@ -246,4 +248,12 @@ test("nearestName folds case and separators, knows the last part of a key, and o
   equal(nearestName("zzz", keys), undefined);
   equal(nearestName("m", ["n"]), undefined);
   equal(nearestName("rat", ["rate", "from"]), "rate");
+});
+
+test("a value is taken for a reference, a class of Java or neither", () => {
+  const references = ["./a.ts#b", "../a.ts", "/a/b", "a.ts#b", "file:///a.ts", "a/b.mjs#c", "a.tsx"];
+  deepEqual(references.filter((value) => !isExportReference(value) || isJavaClassName(value)), []);
+  const classes = ["org.apache.flink.runtime.state.hashmap.HashMapStateBackend", "a.B", "org.x.Outer$Inner"];
+  deepEqual(classes.filter((value) => !isJavaClassName(value) || isExportReference(value)), []);
+  deepEqual(["hashmap", "lsm", "a.b", "Rocksdb", ""].filter((v) => isJavaClassName(v) || isExportReference(v)), []);
 });
