@@ -229,6 +229,8 @@ export { lmdbBackend } from "./control/backend_choice.ts";
 export { lsmBackend } from "./control/backend_choice.ts";
 export { type LsmBackendSettings } from "./control/backend_choice.ts";
 export { type StateBackendChoice } from "./control/backend_choice.ts";
+export { type CompactionStyle } from "./backends/lsm/compaction_picker.ts";
+export { type LsmOptionsFactory } from "./backends/lsm/options_factory.ts";
 export { type RunCompression } from "./backends/lsm/column_options.ts";
 export { type LsmProfileName } from "./backends/lsm/options.ts";
 export { type TimerQueueKind } from "./runtime/timer_options.ts";

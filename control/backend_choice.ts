@@ -11,15 +11,23 @@ import {
   LSM_BLOCK_SIZE,
   LSM_BLOOM_BITS,
   LSM_BLOOM_FILTER,
-  LSM_COMPRESSION,
+  LSM_BUFFERS_TO_MERGE,
+  LSM_CACHE_SIZE,
+  LSM_COMPACTION_STYLE,
+  LSM_DYNAMIC_LEVELS,
   LSM_FILE_SIZE,
+  LSM_LEVEL_COMPRESSION,
+  LSM_LEVEL_RATIO,
   LSM_LEVEL_SIZE,
   LSM_PROFILE,
+  LSM_WRITE_BUFFER_COUNT,
   LSM_WRITE_BUFFER_SIZE,
   type LsmProfileName,
   NATIVE_METRICS,
 } from "../backends/lsm/options.ts";
 import type { RunCompression } from "../backends/lsm/column_options.ts";
+import type { CompactionStyle } from "../backends/lsm/compaction_picker.ts";
+import { asOptionsFactory, type LsmOptionsFactory } from "../backends/lsm/options_factory.ts";
 import {
   CHECKPOINT_DIR,
   CHECKPOINT_STORAGE,
@@ -62,16 +70,30 @@ export interface LsmBackendSettings extends EmbeddedBackendSettings {
   readonly blockSize?: number | string;
   /** Bits of bloom filter for each key; 0 = no filters. Default 10. */
   readonly bloomBitsPerKey?: number;
-  /** Default "none". */
-  readonly compression?: RunCompression;
+  /** How files are compressed; a list says it of each level, the newest first. Default "none". */
+  readonly compression?: RunCompression | readonly RunCompression[];
   /** Size at which a write buffer is written to a file. Default 64 MiB. */
   readonly writeBufferSize?: number | string;
+  /** Write buffers of each operator, when memory is not managed. Default 2. */
+  readonly writeBufferCount?: number;
+  /** How many write buffers make one file. Default 1. */
+  readonly buffersToMerge?: number;
+  /** Memory of each operator for cached blocks, when memory is not managed. Default 8 MiB. */
+  readonly cacheSize?: number | string;
+  /** How files are merged. Default "LEVEL". */
+  readonly compactionStyle?: CompactionStyle;
+  /** Whether the sizes of levels follow from that of the last one. Default false. */
+  readonly dynamicLevelSize?: boolean;
   /** Size of the first level. Default 256 MiB. */
   readonly levelSize?: number | string;
+  /** How many times as large as the one before a level may be, ≥ 2. Default 10. */
+  readonly levelRatio?: number;
   /** Size of a file. Default 64 MiB. */
   readonly fileSize?: number | string;
   /** Names of the native metrics to report, "block-cache-usage" for example. */
   readonly metrics?: readonly string[];
+  /** Decides about the options of each state; wins over all other settings but shared memory. */
+  readonly optionsFactory?: LsmOptionsFactory;
 }
 
 /**
@@ -83,6 +105,8 @@ export interface StateBackendChoice {
   readonly origin: string;
   /** Options by key; those that are undefined are not set. */
   readonly entries: Readonly<Record<string, unknown>>;
+  /** What decides about the options of LSM stores. */
+  readonly lsmOptionsFactory?: LsmOptionsFactory;
 }
 
 /** Whether it is a choice that has to be loaded, not a factory. */
@@ -112,7 +136,8 @@ export function heapBackend({ incremental }: HeapBackendSettings = {}): StateBac
 /**
  * Keeps state on disk in sorted files, with a bounded part of it in memory; for state that does not fit in memory.
  *
- * @throws {RangeError} For a metric that does not exist. Other settings are checked when the job starts.
+ * @throws {RangeError} For a metric that does not exist. @throws {TypeError} For an options factory that is none. Other
+ *   settings are checked when the job starts.
  *
  * @example
  * ```ts
@@ -122,7 +147,8 @@ export function heapBackend({ incremental }: HeapBackendSettings = {}): StateBac
  * ```
  */
 export function lsmBackend(settings: LsmBackendSettings = {}): StateBackendChoice {
-  const { bloomBitsPerKey, metrics = [] } = settings;
+  const { bloomBitsPerKey, compression, metrics = [], optionsFactory } = settings;
+  if (optionsFactory !== undefined) asOptionsFactory(optionsFactory, "optionsFactory");
   const hasFilter = bloomBitsPerKey === undefined ? undefined : bloomBitsPerKey !== 0;
   return {
     origin: "lsmBackend()",
@@ -133,12 +159,19 @@ export function lsmBackend(settings: LsmBackendSettings = {}): StateBackendChoic
       [LSM_BLOCK_SIZE.key]: settings.blockSize,
       [LSM_BLOOM_FILTER.key]: hasFilter,
       [LSM_BLOOM_BITS.key]: hasFilter === false ? undefined : bloomBitsPerKey,
-      [LSM_COMPRESSION.key]: settings.compression,
+      [LSM_LEVEL_COMPRESSION.key]: typeof compression === "string" ? [compression] : compression,
       [LSM_WRITE_BUFFER_SIZE.key]: settings.writeBufferSize,
+      [LSM_WRITE_BUFFER_COUNT.key]: settings.writeBufferCount,
+      [LSM_BUFFERS_TO_MERGE.key]: settings.buffersToMerge,
+      [LSM_CACHE_SIZE.key]: settings.cacheSize,
+      [LSM_COMPACTION_STYLE.key]: settings.compactionStyle,
+      [LSM_DYNAMIC_LEVELS.key]: settings.dynamicLevelSize,
       [LSM_LEVEL_SIZE.key]: settings.levelSize,
+      [LSM_LEVEL_RATIO.key]: settings.levelRatio,
       [LSM_FILE_SIZE.key]: settings.fileSize,
       ...Object.fromEntries(metrics.map((name) => [metricKey(name), true])),
     },
+    ...(optionsFactory === undefined ? {} : { lsmOptionsFactory: optionsFactory }),
   };
 }
 

@@ -6,6 +6,8 @@
  *
  * @module
  */
+import { LSM_OPTIONS_FACTORY } from "../backends/lsm/options.ts";
+import type { LsmOptionsFactory } from "../backends/lsm/options_factory.ts";
 import { type AnyOption, Configuration } from "../core/config.ts";
 import { errorCode } from "../core/file_system.ts";
 import { nearestName } from "../core/nearest_name.ts";
@@ -39,6 +41,12 @@ export interface ConfigurationSources {
   readonly code?: Readonly<Record<string, unknown>>;
   /** Options that exist; all of Weir's when absent. */
   readonly options?: readonly AnyOption[];
+  /**
+   * Finds what decides about the options of LSM stores, which may declare options of its own.
+   *
+   * @param configuration Nothing of it is checked yet; of the environment it has only the option that names a factory.
+   */
+  readonly findLsmFactory?: (configuration: Configuration) => Promise<LsmOptionsFactory | undefined>;
 }
 
 /** A checked configuration. */
@@ -47,6 +55,8 @@ export interface LoadedConfiguration {
   readonly configuration: Configuration;
   /** Places that were not looked at, for lack of a permission. */
   readonly skipped: readonly SkippedPlace[];
+  /** What `findLsmFactory` has found. */
+  readonly lsmOptionsFactory?: LsmOptionsFactory | undefined;
 }
 
 /** A place that configuration can come from and that was not looked at. */
@@ -63,15 +73,39 @@ export interface SkippedPlace {
  * @throws {UsageError} For an unknown key, an ill-typed value, or a file that cannot be read; a line for each problem.
  */
 export async function loadConfiguration(sources: ConfigurationSources): Promise<LoadedConfiguration> {
-  const { commandLine, environment, code = {}, options = KNOWN_OPTIONS } = sources;
+  const { commandLine, environment = {}, code = {}, options = KNOWN_OPTIONS } = sources;
   const skipped: SkippedPlace[] = [];
-  const configuration = Configuration.of(code, "code")
-    .over(Configuration.of(commandLine.entries, "the command line"))
-    .over(Configuration.of(readEnvironment(environment ?? {}, options), "the environment"))
-    .over(await readConfigurationFile(sources, skipped));
-  if (environment === undefined) skipped.push({ place: `${PREFIX}… variables`, flag: "--allow-env" });
-  asUsage(() => configuration.checkKnown(options, REFUSED_KEYS));
-  return { configuration, skipped };
+  const file = await readConfigurationFile(sources, skipped);
+  const gather = (variables: Readonly<Record<string, string>>): Configuration =>
+    Configuration.of(code, "code")
+      .over(Configuration.of(commandLine.entries, "the command line"))
+      .over(Configuration.of(variables, "the environment"))
+      .over(file);
+  const factoryVariables = namesOf(LSM_OPTIONS_FACTORY).map(environmentNameOf);
+  const first = Object.fromEntries(Object.entries(environment).filter(([name]) => factoryVariables.includes(name)));
+  const lsmOptionsFactory = await sources.findLsmFactory?.(gather(readEnvironment(first, [LSM_OPTIONS_FACTORY])));
+  const known = withOwnOptions(options, lsmOptionsFactory?.options ?? []);
+  const configuration = gather(readEnvironment(environment, known));
+  if (sources.environment === undefined) skipped.push({ place: `${PREFIX}… variables`, flag: "--allow-env" });
+  asUsage(() => configuration.checkKnown(known, REFUSED_KEYS));
+  return { configuration, skipped, lsmOptionsFactory };
+}
+
+/** @throws {UsageError} If an option of the user's own has the name of another. */
+function withOwnOptions(options: readonly AnyOption[], own: readonly AnyOption[]): readonly AnyOption[] {
+  if (own.length === 0) return options;
+  const taken = new Set(options.flatMap(namesOf));
+  for (const name of own.flatMap(namesOf)) {
+    if (taken.has(name)) {
+      throw new UsageError(`Cannot use the LSM options factory: it declares option "${name}", which exists already`);
+    }
+    taken.add(name);
+  }
+  return [...options, ...own];
+}
+
+function namesOf({ key, oldNames }: AnyOption): readonly string[] {
+  return [key, ...oldNames];
 }
 
 /** One line about the places that were not looked at; null when there are none. */

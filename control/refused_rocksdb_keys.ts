@@ -12,23 +12,16 @@ const ONE_THREAD = "files are written and merged between records, without thread
 const NO_LOG = "the store writes no log of its own; remove the option";
 const RESTORE = "a restore links files and reads its own key groups of them; remove the option";
 const MERGES = "small files are merged by themselves; remove the option";
-const BUFFERS = "write buffers are written as soon as memory asks for it; set memory.write-buffer-ratio";
 
 /** Key behind the backend's prefix, or its start followed by `*` → why it is refused. */
 const REASONS: readonly (readonly [string, string])[] = [
-  ["options-factory", "it names a class of Java; set the options one by one"],
   ["memory.partitioned-index-filters", "indexes and filters have a part of the cache; set memory.high-prio-pool-ratio"],
   ["checkpoint.transfer.thread.num", ONE_THREAD],
   ["thread.num", ONE_THREAD],
   ["log.*", NO_LOG],
   ["files.open", "every file stays open as long as it is needed; remove the option"],
-  ["compaction.level.use-dynamic-size", "the size of levels is fixed; set compaction.level.max-size-level-base"],
   ["compaction.filter.*", "time to live comes in a later version"],
-  ["compression.per.level", "all levels are compressed alike; set state.backend.lsm.compression"],
-  ["writebuffer.count", BUFFERS],
-  ["writebuffer.number-to-merge", BUFFERS],
   ["block.metadata-blocksize", "an index is one block; remove the option"],
-  ["block.cache-size", "the cache has what write buffers leave of the slot's memory; set memory.fixed-per-slot"],
   ["write-batch-size", "each write goes to the write buffer at once; remove the option"],
   ["bloom-filter.block-based-mode", "a filter belongs to a whole file; remove the option"],
   ["restore-overlap-fraction-threshold", RESTORE],

@@ -16,6 +16,8 @@ import {
 } from "../backends/embedded/options.ts";
 import type { EmbeddedBackendFactoryOptions } from "../backends/embedded/embedded_backend_factory.ts";
 import type { RowStoreFactory } from "../backends/embedded/row_store.ts";
+import type { SlotMemoryOptions } from "../backends/embedded/slot_memory.ts";
+import type { LsmOptionsFactory } from "../backends/lsm/options_factory.ts";
 import type { StateBackendFactory } from "../core/backend.ts";
 import type { Configuration } from "../core/config.ts";
 import { StreamError } from "../core/errors.ts";
@@ -27,6 +29,8 @@ import type { WorkingDirectoryPorts } from "./working_directory.ts";
 export interface BackendPorts extends WorkingDirectoryPorts {
   /** Slots of the job: its largest parallelism. Not called for state on the heap. */
   readonly slots: () => number;
+  /** Decides about the options of LSM stores, if there is one. */
+  readonly lsmOptionsFactory?: LsmOptionsFactory | undefined;
 }
 
 /**
@@ -49,11 +53,11 @@ export async function createStateBackendFactory(
     import("../backends/embedded/local_directory.ts"),
     import("./working_directory.ts"),
   ]);
-  const { stores, ...settings } = await loadStores(type, configuration);
+  const { stores, ...settings } = await loadStores(type, configuration, memory, ports.lsmOptionsFactory);
   const parents = splitDirectories(configuration.get(options.localDirectories) ?? [temporaryDirectory()]);
   const parent = await firstUsableDirectory(parents, { ...ports, key: options.localDirectories.key });
   const folder = await openWorkingDirectory(parent, ports);
-  const factory = embeddedBackendFactory(stores, { ...settings, memory, directory: folder.path });
+  const factory = embeddedBackendFactory(stores, { memory, ...settings, directory: folder.path });
   return { ...factory, close: () => folder.close() };
 }
 
@@ -79,22 +83,34 @@ function backendOf(configuration: Configuration): StateBackendKind {
 }
 
 /** What a backend has of its own. */
-interface LoadedStores extends Pick<EmbeddedBackendFactoryOptions, "maxBufferBytes" | "metrics"> {
+interface LoadedStores extends Partial<Omit<EmbeddedBackendFactoryOptions, "directory">> {
   readonly stores: RowStoreFactory;
 }
 
-async function loadStores(type: "lsm" | "lmdb", configuration: Configuration): Promise<LoadedStores> {
+async function loadStores(
+  type: "lsm" | "lmdb",
+  configuration: Configuration,
+  slotMemory: SlotMemoryOptions,
+  factory: LsmOptionsFactory | undefined,
+): Promise<LoadedStores> {
   if (type === "lmdb") {
     const { loadLmdb } = await import("../backends/lmdb/lmdb_module.ts");
     await loadLmdb();
     const { lmdbRowStoreFactory } = await import("../backends/lmdb/lmdb_store_factory.ts");
     return { stores: lmdbRowStoreFactory() };
   }
-  const [{ lsmRowStoreFactory }, { configuredLsm }] = await Promise.all([
+  const [{ lsmRowStoreFactory }, { configuredLsm }, { isMemoryShared }] = await Promise.all([
     import("../backends/lsm/lsm_store.ts"),
     import("../backends/lsm/configured_lsm.ts"),
+    import("../backends/embedded/memory_settings.ts"),
   ]);
-  const { writeBufferBytes, compression, ...options } = configuredLsm(configuration);
-  const stores = lsmRowStoreFactory({ ...options, compressionPerLevel: [compression] });
-  return { stores, maxBufferBytes: writeBufferBytes, metrics: options.metrics };
+  const sharedMemory = isMemoryShared(configuration, LSM_EMBEDDED_OPTIONS) ? slotMemory : undefined;
+  const lsm = configuredLsm(configuration, { factory, sharedMemory });
+  const { memory, sharesMemory, maxBufferBytes, columnOf, store: { metrics } } = lsm;
+  const stores = lsmRowStoreFactory({
+    ...lsm.column,
+    ...(columnOf === undefined ? {} : { column: columnOf }),
+    metrics,
+  });
+  return { stores, memory, sharesMemory, maxBufferBytes, metrics };
 }

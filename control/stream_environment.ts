@@ -8,6 +8,8 @@
  * @module
  */
 import { getLogger } from "@logtape/logtape";
+import { LSM_OPTIONS_FACTORY } from "../backends/lsm/options.ts";
+import type { LsmOptionsFactory } from "../backends/lsm/options_factory.ts";
 import type { StateBackendFactory } from "../core/backend.ts";
 import type { Configuration } from "../core/config.ts";
 import { isExportReference } from "../core/config_option.ts";
@@ -47,7 +49,7 @@ import { commandLineOfProcess, configurationOfProcess } from "./process_start.ts
 import type { ScriptArguments, ScriptOptions } from "./script_options.ts";
 import { watchJob } from "./terminal.ts";
 import { markJobFailure, markJobStarted, tellUncaughtFailures } from "./uncaught_failures.ts";
-import { createStateBackendFactory } from "./state_backends.ts";
+import { type BackendPorts, createStateBackendFactory } from "./state_backends.ts";
 import { asUsage, asUsageLater } from "./usage_error.ts";
 
 const log = getLogger(["weir", "control"]);
@@ -194,7 +196,8 @@ export class StreamEnvironment<S extends ScriptOptions = Record<never, never>> e
     const place = configuration.has(REST_PORT) ? await openApi(configuration, settings.jobId, ports) : null;
     let job: Job | null = null;
     try {
-      job = await this.#startWith(settings, configuration, ports, own);
+      const lsmOptionsFactory = (isChoice ? stateBackend.lsmOptionsFactory : undefined) ?? loaded.lsmOptionsFactory;
+      job = await this.#startWith(settings, configuration, { ...ports, lsmOptionsFactory }, own);
     } finally {
       if (job === null) place?.giveBack();
     }
@@ -212,7 +215,7 @@ export class StreamEnvironment<S extends ScriptOptions = Record<never, never>> e
   async #startWith(
     settings: JobSettings,
     configuration: Configuration,
-    ports: OuterPorts,
+    ports: OuterPorts & Pick<BackendPorts, "lsmOptionsFactory">,
     own: StateBackendFactory | undefined,
   ): Promise<Job> {
     const slots = () => largestParallelism(this.graph, settings);
@@ -231,7 +234,17 @@ export class StreamEnvironment<S extends ScriptOptions = Record<never, never>> e
       commandLine: this.#commandLine,
       code: this.#options.config ?? {},
       readFile: (path) => ports.fileSystem.readFile(path),
+      findLsmFactory: (configuration) => this.#findLsmFactory(configuration, ports),
     };
+  }
+
+  async #findLsmFactory(configuration: Configuration, ports: OuterPorts): Promise<LsmOptionsFactory | undefined> {
+    const { stateBackend } = this.#options;
+    const chosen = stateBackend !== undefined && isBackendChoice(stateBackend) ? stateBackend : undefined;
+    if (chosen?.lsmOptionsFactory !== undefined) return chosen.lsmOptionsFactory;
+    if (!configuration.has(LSM_OPTIONS_FACTORY)) return undefined;
+    const { loadOptionsFactory } = await import("./own_options_factory.ts");
+    return await asUsageLater(loadOptionsFactory(configuration, ports));
   }
 
   #ports(): OuterPorts {

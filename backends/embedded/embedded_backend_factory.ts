@@ -12,12 +12,14 @@ import { BufferedRows } from "./buffered_rows.ts";
 import { EmbeddedBackend } from "./embedded_backend.ts";
 import type { RowStoreFactory } from "./row_store.ts";
 import { SlotMemories } from "./slot_memories.ts";
-import type { SlotMemoryOptions } from "./slot_memory.ts";
+import { SlotMemory, type SlotMemoryOptions } from "./slot_memory.ts";
 
 /** Settings of the backends of one job. */
 export interface EmbeddedBackendFactoryOptions {
-  /** Memory of each slot, shared by all backends in it. */
+  /** Memory of each slot, shared by all backends in it, unless `sharesMemory` is false. */
   readonly memory: SlotMemoryOptions;
+  /** False: each backend has `memory` for itself. Default true. */
+  readonly sharesMemory?: boolean;
   /** Folder on a local disk; each backend works in a folder of its own in there, which it removes. */
   readonly directory: string;
   /** Size from which a write buffer is flushed though the slot has memory left; see `BufferedRowsOptions`. */
@@ -47,7 +49,8 @@ function makeBackend(
   context: StateBackendContext,
 ): StateBackend {
   const { operatorName, clock, random, slotIndex } = context;
-  const memory = memories.acquire(slotIndex);
+  const isShared = options.sharesMemory ?? true;
+  const memory = isShared ? memories.acquire(slotIndex) : new SlotMemory(options.memory);
   return new EmbeddedBackend(context, {
     checkKeyGroups: options.checkKeyGroups ?? false,
     openStore: (states) =>
@@ -64,6 +67,6 @@ function makeBackend(
       reportBuffers(options.metrics ?? [], rows, context.metrics);
       return rows;
     },
-    onClosed: () => memories.release(slotIndex),
+    onClosed: () => isShared ? memories.release(slotIndex) : memory[Symbol.dispose](),
   });
 }

@@ -50,6 +50,12 @@ export function slotMemorySettings(
   return { bytes, writeBufferRatio, highPriorityPoolRatio };
 }
 
+/** Whether the operators of a slot share a memory; if not, each has what its own options say, or a slot's share. */
+export function isMemoryShared(configuration: Configuration, options: EmbeddedOptions): boolean {
+  if (configuration.get(options.fixedPerSlot) !== undefined || configuration.get(options.managed)) return true;
+  return configuration.get(options.fixedPerTm) !== undefined;
+}
+
 function slotBytes(configuration: Configuration, options: EmbeddedOptions, slots: number): number {
   const perSlot = configuration.get(options.fixedPerSlot);
   if (perSlot !== undefined) return perSlot;

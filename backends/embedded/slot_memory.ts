@@ -14,12 +14,17 @@
 import { StreamError } from "../../core/errors.ts";
 import { Arena, pageBytesOf } from "./arena.ts";
 
+/** Part of the write share that buffers may hold which are written to. */
+const ACTIVE_SHARE = 5 / 8;
+
 /** How a slot's memory is divided. */
 export interface SlotMemoryOptions {
   /** The cap: all of it. Default 128 MiB. */
   readonly bytes: number;
   /** Share of the write buffers, in (0, 1). Default 0.5. */
   readonly writeBufferRatio: number;
+  /** Bytes of the write buffers, which win over the share: buffers are flushed at their own size alone then. */
+  readonly writeBytes?: number;
   /** Share of the block cache that is kept for indexes and filters, in (0, 1). Default 0.1. */
   readonly highPriorityPoolRatio: number;
 }
@@ -62,6 +67,8 @@ export class SlotMemory {
   hasGrown = false;
   /** Lets the next `takePages` have what is left of the arena, whatever was charged beside it: nothing else helps. */
   mayOvershoot = false;
+  /** What active buffers may hold together before the largest is flushed. */
+  private readonly activeBytes: number;
   private readonly owners = new Set<BufferOwner>();
   private pages: Arena | undefined;
   private blockCache: Disposable | undefined;
@@ -72,7 +79,9 @@ export class SlotMemory {
     checkRatio("write-buffer-ratio", writeBufferRatio);
     checkRatio("high-prio-pool-ratio", highPriorityPoolRatio);
     this.capBytes = Math.floor(bytes);
-    this.writeBytes = Math.floor(bytes * writeBufferRatio);
+    this.writeBytes = options.writeBytes ?? Math.floor(bytes * writeBufferRatio);
+    // The larger buffers are, the less is merged, but writes need room beside a flush.
+    this.activeBytes = options.writeBytes ?? this.writeBytes * ACTIVE_SHARE;
     this.cacheBytes = this.capBytes - this.writeBytes;
     this.highPriorityBytes = Math.floor(this.cacheBytes * highPriorityPoolRatio);
     this.pageBytes = pageBytesOf(this.writeBytes);
@@ -151,8 +160,7 @@ export class SlotMemory {
   }
 
   /**
-   * Freezes the largest active buffers while active ones hold five eighths of the write share: the larger they are, the
-   * less is merged, but writes need room beside a flush. Not in the middle of a write.
+   * Freezes the largest active buffers while active ones hold too much of the write share. Not in the middle of a write.
    */
   balance(): void {
     this.hasGrown = false;
@@ -160,7 +168,7 @@ export class SlotMemory {
     for (;;) {
       let activeBytes = 0;
       for (const owner of this.owners) activeBytes += owner.activeBytes;
-      if (activeBytes * 8 < this.writeBytes * 5 || !this.freezeLargest()) return;
+      if (activeBytes < this.activeBytes || !this.freezeLargest()) return;
     }
   }
 

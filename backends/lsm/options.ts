@@ -8,8 +8,18 @@
  * @module
  */
 import type { AnyOption } from "../../core/config.ts";
-import { booleanOption, type ConfigOption, doubleOption, enumOption, sizeOption } from "../../core/config_option.ts";
+import {
+  booleanOption,
+  type ConfigOption,
+  doubleOption,
+  enumOption,
+  intOption,
+  listOption,
+  sizeOption,
+  stringOption,
+} from "../../core/config_option.ts";
 import type { RunCompression } from "./column_options.ts";
+import type { CompactionStyle } from "./compaction_picker.ts";
 
 /** Values for several options at once. Source: Flink's `PredefinedOptions`. */
 export type LsmProfileName =
@@ -29,11 +39,23 @@ export const LSM_PROFILE: ConfigOption<LsmProfileName> = enumOption<LsmProfileNa
   {
     default: "DEFAULT",
     oldNames: named("predefined-options").oldNames,
-    description:
-      "Values for several options at once: `SPINNING_DISK_OPTIMIZED_HIGH_MEM` means blocks of 128 kb, files " +
-      "of 256 mb and a first level of 1 gb; the others change nothing here. An option that is set itself wins.",
+    description: "Values for several options at once: `SPINNING_DISK_OPTIMIZED` means dynamic level sizes; " +
+      "`SPINNING_DISK_OPTIMIZED_HIGH_MEM` also blocks of 128 kb, files of 256 mb, a first level of 1 gb, bloom filters " +
+      "and, when memory is not managed, a cache of 256 mb and 4 write buffers of which 3 make a file; " +
+      "`FLASH_SSD_OPTIMIZED` means nothing more than `DEFAULT`, as what it sets in Flink is threads. An option that is " +
+      "set itself wins.",
   },
 );
+
+/** Code that decides about options. */
+export const LSM_OPTIONS_FACTORY: ConfigOption<string | undefined> = stringOption(named("options-factory").key, {
+  default: undefined,
+  oldNames: named("options-factory").oldNames,
+  description:
+    "What decides about the options of each state, wins over all others here: `./path.ts#name`, relative to " +
+    "the working directory, an exported `LsmOptionsFactory`, class or function that makes one. " +
+    "`lsmBackend({ optionsFactory })` wins over it.",
+});
 
 /** Bytes of a block, the unit of reading. */
 export const LSM_BLOCK_SIZE: ConfigOption<number> = sizeOption(named("block.blocksize").key, {
@@ -61,12 +83,44 @@ export const LSM_BLOOM_BITS: ConfigOption<number> = doubleOption(named("bloom-fi
   description: "Bits of the bloom filter for each key: with 10, one file in a hundred is read in vain.",
 });
 
-/** Largest write buffer. */
+/** Bytes of a write buffer. */
 export const LSM_WRITE_BUFFER_SIZE: ConfigOption<number> = sizeOption(named("writebuffer.size").key, {
   default: 64 * 1024 ** 2,
   min: 4_096,
   oldNames: named("writebuffer.size").oldNames,
-  description: "A write buffer of this size is written to a file, though the slot has memory left.",
+  description: "Size of a write buffer, which the states of an operator share: from this size on it is written to a " +
+    "file, though the slot has memory left.",
+});
+
+/** How many write buffers there are. */
+export const LSM_WRITE_BUFFER_COUNT: ConfigOption<number> = intOption(named("writebuffer.count").key, {
+  default: 2,
+  min: 1,
+  max: 1_024,
+  oldNames: named("writebuffer.count").oldNames,
+  description:
+    "Write buffers of each operator, the one that is written to included, 2 at least: writers wait when all " +
+    "are full. Counts when memory is not managed; else the slot's memory is the limit.",
+});
+
+/** How many write buffers make one file. */
+export const LSM_BUFFERS_TO_MERGE: ConfigOption<number> = intOption(named("writebuffer.number-to-merge").key, {
+  default: 1,
+  min: 1,
+  max: 1_023,
+  oldNames: named("writebuffer.number-to-merge").oldNames,
+  description:
+    "How many write buffers make one file, fewer than there are: rows are written to a file when they fill " +
+    "so many, those that were replaced meanwhile not at all.",
+});
+
+/** Bytes of the block cache when memory is not managed. */
+export const LSM_CACHE_SIZE: ConfigOption<number> = sizeOption(named("block.cache-size").key, {
+  default: 8 * 1024 ** 2,
+  min: 4_096,
+  oldNames: named("block.cache-size").oldNames,
+  description: "Memory of each operator for cached blocks, indexes and filters. Counts when memory is not managed; " +
+    "else the cache has what write buffers leave of the slot's memory.",
 });
 
 /** Bytes of the first level below the newest files. */
@@ -75,6 +129,21 @@ export const LSM_LEVEL_SIZE: ConfigOption<number> = sizeOption(named("compaction
   min: 4_096,
   oldNames: named("compaction.level.max-size-level-base").oldNames,
   description: "Size from which the first level is merged into the next one.",
+});
+
+/** How much larger the next level may be. */
+export const LSM_LEVEL_RATIO: ConfigOption<number> = doubleOption(
+  "state.backend.lsm.compaction.level.max-size-multiplier",
+  { default: 10, min: 2, description: "How many times as large as the one before a level may be." },
+);
+
+/** Whether sizes of levels follow from that of the last one. */
+export const LSM_DYNAMIC_LEVELS: ConfigOption<boolean> = booleanOption(named("compaction.level.use-dynamic-size").key, {
+  default: false,
+  oldNames: named("compaction.level.use-dynamic-size").oldNames,
+  description:
+    "Whether the sizes of levels follow from that of the last one: nine tenths of all rows are there then, " +
+    "and little space is lost to rows that were replaced.",
 });
 
 /** Bytes of a file. */
@@ -97,17 +166,45 @@ export const LSM_COMPRESSION: ConfigOption<RunCompression> = enumOption<RunCompr
   },
 );
 
-/** How files are merged. */
-export const LSM_COMPACTION_STYLE: ConfigOption<"LEVEL"> = enumOption(named("compaction.style").key, ["LEVEL"], {
-  default: "LEVEL",
-  oldNames: named("compaction.style").oldNames,
-  refusedValues: {
-    UNIVERSAL: "levels are what there is",
-    FIFO: "it would lose state",
-    NONE: "reads would become slower for ever",
+/** How blocks of each level are compressed. */
+export const LSM_LEVEL_COMPRESSION: ConfigOption<readonly string[] | undefined> = listOption(
+  named("compression.per.level").key,
+  {
+    default: undefined,
+    oldNames: named("compression.per.level").oldNames,
+    reject: wrongCompression,
+    description: "How files of each level are compressed, the newest level first: `NO_COMPRESSION` or " +
+      "`ZSTD_COMPRESSION`; the last word counts for all further levels. Wins over `compression`. Unset: all alike.",
   },
-  description: "How files are merged: in levels, each ten times as large as the one before.",
-});
+);
+
+/** The word of a compression for an entry of {@link LSM_LEVEL_COMPRESSION}; undefined if there is none. */
+export function compressionNamed(word: string): RunCompression | undefined {
+  const name = word.trim().toLowerCase().replace(/[_-]compression$/, "");
+  if (name === "no" || name === "none") return "none";
+  return name === "zstd" ? "zstd" : undefined;
+}
+
+function wrongCompression(words: readonly string[]): string | undefined {
+  const wrong = words.find((word) => compressionNamed(word) === undefined);
+  if (words.length > 0 && wrong === undefined) return undefined;
+  const but = wrong === undefined ? "" : `, "${wrong}" is not built into the runtimes`;
+  return `a list of NO_COMPRESSION and ZSTD_COMPRESSION${but}`;
+}
+
+/** How files are merged. */
+export const LSM_COMPACTION_STYLE: ConfigOption<CompactionStyle> = enumOption<CompactionStyle, CompactionStyle>(
+  named("compaction.style").key,
+  ["LEVEL", "UNIVERSAL", "NONE"],
+  {
+    default: "LEVEL",
+    oldNames: named("compaction.style").oldNames,
+    refusedValues: { FIFO: "it deletes the oldest files, and state would be lost" },
+    description:
+      "How files are merged: in levels, each ten times as large as the one before; among themselves, so that " +
+      "less is written and more has to be looked through; or never.",
+  },
+);
 
 /** A statistic of the store that is reported when its option says so. */
 export interface NativeMetric {
@@ -169,13 +266,20 @@ export const NATIVE_METRICS: readonly NativeMetric[] = [
 /** Every option of this folder, in the order of the reference page. */
 export const LSM_OPTIONS: readonly AnyOption[] = [
   LSM_PROFILE,
+  LSM_OPTIONS_FACTORY,
   LSM_BLOCK_SIZE,
   LSM_BLOOM_FILTER,
   LSM_BLOOM_BITS,
   LSM_COMPRESSION,
+  LSM_LEVEL_COMPRESSION,
   LSM_WRITE_BUFFER_SIZE,
+  LSM_WRITE_BUFFER_COUNT,
+  LSM_BUFFERS_TO_MERGE,
+  LSM_CACHE_SIZE,
   LSM_COMPACTION_STYLE,
+  LSM_DYNAMIC_LEVELS,
   LSM_LEVEL_SIZE,
+  LSM_LEVEL_RATIO,
   LSM_FILE_SIZE,
   ...NATIVE_METRICS.map(({ isOn }) => isOn),
 ];

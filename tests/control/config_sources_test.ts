@@ -154,7 +154,7 @@ test("loadConfiguration gives the reason for an option or a value that comes lat
     wrong("state.backend.rocksdb.thread.num", "4"),
     /"state\.backend\.rocksdb\.thread\.num" .*between records/,
   );
-  await refused(wrong("state.backend.lsm.options-factory", "x"), /it names a class of Java/);
+  await refused(wrong("state.backend.lsm.compaction.style", "FIFO"), /state would be lost/);
   await refused(wrong("rest.bind-port", "8081"), /set rest\.port/);
   await refused(wrong("state.backend.type", "forst"), /lsm keeps it on a local disk/);
   await refused(wrong("state.checkpoints.dir", "s3://bucket/x"), /object stores come in a later version/);

@@ -6,7 +6,7 @@ import { LMDB_EMBEDDED_OPTIONS, LSM_EMBEDDED_OPTIONS, splitDirectories } from ".
 import { BUFFER_METRIC_NAMES } from "../../backends/embedded/buffer_metrics.ts";
 import { configuredLsm } from "../../backends/lsm/configured_lsm.ts";
 import { LSM_METRIC_NAMES } from "../../backends/lsm/lsm_statistics.ts";
-import { LSM_PROFILE, NATIVE_METRICS } from "../../backends/lsm/options.ts";
+import { NATIVE_METRICS } from "../../backends/lsm/options.ts";
 import { KNOWN_OPTIONS, REFUSED_KEYS } from "../../control/known_options.ts";
 import { openWorkingDirectory } from "../../control/working_directory.ts";
 import type { JobLock } from "../../checkpoint/job_lock.ts";
@@ -90,58 +90,6 @@ test("slotMemorySettings() refuses shares that leave nothing for blocks, as Flin
   // 2 × 0.5 / 2.5 = 0.4 of the cache
   shares(0.5, 0.59);
   throws(() => shares(0.5, 0.61), { kind: "invalid", message: /write-buffer-ratio 0\.5 .*high-prio-pool-ratio 0\.61/ });
-});
-
-test("options of the LSM backend read back their defaults, also by the names of RocksDB [265]", () => {
-  deepEqual(configuredLsm(configured({})), {
-    blockBytes: 4_096,
-    bloomBitsPerKey: 10,
-    compression: "none",
-    writeBufferBytes: 64 * MIB,
-    levelBaseBytes: 256 * MIB,
-    targetFileBytes: 64 * MIB,
-    metrics: [],
-  });
-  const entries = {
-    "block.blocksize": "16 kb",
-    "use-bloom-filter": "true",
-    "bloom-filter.bits-per-key": "12.5",
-    "compression": "ZSTD_COMPRESSION",
-    "writebuffer.size": "8 mb",
-    "compaction.level.max-size-level-base": "10 mb",
-    "compaction.level.target-file-size-base": "1 mb",
-    "metrics.block-cache-usage": "true",
-    "metrics.num-files-at-level": "true",
-  };
-  for (const prefix of ["state.backend.lsm.", "state.backend.rocksdb."]) {
-    const named = Object.fromEntries(Object.entries(entries).map(([key, value]) => [prefix + key, value]));
-    deepEqual(configuredLsm(configured(named)), {
-      blockBytes: 16_384,
-      bloomBitsPerKey: 12.5,
-      compression: "zstd",
-      writeBufferBytes: 8 * MIB,
-      levelBaseBytes: 10 * MIB,
-      targetFileBytes: MIB,
-      metrics: ["block-cache-usage", "num-files-at-level"],
-    });
-  }
-  equal(configuredLsm(configured({ "state.backend.lsm.use-bloom-filter": false })).bloomBitsPerKey, 0);
-});
-
-test("an option that is set wins over the profile, that over the default; an unknown profile is refused [265, 266]", () => {
-  const highMemory = { "state.backend.rocksdb.predefined-options": "SPINNING_DISK_OPTIMIZED_HIGH_MEM" };
-  const profile = configuredLsm(configured(highMemory));
-  equal(profile.blockBytes, 128 * 1024);
-  equal(profile.levelBaseBytes, 1024 * MIB);
-  equal(profile.targetFileBytes, 256 * MIB);
-  equal(profile.writeBufferBytes, 64 * MIB);
-  const mixed = configuredLsm(configured({ ...highMemory, "state.backend.lsm.block.blocksize": "8 kb" }));
-  equal(mixed.blockBytes, 8_192);
-  equal(mixed.levelBaseBytes, 1024 * MIB);
-  for (const name of ["SPINNING_DISK_OPTIMIZED", "FLASH_SSD_OPTIMIZED", "flash-ssd-optimized"]) {
-    deepEqual(configuredLsm(configured({ [LSM_PROFILE.key]: name })), configuredLsm(configured({})));
-  }
-  throws(() => configured({ [LSM_PROFILE.key]: "FAST" }), { kind: "invalid", message: /must be one of DEFAULT, / });
 });
 
 test("each native metric that has a switch is one of the store or of the write buffers", () => {
@@ -288,8 +236,8 @@ test("lsmBackend() and lmdbBackend() are options that win over all others; a wro
   const chosen = configuration.with(entries, origin);
   chosen.checkKnown(KNOWN_OPTIONS, REFUSED_KEYS);
   equal(slotMemorySettings(chosen, LSM_EMBEDDED_OPTIONS, 1).bytes, 32 * MIB);
-  const lsm = configuredLsm(chosen);
-  deepEqual([lsm.blockBytes, lsm.bloomBitsPerKey, lsm.metrics], [1_024, 0, ["bytes-read"]]);
+  const { column, store } = configuredLsm(chosen, {});
+  deepEqual([column.blockBytes, column.bloomBitsPerKey, store.metrics], [1_024, 0, ["bytes-read"]]);
   const lmdb = lmdbBackend({ timers: "heap", timerCacheSize: 5, directories: ["/a", "/b"], memoryPerSlot: 1_000_000 });
   const other = configuration.with(lmdb.entries, lmdb.origin);
   other.checkKnown(KNOWN_OPTIONS, REFUSED_KEYS);
