@@ -13,26 +13,39 @@ const NO_LOG = "the store writes no log of its own; remove the option";
 const RESTORE = "a restore links files and reads its own key groups of them; remove the option";
 const MERGES = "small files are merged by themselves; remove the option";
 
-/** Key behind the backend's prefix, or its start followed by `*` → why it is refused. */
-const REASONS: readonly (readonly [string, string])[] = [
-  ["memory.partitioned-index-filters", "indexes and filters have a part of the cache; set memory.high-prio-pool-ratio"],
+/** With this a switch asks for what Weir does anyway. */
+const OFF: readonly string[] = ["false"];
+
+/** Key behind the backend's prefix, or its start followed by `*` → why it is refused; values that are accepted. */
+const REASONS: readonly (readonly [key: string, reason: string, unless?: readonly string[]])[] = [
+  [
+    "memory.partitioned-index-filters",
+    "indexes and filters have a part of the cache; set memory.high-prio-pool-ratio",
+    OFF,
+  ],
   ["checkpoint.transfer.thread.num", ONE_THREAD],
   ["thread.num", ONE_THREAD],
   ["log.*", NO_LOG],
-  ["files.open", "every file stays open as long as it is needed; remove the option"],
+  ["files.open", "every file stays open as long as it is needed; remove the option", ["-1"]],
   ["compaction.filter.*", "time to live comes in a later version"],
   ["block.metadata-blocksize", "an index is one block; remove the option"],
   ["write-batch-size", "each write goes to the write buffer at once; remove the option"],
-  ["bloom-filter.block-based-mode", "a filter belongs to a whole file; remove the option"],
-  ["restore-overlap-fraction-threshold", RESTORE],
-  ["use-ingest-db-restore-mode", RESTORE],
-  ["incremental-restore-async-compact-after-rescale", RESTORE],
-  ["rescaling.use-delete-files-in-range", RESTORE],
+  ["bloom-filter.block-based-mode", "a filter belongs to a whole file; remove the option", OFF],
+  ["restore-overlap-fraction-threshold", RESTORE, ["0", "0.0"]],
+  ["use-ingest-db-restore-mode", RESTORE, OFF],
+  ["incremental-restore-async-compact-after-rescale", RESTORE, OFF],
+  ["rescaling.use-delete-files-in-range", RESTORE, OFF],
   ["manual-compaction.*", MERGES],
-  ["metrics.column-family-as-variable", "metrics belong to a store, which all states of an operator share"],
+  ["metrics.column-family-as-variable", "metrics belong to a store, which all states of an operator share", OFF],
 ];
 
 /** For both prefixes. */
 export const REFUSED_ROCKSDB_KEYS: readonly RefusedKeys[] = ["state.backend.rocksdb.", "state.backend.lsm."].flatMap((
   prefix,
-) => REASONS.map(([key, reason]) => ({ keyPattern: prefix + key, reason })));
+) =>
+  REASONS.map(([key, reason, unless]) => ({
+    keyPattern: prefix + key,
+    reason,
+    ...(unless === undefined ? {} : { unless }),
+  }))
+);

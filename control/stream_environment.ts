@@ -196,7 +196,7 @@ export class StreamEnvironment<S extends ScriptOptions = Record<never, never>> e
     const place = configuration.has(REST_PORT) ? await openApi(configuration, settings.jobId, ports) : null;
     let job: Job | null = null;
     try {
-      const lsmOptionsFactory = (isChoice ? stateBackend.lsmOptionsFactory : undefined) ?? loaded.lsmOptionsFactory;
+      const lsmOptionsFactory = (isChoice ? backend.lsmOptionsFactory : undefined) ?? loaded.lsmOptionsFactory;
       job = await this.#startWith(settings, configuration, { ...ports, lsmOptionsFactory }, own);
     } finally {
       if (job === null) place?.giveBack();
