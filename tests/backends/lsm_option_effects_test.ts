@@ -6,7 +6,7 @@ import { embeddedBackendFactory } from "../../backends/embedded/embedded_backend
 import { SlotMemory } from "../../backends/embedded/slot_memory.ts";
 import { configuredLsm } from "../../backends/lsm/configured_lsm.ts";
 import type { LsmOptions } from "../../backends/lsm/lsm_options.ts";
-import { lsmRowStoreFactory, LsmStore } from "../../backends/lsm/lsm_store.ts";
+import { lsmRowStoreFactory, type LsmStore } from "../../backends/lsm/lsm_store.ts";
 import { OpenRun } from "../../backends/runs/open_run.ts";
 import { Configuration } from "../../core/config.ts";
 import { valueState } from "../../core/descriptors.ts";

@@ -3,7 +3,6 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { pathToFileURL } from "node:url";
 import { configuredLsm } from "../../backends/lsm/configured_lsm.ts";
 import type { LsmOptionsFactory } from "../../backends/lsm/options_factory.ts";
 import { loadConfiguration, type LoadedConfiguration } from "../../control/config_sources.ts";
@@ -16,7 +15,7 @@ import { systemFileSystem } from "../../runtime/system_file_system.ts";
 
 const KEY = "state.backend.lsm.options-factory";
 const OWN = "my.custom.lsm.block.restart-interval";
-const CONFIG_OPTION = pathToFileURL("core/config_option.ts").href;
+const CONFIG_OPTION = new URL("../../core/config_option.ts", import.meta.url).href;
 const SOURCE = `
 import { intOption } from "${CONFIG_OPTION}";
 const RESTARTS = intOption("${OWN}", { default: 16, min: 1, description: "Rows." });
