@@ -19,8 +19,9 @@ export { type ScriptOptions } from "./control/script_options.ts";
 export { type StringScriptOption } from "./control/script_options.ts";
 export { type Pipeline } from "./runtime/pipeline.ts";
 export { DataStream } from "./runtime/stream.ts";
-export { KeyedStream } from "./runtime/stream.ts";
-export { type WidenedKey } from "./runtime/stream.ts";
+export { BroadcastStream } from "./runtime/stream.ts";
+export { KeyedStream } from "./runtime/keyed_stream.ts";
+export { type WidenedKey } from "./runtime/keyed_stream.ts";
 export { type ActorTimers } from "./runtime/actor.ts";
 export { KeyedActor } from "./runtime/actor.ts";
 export { type TimeDomain } from "./runtime/actor.ts";
@@ -65,6 +66,24 @@ export { type FixedDelaySettings } from "./runtime/restart_strategy.ts";
 export { noRestart } from "./runtime/restart_strategy.ts";
 export { type NoRestartSettings } from "./runtime/restart_strategy.ts";
 export { type RestartSettings } from "./runtime/restart_strategy.ts";
+
+// Two streams at once
+export { ConnectedStreams } from "./runtime/two_inputs/connected_streams.ts";
+export { ConnectedKeyedStreams } from "./runtime/two_inputs/connected_streams.ts";
+export { BroadcastConnectedStream } from "./runtime/two_inputs/connected_streams.ts";
+export { BroadcastConnectedKeyedStream } from "./runtime/two_inputs/connected_streams.ts";
+export { CoActor } from "./runtime/two_inputs/co_actor.ts";
+export { type TwoInputProcessFunction } from "./runtime/two_inputs/two_input_functions.ts";
+export { type KeyedTwoInputProcessFunction } from "./runtime/two_inputs/two_input_functions.ts";
+export { type BroadcastDeclarations } from "./runtime/two_inputs/two_input_functions.ts";
+export { type BroadcastProcessFunction } from "./runtime/two_inputs/two_input_functions.ts";
+export { type BroadcastStateOf } from "./runtime/two_inputs/two_input_functions.ts";
+export { type KeyedBroadcastContext } from "./runtime/two_inputs/two_input_functions.ts";
+export { type KeyedBroadcastProcessFunction } from "./runtime/two_inputs/two_input_functions.ts";
+export { type ReadOnlyBroadcastState } from "./runtime/two_inputs/two_input_functions.ts";
+export { type ReadOnlyBroadcastStateOf } from "./runtime/two_inputs/two_input_functions.ts";
+export { type ReadsBroadcast } from "./runtime/two_inputs/two_input_functions.ts";
+export { type WritesBroadcast } from "./runtime/two_inputs/two_input_functions.ts";
 
 // Event time
 export { noWatermarks } from "./timers/watermarks.ts";

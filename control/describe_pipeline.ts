@@ -12,16 +12,13 @@ import type { StateBackend, StateBackendFactory } from "../core/backend.ts";
 import type { Clock, Random } from "../core/clock.ts";
 import type { StateDescriptor } from "../core/descriptors.ts";
 import type { FileSystem } from "../core/file_system.ts";
+import type { OperatorStateDescriptor } from "../core/operator_state.ts";
 import { keyGroupRangeOf } from "../core/key_groups.ts";
 import { buildJobGraph, type ChainedOperator, type JobVertex } from "../runtime/job_graph.ts";
 import type { JobSettings } from "../runtime/job_settings.ts";
 import { MetricRegistry } from "../runtime/metrics.ts";
 import type { OperatorContext, TaskControl } from "../runtime/operator.ts";
 import { KeyedOperator } from "../runtime/operators/keyed_operator.ts";
-import {
-  type OperatorStateDescriptor,
-  StatefulProcessOperator,
-} from "../runtime/operators/stateful_process_operator.ts";
 import type { NodeKind, StreamGraph } from "../runtime/stream_graph.ts";
 
 /** An operator of a pipeline. */
@@ -29,6 +26,8 @@ export interface DescribedOperator {
   readonly id: string;
   readonly name: string;
   readonly kind: NodeKind;
+  /** Whether it takes back state without a key. */
+  readonly takesLists: boolean;
   readonly parallelism: number;
   /** Set by the user, or derived from the parallelism. */
   readonly maxParallelism: number;
@@ -64,6 +63,7 @@ export async function describePipeline(
         id: operator.operatorId,
         name: operator.node.name,
         kind: operator.node.kind,
+        takesLists: operator.node.takesLists,
         parallelism: vertex.parallelism,
         maxParallelism: vertex.maxParallelism,
         maxParallelismIsExplicit: settings.maxParallelism !== null,
@@ -105,7 +105,7 @@ async function statesOf(
   };
   const operator = node.make(context);
   if (operator instanceof KeyedOperator) await operator.openState();
-  return { states, lists: operator instanceof StatefulProcessOperator ? operator.declared : [] };
+  return { states, lists: operator.declared };
 }
 
 /** No record comes, so nobody asks it for anything. */

@@ -19,7 +19,7 @@ import { compatibilityOfState, type StateCompatibility, textOfWriter } from "../
 import { checkPipeline } from "../runtime/job_checks.ts";
 import type { JobSettings } from "../runtime/job_settings.ts";
 import { userListName } from "../runtime/operator_states.ts";
-import type { OperatorStateDescriptor } from "../runtime/operators/stateful_process_operator.ts";
+import type { OperatorStateDescriptor } from "../core/operator_state.ts";
 import { takenBy } from "../runtime/taken_state.ts";
 import type { StreamGraph } from "../runtime/stream_graph.ts";
 import { keyedHandles, openCheckpoint } from "./cli/opened_checkpoint.ts";
@@ -124,7 +124,7 @@ async function writtenOperator(operator: OperatorCheckpoint, reader: SnapshotRea
 function declaredOperators(described: readonly DescribedOperator[]): DeclaredOperator[] {
   return described.map((operator) => ({
     ...operator,
-    takes: takenBy(operator.kind),
+    takes: takenBy(operator),
     states: [...operator.states.map(keyed), ...operator.lists.map(list)],
   }));
 }

@@ -32,6 +32,9 @@ export interface BroadcastStateDescriptor<_K, V> extends StateDeclaration {
   readonly serializer: Serializer<V> | undefined;
 }
 
+/** Either of the two. */
+export type OperatorStateDescriptor = OperatorListStateDescriptor<unknown> | BroadcastStateDescriptor<unknown, unknown>;
+
 /** The kinds of state that belong to no key. */
 export type OperatorStateKind = "operator-list" | "broadcast";
 

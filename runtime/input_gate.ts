@@ -15,7 +15,7 @@ import type { BarrierAction, BarrierHandler } from "../checkpoint/barrier_handle
 import type { Clock } from "../core/clock.ts";
 import type { WatermarkValve } from "../timers/watermark_valve.ts";
 import { Batch, type Channel, type Mark } from "./channel.ts";
-import type { Output } from "./output.ts";
+import type { Output, RecordPort } from "./output.ts";
 import type { BarrierArrival } from "./subtask_snapshots.ts";
 import type { InputStatus, TaskInput } from "./task_input.ts";
 
@@ -39,6 +39,9 @@ export class InputGate implements TaskInput {
 
   constructor(
     readonly channels: readonly Channel[],
+    /** Where the records of each channel go. */
+    private readonly ports: readonly RecordPort[],
+    /** Where the combined watermark and idleness go. */
     private readonly head: Output<unknown>,
     private readonly valve: WatermarkValve,
     private readonly barriers: BarrierHandler,
@@ -104,14 +107,14 @@ export class InputGate implements TaskInput {
   /** False when the batch was not finished: the next slice goes on with it. */
   #takeRecords(index: number, batch: Batch): boolean {
     const { values, timestamps, watermarks } = batch;
-    const { head } = this;
+    const port = this.ports[index]!;
     while (batch.next < values.length) {
       const i = batch.next;
       // Timers that become due come before the record; when they are cut short, the record waits.
       if (this.#advance(index, watermarks[i]!) && this.owner.shouldPause()) return this.#stayWith(index);
       batch.next = i + 1;
       this.recordsIn++;
-      head.collect(values[i], timestamps[i]!);
+      port.collect(values[i], timestamps[i]!);
       if (this.owner.shouldPause() && batch.next < values.length) return this.#stayWith(index);
     }
     this.channels[index]!.shift();

@@ -13,6 +13,7 @@
  */
 import { StreamError } from "../core/errors.ts";
 import { checkMaxParallelism, defaultMaxParallelism } from "../core/key_groups.ts";
+import type { InputPort } from "./output.ts";
 import { stableId } from "./stable_id.ts";
 import type { Partitioning, StreamEdge, StreamGraph, StreamNode } from "./stream_graph.ts";
 
@@ -45,6 +46,8 @@ export interface JobEdge {
   readonly tagId: string | null;
   readonly to: JobVertex;
   readonly partitioning: Partitioning;
+  /** Input of the head of `to`. */
+  readonly port: InputPort;
 }
 
 /** What an execution runs. */
@@ -89,6 +92,7 @@ export function buildJobGraph(graph: StreamGraph, settings: JobGraphSettings): J
       tagId: edge.tagId,
       to: vertices.get(node)!,
       partitioning: edge.partitioning,
+      port: edge.port,
     }))
   );
   return { vertices: [...vertices.values()], edges };

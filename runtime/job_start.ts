@@ -118,7 +118,7 @@ export function startFrom(
       parallelism: vertex.parallelism,
       maxParallelism: vertex.maxParallelism,
       maxParallelismIsExplicit: settings.maxParallelism !== null,
-      takes: takenBy(node.kind),
+      takes: takenBy(node),
     }))
   );
   const assigned = assignState(operators, targets, { ignoreUnclaimed: settings.ignoreUnclaimedState });

@@ -16,11 +16,12 @@ import type { Barrier } from "../core/element.ts";
 import type { FileSystem } from "../core/file_system.ts";
 import type { KeyGroupRange } from "../core/key_groups.ts";
 import type { Counter, MetricGroup } from "../core/metrics.ts";
+import type { OperatorStateDescriptor } from "../core/operator_state.ts";
 import type { SinkStart } from "../core/sink.ts";
 import type { KeyedStateHandle, OperatorList, SnapshotReader } from "../core/snapshot.ts";
 import type { StateLatencySettings } from "./latency_options.ts";
 import { OperatorError, refusePromise } from "./operator_error.ts";
-import { nowhere, type Output } from "./output.ts";
+import { type InputPort, nowhere, type Output, type RecordPort } from "./output.ts";
 import type { TimerSettings } from "./timer_settings.ts";
 
 /** What an operator asks of the subtask it lives in. */
@@ -129,12 +130,22 @@ export abstract class Operator<I, O> implements Output<I> {
     return this.recordsIn.count;
   }
 
+  /** The states without a key that the user's code declares, for whoever wants to know without opening it. */
+  get declared(): readonly OperatorStateDescriptor[] {
+    return [];
+  }
+
   /** The watermark that has gone downstream, when `inputMs` is the one that has come in. */
   watermarkAfter(inputMs: number): number {
     return inputMs;
   }
 
   abstract collect(value: I, timestampMs: number): void;
+
+  /** Where the records of an input go: the operator itself, unless it has two inputs. */
+  port(_port: InputPort): RecordPort {
+    return this as RecordPort; // The fluent API has tied what comes in to I.
+  }
 
   /** Processes what `collect` has put off; called before a barrier and at the end of every step of the subtask. */
   flush(): void {}

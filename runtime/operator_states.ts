@@ -59,9 +59,10 @@ export class OperatorStates {
   readonly #restored = new Map<string, OperatorList>();
   #isSealed = false;
 
-  constructor(owner: StatesOwner) {
+  /** @param whyShut What a change is refused with while `access` is not open; default: that no message is in hand. */
+  constructor(owner: StatesOwner, whyShut?: string) {
     this.#owner = owner;
-    this.access = new StateAccess(owner.operatorName);
+    this.access = new StateAccess(owner.operatorName, whyShut);
     for (const [name, list] of Object.entries(owner.restore?.lists ?? {})) {
       if (name.startsWith(PREFIX)) this.#restored.set(name, list);
     }

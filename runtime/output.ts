@@ -10,6 +10,15 @@
 import type { Barrier } from "../core/element.ts";
 import { StreamError } from "../core/errors.ts";
 
+/** An input of an operator: the only one, or one of two that take values of different types. */
+export type InputPort = 0 | 1;
+
+/** Takes the records of one input. */
+export interface RecordPort {
+  /** Takes one record, of the type that the input has. */
+  collect(value: unknown, timestampMs: number): void;
+}
+
 /** Takes records, watermarks and what else flows in-band. All methods are synchronous. */
 export interface Output<T> {
   /** Takes one record. */

@@ -22,19 +22,21 @@ export interface StoredState {
   restore(list: OperatorList): void;
 }
 
+/** Between two slices. */
+const NO_MESSAGE =
+  "no message is in hand, so a checkpoint could not tell whether the change belongs to it; change it in " +
+  "onMessage() or onEnd(), before they return";
+
 /** Says whether the states of an operator may be changed. */
 export class StateAccess {
   isOpen = true;
 
-  constructor(readonly operatorName: string) {}
+  /** @param whyShut What a change is refused with while it is not open: what is, and the remedy. */
+  constructor(readonly operatorName: string, private readonly whyShut: string = NO_MESSAGE) {}
 
   /** @throws {StreamError} Always. @param where Names the state. */
   refuse(where: string): never {
-    throw new StreamError(
-      "invalid",
-      `Cannot change ${where} of "${this.operatorName}" here: no message is in hand, so a checkpoint could not tell ` +
-        `whether the change belongs to it; change it in onMessage() or onEnd(), before they return`,
-    );
+    throw new StreamError("invalid", `Cannot change ${where} of "${this.operatorName}" here: ${this.whyShut}`);
   }
 }
 

@@ -10,26 +10,25 @@
 import { StreamError } from "../core/errors.ts";
 import type { Key } from "../core/key.ts";
 import type { Sink } from "../core/sink.ts";
-import type { KeyedActor } from "./actor.ts";
+import { KeyedStream } from "./keyed_stream.ts";
 import type { Operator, OperatorContext } from "./operator.ts";
-import { KeyedActorOperator } from "./operators/keyed_actor_operator.ts";
-import { KeyedProcessOperator } from "./operators/keyed_process_operator.ts";
 import { ProcessOperator } from "./operators/process_operator.ts";
-import { ReduceOperator } from "./operators/reduce_operator.ts";
 import { SinkOperator } from "./operators/sink_operator.ts";
 import { StatefulProcessOperator } from "./operators/stateful_process_operator.ts";
 import { FilterOperator, FlatMapOperator, MapOperator } from "./operators/stateless.ts";
-import type {
-  KeyedProcessFunction,
-  OperatorStateDeclarations,
-  ProcessFunction,
-  StateDeclarations,
-  StatefulProcessFunction,
-} from "./process_function.ts";
+import type { OperatorStateDeclarations, ProcessFunction, StatefulProcessFunction } from "./process_function.ts";
 import type { OutputTag } from "./side_output.ts";
 import type { NodeDeclaration, StreamEdge, StreamGraph, StreamNode } from "./stream_graph.ts";
+import { BroadcastConnectedStream, ConnectedStreams, TwoInputs } from "./two_inputs/connected_streams.ts";
 
 const FORWARD = { kind: "forward" } as const;
+
+let readEdges: <T>(stream: DataStream<T>) => readonly StreamEdge[];
+
+/** What an operator that reads the stream has as inputs. */
+export function edgesOf<T>(stream: DataStream<T>): readonly StreamEdge[] {
+  return readEdges(stream);
+}
 
 /**
  * A stream of values of type `T`. Immutable: each method returns another stream.
@@ -49,6 +48,10 @@ const FORWARD = { kind: "forward" } as const;
  * ```
  */
 export class DataStream<T> {
+  static {
+    readEdges = (stream) => stream.edges;
+  }
+
   /** Not for users: streams come from `env.fromSource` and from other streams. */
   constructor(
     private readonly graph: StreamGraph,
@@ -122,8 +125,17 @@ export class DataStream<T> {
   }
 
   /** Gives every value to every subtask downstream; the operator that follows has the job's parallelism. */
-  broadcast(): DataStream<T> {
-    return new DataStream(this.graph, this.#via({ kind: "broadcast" }), null);
+  broadcast(): BroadcastStream<T> {
+    return new BroadcastStream(this.graph, this.#via({ kind: "broadcast" }), null);
+  }
+
+  /** This stream and a broadcast one before a step that reads what the latter tells it. */
+  connect<B>(other: BroadcastStream<B>): BroadcastConnectedStream<T, B>;
+  /** This stream and another, of values of another type, before one operator. */
+  connect<B>(other: DataStream<B>): ConnectedStreams<T, B>;
+  connect<B>(other: DataStream<B>): ConnectedStreams<T, B> {
+    const inputs = new TwoInputs(this.graph, this.edges, other.edges);
+    return other instanceof BroadcastStream ? new BroadcastConnectedStream(inputs) : new ConnectedStreams(inputs);
   }
 
   /**
@@ -149,7 +161,7 @@ export class DataStream<T> {
    */
   sideOutput<S>(tag: OutputTag<S>): DataStream<S> {
     const from = this.#lastNode("read a side output of");
-    return new DataStream(this.graph, [{ from, tagId: tag.id, partitioning: FORWARD }], null);
+    return new DataStream(this.graph, [{ from, tagId: tag.id, partitioning: FORWARD, port: 0 }], null);
   }
 
   /**
@@ -209,103 +221,19 @@ export class DataStream<T> {
   }
 }
 
+/** A stream of which every subtask downstream is given every value. */
+export class BroadcastStream<T> extends DataStream<T> {
+  /** Tells its type from that of other streams. */
+  readonly isBroadcast = true;
+}
+
 function checkParallelism(parallelism: number): void {
   if (!Number.isInteger(parallelism) || parallelism < 1 || parallelism > 32_768) {
     throw new RangeError(`Cannot set parallelism ${parallelism}: it must be an integer in 1..32768`);
   }
 }
 
-/** `string` for a type of one string, and so on: an actor for any string is one for `keyBy(() => "all")`, too. */
-export type WidenedKey<K extends Key> = K extends string ? string
-  : K extends number ? number
-  : K extends bigint ? bigint
-  : K extends boolean ? boolean
-  : K;
-
-/**
- * A stream grouped by key.
- *
- * @example
- * ```ts
- * import { collectSink, fromIterable, StreamEnvironment } from "../mod.ts";
- *
- * const env = StreamEnvironment.create({ argv: [] });
- * const out = collectSink<number>();
- * env.fromSource("numbers", fromIterable([1, 2, 3, 4]))
- *   .keyBy((n) => n % 2)
- *   .reduce("sums", (left, right) => left + right)
- *   .sinkTo("out", out);
- * await (await env.executeAsync("sums of odd and even numbers")).result;
- * if (out.values.join() !== "1,2,4,6") throw new Error(out.values.join());
- * ```
- */
-export class KeyedStream<K extends Key, T> {
-  /** Not for users: comes from `stream.keyBy(…)`. */
-  constructor(
-    private readonly graph: StreamGraph,
-    private readonly edges: readonly StreamEdge[],
-    private readonly keyOf: (value: T) => K,
-  ) {}
-
-  /**
-   * Runs an actor for every key.
-   *
-   * @param name Identifies the actor's state across restarts; unique in the pipeline.
-   * @param make Makes one actor per subtask; called again after a failure.
-   */
-  actor<O>(name: string, make: () => KeyedActor<WidenedKey<K>, T, O>): DataStream<O> {
-    return this.#add(name, (context) => new KeyedActorOperator<Key, T, O>(context, this.keyOf, make));
-  }
-
-  /**
-   * Runs a step for every key; an actor as a plain object. What it emits cannot be inferred from its body: say it by
-   * `emits`; without, `emit` takes nothing.
-   *
-   * @example
-   * ```ts
-   * import { collectSink, emits, fromIterable, StreamEnvironment, valueState } from "../mod.ts";
-   *
-   * const env = StreamEnvironment.create({ argv: [] });
-   * const out = collectSink<string>();
-   * env.fromSource("words", fromIterable(["to", "be", "to"])).keyBy((word) => word).process("count", {
-   *   emits: emits<string>(),
-   *   state: { count: valueState<number>("count", { default: 0 }) },
-   *   onMessage(word, context) {
-   *     const { count } = context.state;
-   *     count.update(count.value() + 1);
-   *     context.emit(`${word} ${count.value()}`);
-   *   },
-   * }).sinkTo("out", out);
-   * await (await env.executeAsync("words")).result;
-   * if (out.values.join() !== "to 1,be 1,to 2") throw new Error(out.values.join());
-   * ```
-   *
-   * @param name As in `actor`.
-   */
-  process<O = never, S extends StateDeclarations = Record<never, never>>(
-    name: string,
-    step: KeyedProcessFunction<K, T, O, S>,
-  ): DataStream<O> {
-    return this.#add(name, (context) => new KeyedProcessOperator(context, this.keyOf, step));
-  }
-
-  /**
-   * Emits, for every value, the fold of its key so far.
-   *
-   * @param name As in `actor`.
-   * @param reduce Associative and synchronous. It must not change its arguments but return a new value: what it returned
-   * before is what downstream was given, and `right` belongs to whoever made it.
-   */
-  reduce(name: string, reduce: (left: T, right: T) => T): DataStream<T> {
-    return this.#add(name, (context) => new ReduceOperator(context, this.keyOf, reduce));
-  }
-
-  #add<O>(name: string, make: (context: OperatorContext) => Operator<T, O>): DataStream<O> {
-    return streamOf(this.graph, this.graph.add({ name, label: name, kind: "keyed", inputs: this.edges, make }));
-  }
-}
-
 /** The main output of a node, as a stream. */
 export function streamOf<T>(graph: StreamGraph, node: StreamNode): DataStream<T> {
-  return new DataStream(graph, [{ from: node, tagId: null, partitioning: FORWARD }], node);
+  return new DataStream(graph, [{ from: node, tagId: null, partitioning: FORWARD, port: 0 }], node);
 }

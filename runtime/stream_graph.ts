@@ -10,6 +10,7 @@
 import { StreamError } from "../core/errors.ts";
 import type { Key } from "../core/key.ts";
 import type { Operator, OperatorContext } from "./operator.ts";
+import type { InputPort } from "./output.ts";
 
 /** How records travel along an edge. `hash` needs a key selector. */
 export type Partitioning =
@@ -22,6 +23,8 @@ export interface StreamEdge {
   /** Side output, or null for the main one. */
   readonly tagId: string | null;
   readonly partitioning: Partitioning;
+  /** Which input of the node it leads to: 0, or 1 for the second input of a node with two. */
+  readonly port: InputPort;
 }
 
 /** What a node does at run time. */
@@ -48,6 +51,8 @@ export interface StreamNode {
   readonly ownsDestination: boolean;
   /** True for a sink whose output holds each result once, also after a restart. */
   readonly isExactlyOnce: boolean;
+  /** Whether it takes back state without a key. */
+  readonly takesLists: boolean;
   /** Makes the operator of one subtask. */
   readonly make: (context: OperatorContext) => Operator<never, unknown>;
 }
@@ -64,6 +69,8 @@ export interface NodeDeclaration {
   readonly destination?: string | undefined;
   readonly ownsDestination?: boolean;
   readonly isExactlyOnce?: boolean;
+  /** Absent: sources and what has no keys do. */
+  readonly takesLists?: boolean;
   /** Null or absent: derived. */
   readonly parallelism?: number | null;
   readonly make: (context: OperatorContext) => Operator<never, unknown>;
@@ -83,6 +90,7 @@ export class StreamGraph {
     const { name, label, kind, inputs, make } = declaration;
     const { parallelismLimit = Number.POSITIVE_INFINITY, isReplayable = true, destination = null } = declaration;
     const { ownsDestination = false, isExactlyOnce = false, parallelism = null } = declaration;
+    const { takesLists = kind === "source" || kind === "stateless" } = declaration;
     if (name !== null) this.#checkName(name);
     if (destination !== null) this.#checkDestination(name ?? label, destination, ownsDestination);
     const node: StreamNode = {
@@ -97,6 +105,7 @@ export class StreamGraph {
       destination,
       ownsDestination,
       isExactlyOnce,
+      takesLists,
       make,
     };
     this.nodes.push(node);

@@ -9,7 +9,7 @@
  */
 import type { TakenState } from "../checkpoint/rescaling.ts";
 import { userListName } from "./operator_states.ts";
-import type { NodeKind } from "./stream_graph.ts";
+import type { NodeKind, StreamNode } from "./stream_graph.ts";
 
 const WHAT: Readonly<Record<NodeKind, string>> = {
   source: "a source",
@@ -18,15 +18,15 @@ const WHAT: Readonly<Record<NodeKind, string>> = {
   sink: "a sink",
 };
 
-/** What an operator of a kind takes back; watermarks and the like, which others make anew, count as taken. */
-export function takenBy(kind: NodeKind): TakenState {
+/** What an operator takes back; watermarks and the like, which others make anew, count as taken. */
+export function takenBy({ kind, takesLists }: Pick<StreamNode, "kind" | "takesLists">): TakenState {
   return {
     what: WHAT[kind],
     keyed: kind === "keyed",
     list(name) {
       if (name === "splits") return kind === "source";
       if (name === "transactions") return kind === "sink";
-      return userListName(name) === null || kind === "source" || kind === "stateless";
+      return userListName(name) === null || takesLists;
     },
   };
 }

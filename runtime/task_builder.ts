@@ -24,7 +24,7 @@ import type { StateLatencySettings } from "./latency_options.ts";
 import type { MetricRegistry } from "./metrics.ts";
 import type { Operator, OperatorContext, OperatorRestore } from "./operator.ts";
 import { SourceOperator } from "./operators/source_operator.ts";
-import { joinOutputs, type Output } from "./output.ts";
+import { joinOutputs, type Output, type RecordPort } from "./output.ts";
 import { type ReportedOperator, taskReport } from "./task_metrics.ts";
 import type { TimerSettings } from "./timer_settings.ts";
 import { Subtask, type SubtaskHost, type SubtaskListener, type SubtaskName } from "./subtask.ts";
@@ -182,13 +182,20 @@ class SubtaskBuilder {
   }
 
   #gate(head: Operator<never, unknown>): InputGate {
-    const channels = this.graph.edges.filter((edge) => edge.to === this.vertex).flatMap((edge) =>
-      this.grids.get(edge)!.flatMap((row) => row[this.index] ?? [])
-    );
+    const channels: Channel[] = [];
+    const ports: RecordPort[] = [];
+    for (const edge of this.graph.edges) {
+      if (edge.to !== this.vertex) continue;
+      for (const channel of this.grids.get(edge)!.flatMap((row) => row[this.index] ?? [])) {
+        channels.push(channel);
+        ports.push(head.port(edge.port));
+      }
+    }
     const { clock, exactlyOnce } = this.ports;
     const options = { channels: channels.length };
     return new InputGate(
       channels,
+      ports,
       // As in `#connect`.
       head as Output<unknown>,
       new WatermarkValve(channels.length),

@@ -12,10 +12,12 @@ import type { OperatorContext } from "../operator.ts";
 import { KeyedOperator } from "./keyed_operator.ts";
 
 /** One actor for all keys of a subtask. */
-export class KeyedActorOperator<K extends Key, I, O> extends KeyedOperator<K, I, O> {
-  private actor: KeyedActor<K, I, O> | null = null;
+export class KeyedActorOperator<K extends Key, I, O, A extends KeyedActor<K, I, O> = KeyedActor<K, I, O>>
+  extends KeyedOperator<K, I, O> {
+  /** Made by `declare`; null again once it is closed. */
+  protected actor: A | null = null;
 
-  constructor(context: OperatorContext, keyOf: (value: I) => K, private readonly make: () => KeyedActor<K, I, O>) {
+  constructor(context: OperatorContext, keyOf: (value: I) => K, private readonly make: () => A) {
     super(context, keyOf);
   }
 

@@ -157,6 +157,19 @@ export abstract class KeyedOperator<K extends Key, I, O> extends Operator<I, O> 
     }
   }
 
+  /** Processes a record of a second input, after those of the first that still look ahead. */
+  protected collectSecond<V>(value: V, timestampMs: number, keyOf: (value: V) => K, step: (value: V) => void): void {
+    this.flush();
+    this.recordsIn.count++;
+    try {
+      this.scope.timestampMs = timestampMs;
+      this.setKey(keyOf(value));
+      step(value);
+    } catch (cause) {
+      throw this.failure(cause, value);
+    }
+  }
+
   override flush(): void {
     const { ahead } = this;
     const { count } = ahead;

@@ -17,7 +17,8 @@ import { KeyedOperator } from "./keyed_operator.ts";
 
 /** One step for all keys of a subtask. */
 export class KeyedProcessOperator<K extends Key, I, O, S extends StateDeclarations> extends KeyedOperator<K, I, O> {
-  #context: KeyedProcessContext<K, O, S> | null = null;
+  /** What the step is called with; set by `declare`. */
+  protected stepContext: KeyedProcessContext<K, O, S> | null = null;
 
   constructor(
     context: OperatorContext,
@@ -34,17 +35,17 @@ export class KeyedProcessOperator<K extends Key, I, O, S extends StateDeclaratio
       handles[name] = this.states.open(descriptor as ValueStateDescriptor<unknown>);
     }
     // The handles were made one by one from the declarations of S.
-    this.#context = new StepContext<K, O, S>(this.scope, handles as KeyedProcessContext<K, O, S>["state"]);
+    this.stepContext = new StepContext<K, O, S>(this.scope, handles as KeyedProcessContext<K, O, S>["state"]);
     this.scope.isSealed = true;
   }
 
   protected override onRecord(value: I): void {
-    const result: unknown = this.step.onMessage(value, this.#context!);
+    const result: unknown = this.step.onMessage(value, this.stepContext!);
     if (result !== undefined) this.checkSynchronous(result, "onMessage()");
   }
 
   protected override onDueTimer(timestampMs: number, domain: TimeDomain): void {
-    const result: unknown = this.step.onTimer?.(timestampMs, this.#context!, domain);
+    const result: unknown = this.step.onTimer?.(timestampMs, this.stepContext!, domain);
     if (result !== undefined) this.checkSynchronous(result, "onTimer()");
   }
 }

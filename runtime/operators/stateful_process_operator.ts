@@ -10,7 +10,7 @@
  * @module
  */
 import { type Barrier, MAX_WATERMARK, NO_TIMESTAMP } from "../../core/element.ts";
-import type { BroadcastStateDescriptor, OperatorListStateDescriptor } from "../../core/operator_state.ts";
+import type { OperatorListStateDescriptor, OperatorStateDescriptor } from "../../core/operator_state.ts";
 import type { OperatorContext, OperatorSnapshotParts } from "../operator.ts";
 import { listOf, valuesOf } from "../operator_lists.ts";
 import type {
@@ -20,11 +20,6 @@ import type {
   StatefulProcessFunction,
 } from "../process_function.ts";
 import { StepOperator } from "./step_operator.ts";
-
-/** A state that belongs to no key. */
-export type OperatorStateDescriptor =
-  | OperatorListStateDescriptor<unknown>
-  | BroadcastStateDescriptor<unknown, unknown>;
 
 /** Whether the step has been told of the end, an item for each subtask. */
 const ENDED = "ended";
@@ -41,8 +36,7 @@ export class StatefulProcessOperator<I, O, S extends OperatorStateDeclarations> 
     super(context);
   }
 
-  /** What the step declares, for whoever wants to know without opening it. */
-  get declared(): readonly OperatorStateDescriptor[] {
+  override get declared(): readonly OperatorStateDescriptor[] {
     // Only `operatorListState` and `broadcastState` make descriptors of these kinds; `open` refuses others.
     return Object.values(this.functions.state ?? {}) as unknown as readonly OperatorStateDescriptor[];
   }

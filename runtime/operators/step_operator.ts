@@ -28,7 +28,12 @@ export abstract class StepOperator<I, O> extends Operator<I, O> implements Proce
 
   constructor(context: OperatorContext) {
     super(context);
-    this.states = new OperatorStates(context);
+    this.states = this.makeStates();
+  }
+
+  /** The place for state, called once. */
+  protected makeStates(): OperatorStates {
+    return new OperatorStates(this.context);
   }
 
   get metrics(): MetricGroup {

@@ -44,7 +44,15 @@ class GateHarness {
       watermark: (watermarkMs: number) => void this.seen.push(`w${watermarkMs}`),
       idle: (isIdle: boolean) => void this.seen.push(isIdle ? "idle" : "active"),
     };
-    this.gate = new InputGate(this.channels, head, new WatermarkValve(count), this.handler, owner, new ManualClock());
+    this.gate = new InputGate(
+      this.channels,
+      this.channels.map(() => head),
+      head,
+      new WatermarkValve(count),
+      this.handler,
+      owner,
+      new ManualClock(),
+    );
   }
 
   send(sender: number, ...values: string[]): void {

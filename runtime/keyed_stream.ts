@@ -1,0 +1,122 @@
+/**
+ * The fluent API of streams that are grouped by key.
+ *
+ * Called by: users, through `keyBy()` in runtime/stream.ts.
+ * Calls: runtime/stream_graph.ts, runtime/operators/, runtime/two_inputs/.
+ *
+ * @module
+ */
+import type { Key } from "../core/key.ts";
+import type { KeyedActor } from "./actor.ts";
+import type { Operator, OperatorContext } from "./operator.ts";
+import { KeyedActorOperator } from "./operators/keyed_actor_operator.ts";
+import { KeyedProcessOperator } from "./operators/keyed_process_operator.ts";
+import { ReduceOperator } from "./operators/reduce_operator.ts";
+import type { KeyedProcessFunction, StateDeclarations } from "./process_function.ts";
+import { BroadcastStream, type DataStream, edgesOf, streamOf } from "./stream.ts";
+import type { StreamEdge, StreamGraph } from "./stream_graph.ts";
+import { BroadcastConnectedKeyedStream, ConnectedKeyedStreams, TwoInputs } from "./two_inputs/connected_streams.ts";
+
+/** `string` for a type of one string, and so on: an actor for any string is one for `keyBy(() => "all")`, too. */
+export type WidenedKey<K extends Key> = K extends string ? string
+  : K extends number ? number
+  : K extends bigint ? bigint
+  : K extends boolean ? boolean
+  : K;
+
+/**
+ * A stream grouped by key.
+ *
+ * @example
+ * ```ts
+ * import { collectSink, fromIterable, StreamEnvironment } from "../mod.ts";
+ *
+ * const env = StreamEnvironment.create({ argv: [] });
+ * const out = collectSink<number>();
+ * env.fromSource("numbers", fromIterable([1, 2, 3, 4]))
+ *   .keyBy((n) => n % 2)
+ *   .reduce("sums", (left, right) => left + right)
+ *   .sinkTo("out", out);
+ * await (await env.executeAsync("sums of odd and even numbers")).result;
+ * if (out.values.join() !== "1,2,4,6") throw new Error(out.values.join());
+ * ```
+ */
+export class KeyedStream<K extends Key, T> {
+  /** Not for users: comes from `stream.keyBy(…)`. */
+  constructor(
+    private readonly graph: StreamGraph,
+    private readonly edges: readonly StreamEdge[],
+    private readonly keyOf: (value: T) => K,
+  ) {}
+
+  /**
+   * Runs an actor for every key.
+   *
+   * @param name Identifies the actor's state across restarts; unique in the pipeline.
+   * @param make Makes one actor per subtask; called again after a failure.
+   */
+  actor<O>(name: string, make: () => KeyedActor<WidenedKey<K>, T, O>): DataStream<O> {
+    return this.#add(name, (context) => new KeyedActorOperator<Key, T, O>(context, this.keyOf, make));
+  }
+
+  /**
+   * Runs a step for every key; an actor as a plain object. What it emits cannot be inferred from its body: say it by
+   * `emits`; without, `emit` takes nothing.
+   *
+   * @example
+   * ```ts
+   * import { collectSink, emits, fromIterable, StreamEnvironment, valueState } from "../mod.ts";
+   *
+   * const env = StreamEnvironment.create({ argv: [] });
+   * const out = collectSink<string>();
+   * env.fromSource("words", fromIterable(["to", "be", "to"])).keyBy((word) => word).process("count", {
+   *   emits: emits<string>(),
+   *   state: { count: valueState<number>("count", { default: 0 }) },
+   *   onMessage(word, context) {
+   *     const { count } = context.state;
+   *     count.update(count.value() + 1);
+   *     context.emit(`${word} ${count.value()}`);
+   *   },
+   * }).sinkTo("out", out);
+   * await (await env.executeAsync("words")).result;
+   * if (out.values.join() !== "to 1,be 1,to 2") throw new Error(out.values.join());
+   * ```
+   *
+   * @param name As in `actor`.
+   */
+  process<O = never, S extends StateDeclarations = Record<never, never>>(
+    name: string,
+    step: KeyedProcessFunction<K, T, O, S>,
+  ): DataStream<O> {
+    return this.#add(name, (context) => new KeyedProcessOperator(context, this.keyOf, step));
+  }
+
+  /**
+   * Emits, for every value, the fold of its key so far.
+   *
+   * @param name As in `actor`.
+   * @param reduce Associative and synchronous. It must not change its arguments but return a new value: what it returned
+   * before is what downstream was given, and `right` belongs to whoever made it.
+   */
+  reduce(name: string, reduce: (left: T, right: T) => T): DataStream<T> {
+    return this.#add(name, (context) => new ReduceOperator(context, this.keyOf, reduce));
+  }
+
+  /** This stream and a broadcast one before a step that reads what the latter tells it. */
+  connect<B>(other: BroadcastStream<B>): BroadcastConnectedKeyedStream<K, T, B>;
+  /** This stream and another with keys of the same type: values of both with equal keys meet in one actor. */
+  connect<B>(other: KeyedStream<K, B>): ConnectedKeyedStreams<K, T, B>;
+  connect<B>(
+    other: BroadcastStream<B> | KeyedStream<K, B>,
+  ): BroadcastConnectedKeyedStream<K, T, B> | ConnectedKeyedStreams<K, T, B> {
+    if (other instanceof BroadcastStream) {
+      return new BroadcastConnectedKeyedStream(new TwoInputs(this.graph, this.edges, edgesOf(other)), this.keyOf);
+    }
+    const inputs = new TwoInputs(this.graph, this.edges, other.edges);
+    return new ConnectedKeyedStreams(inputs, { first: this.keyOf, second: other.keyOf });
+  }
+
+  #add<O>(name: string, make: (context: OperatorContext) => Operator<T, O>): DataStream<O> {
+    return streamOf(this.graph, this.graph.add({ name, label: name, kind: "keyed", inputs: this.edges, make }));
+  }
+}
