@@ -1,12 +1,12 @@
 import { deepEqual, ok, strictEqual as equal } from "node:assert/strict";
 import { test } from "node:test";
+import type { MetricReading } from "../../inspection.ts";
 import {
   collectSink,
   fixedDelay,
   fromIterable,
   type Job,
   KeyedActor,
-  type MetricReading,
   outputTag,
   type StreamEnvironment,
   watermarks,

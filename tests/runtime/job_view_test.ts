@@ -1,6 +1,7 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { test } from "node:test";
-import { collectSink, fixedDelay, type JobView, noRestart } from "../../mod.ts";
+import type { JobView } from "../../inspection.ts";
+import { collectSink, fixedDelay, noRestart } from "../../mod.ts";
 import { type TestProcess, TestWorld } from "../support/job_harness.ts";
 import { ledger } from "../support/ledger_pipeline.ts";
 import { SabotageError, Saboteur } from "../support/saboteur.ts";

@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { heapBackendFactory } from "../../backends/heap/heap_backend.ts";
 import type { StateBackend, StateBackendFactory } from "../../core/backend.ts";
 import type { StateDescriptor } from "../../core/descriptors.ts";
+import type { MetricReading } from "../../inspection.ts";
 import {
   aggregatingState,
   collectSink,
@@ -12,7 +13,6 @@ import {
   KeyedActor,
   listState,
   mapState,
-  type MetricReading,
   reducingState,
   type StreamEnvironment,
   valueState,
