@@ -16,6 +16,9 @@ import type { KeyedProcessFunction, StateDeclarations } from "./process_function
 import { BroadcastStream, type DataStream, edgesOf, streamOf } from "./stream.ts";
 import type { StreamEdge, StreamGraph } from "./stream_graph.ts";
 import { BroadcastConnectedKeyedStream, ConnectedKeyedStreams, TwoInputs } from "./two_inputs/connected_streams.ts";
+import { type WindowedStream, windowedStream } from "./windowed_stream.ts";
+import type { Window } from "./windows/window.ts";
+import type { WindowAssigner } from "./windows/window_assigner.ts";
 
 /** `string` for a type of one string, and so on: an actor for any string is one for `keyBy(() => "all")`, too. */
 export type WidenedKey<K extends Key> = K extends string ? string
@@ -100,6 +103,15 @@ export class KeyedStream<K extends Key, T> {
    */
   reduce(name: string, reduce: (left: T, right: T) => T): DataStream<T> {
     return this.#add(name, (context) => new ReduceOperator(context, this.keyOf, reduce));
+  }
+
+  /**
+   * Cuts the values of each key into windows.
+   *
+   * @param assigner `tumbling`, `sliding`, `session`, `globalWindow`, or one of your own.
+   */
+  window<W extends Window>(assigner: WindowAssigner<T, W>): WindowedStream<K, T, W> {
+    return windowedStream((name, make) => this.#add(name, make), this.keyOf, assigner);
   }
 
   /** This stream and a broadcast one before a step that reads what the latter tells it. */

@@ -18,6 +18,9 @@ import { StatefulProcessOperator } from "./operators/stateful_process_operator.t
 import { FilterOperator, FlatMapOperator, MapOperator } from "./operators/stateless.ts";
 import type { OperatorStateDeclarations, ProcessFunction, StatefulProcessFunction } from "./process_function.ts";
 import type { OutputTag } from "./side_output.ts";
+import { type WindowedStream, windowedStream } from "./windowed_stream.ts";
+import type { Window } from "./windows/window.ts";
+import type { WindowAssigner } from "./windows/window_assigner.ts";
 import type { NodeDeclaration, StreamEdge, StreamGraph, StreamNode } from "./stream_graph.ts";
 import { BroadcastConnectedStream, ConnectedStreams, TwoInputs } from "./two_inputs/connected_streams.ts";
 
@@ -112,6 +115,22 @@ export class DataStream<T> {
   /** Groups the values: all of one key meet in one actor, in the order in which they came. */
   keyBy<K extends Key>(keyOf: (value: T) => K): KeyedStream<K, T> {
     return new KeyedStream(this.graph, this.#via({ kind: "hash", keyOf }), keyOf);
+  }
+
+  /**
+   * Cuts the whole stream into windows, in one subtask: prefer `keyBy(…).window(…)` where there is a key.
+   *
+   * @param assigner `tumbling`, `sliding`, `session`, `globalWindow`, or one of your own.
+   */
+  windowAll<W extends Window>(assigner: WindowAssigner<T, W>): WindowedStream<number, T, W> {
+    const keyOf = () => 0;
+    const inputs = this.#via({ kind: "hash", keyOf });
+    return windowedStream(
+      <O>(name: string, make: (context: OperatorContext) => Operator<T, O>) =>
+        this.#add<O>({ name, label: name, kind: "keyed", inputs, parallelism: 1, parallelismLimit: 1, make }),
+      keyOf,
+      assigner,
+    );
   }
 
   /** This stream and others as one, in no particular order. */

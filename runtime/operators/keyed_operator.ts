@@ -17,7 +17,7 @@
 import type { StateBackend } from "../../core/backend.ts";
 import { type Barrier, MIN_WATERMARK, NO_TIMESTAMP } from "../../core/element.ts";
 import { StreamError } from "../../core/errors.ts";
-import { type Key, VOID_NAMESPACE } from "../../core/key.ts";
+import { type Key, type Namespace, VOID_NAMESPACE } from "../../core/key.ts";
 import { keyGroupOf } from "../../core/key_groups.ts";
 import type { Timer, TimerTarget } from "../../core/timer.ts";
 import { MailboxProcessingTime } from "../../timers/processing_time.ts";
@@ -70,7 +70,7 @@ export abstract class KeyedOperator<K extends Key, I, O> extends Operator<I, O> 
   protected abstract onRecord(value: I): void;
 
   /** Called for every due timer, with key and timestamp set. */
-  protected abstract onDueTimer(timestampMs: number, domain: TimeDomain): void;
+  protected abstract onDueTimer(timestampMs: number, domain: TimeDomain, namespace: Namespace): void;
 
   /** Makes what lives on state and timers; all state is declared here. */
   protected abstract declare(): void;
@@ -294,7 +294,7 @@ export abstract class KeyedOperator<K extends Key, I, O> extends Operator<I, O> 
     try {
       // The time of a processing-time timer is the wall clock's, not event time.
       this.scope.timestampMs = domain === "event" ? timer.timestampMs : NO_TIMESTAMP;
-      this.onDueTimer(timer.timestampMs, domain);
+      this.onDueTimer(timer.timestampMs, domain, timer.namespace);
     } catch (cause) {
       throw this.failure(cause, { timer: timer.timestampMs, key: timer.key });
     }
