@@ -111,6 +111,7 @@ export class WindowHarness<I, O> implements AsyncDisposable {
       backendFactory: { name: factory.name, create: (context) => this.#backend = factory.create(context) },
       incremental: false,
       timers: { kind: timers, cacheSize: 4 },
+      stateLatency: null,
       watermarkIntervalMs: 0,
       isLastKeyed: true,
       task: {
