@@ -19,6 +19,7 @@ import { BroadcastConnectedKeyedStream, ConnectedKeyedStreams, TwoInputs } from 
 import { type WindowedStream, windowedStream } from "./windowed_stream.ts";
 import type { Window } from "./windows/window.ts";
 import type { WindowAssigner } from "./windows/window_assigner.ts";
+import { IntervalJoin } from "./two_inputs/interval_join.ts";
 
 /** `string` for a type of one string, and so on: an actor for any string is one for `keyBy(() => "all")`, too. */
 export type WidenedKey<K extends Key> = K extends string ? string
@@ -126,6 +127,30 @@ export class KeyedStream<K extends Key, T> {
     }
     const inputs = new TwoInputs(this.graph, this.edges, other.edges);
     return new ConnectedKeyedStreams(inputs, { first: this.keyOf, second: other.keyOf });
+  }
+
+  /**
+   * This stream and another with keys of the same type: each pair of values with equal keys whose times are not too far
+   * apart. Both need event time.
+   *
+   * @example
+   * ```ts
+   * import { collectSink, fromIterable, StreamEnvironment, watermarks } from "../mod.ts";
+   *
+   * const env = StreamEnvironment.create({ argv: [] });
+   * const out = collectSink<string>();
+   * const orders = env.fromSource("orders", fromIterable([{ id: 1, at: 1_000 }]), watermarks(({ at }) => at));
+   * const payments = env.fromSource("payments", fromIterable([{ order: 1, at: 61_000 }]), watermarks(({ at }) => at));
+   * orders.keyBy(({ id }) => id).intervalJoin(payments.keyBy(({ order }) => order)).between(0, "1 h")
+   *   .process<string>("paid", ({ id }, { at }, context) => context.emit(`${id} after ${at - context.firstTimestampMs} ms`))
+   *   .sinkTo("out", out);
+   * await (await env.executeAsync("payments")).result;
+   * if (out.values.join() !== "1 after 60000 ms") throw new Error(out.values.join());
+   * ```
+   */
+  intervalJoin<B>(other: KeyedStream<K, B>): IntervalJoin<K, T, B> {
+    const inputs = new TwoInputs(this.graph, this.edges, other.edges);
+    return new IntervalJoin(inputs, { first: this.keyOf, second: other.keyOf });
   }
 
   #add<O>(name: string, make: (context: OperatorContext) => Operator<T, O>): DataStream<O> {
