@@ -66,6 +66,7 @@ export { ConnectedKeyedStreams } from "./runtime/two_inputs/connected_streams.ts
 export { BroadcastConnectedStream } from "./runtime/two_inputs/connected_streams.ts";
 export { BroadcastConnectedKeyedStream } from "./runtime/two_inputs/connected_streams.ts";
 export { BoundedIntervalJoin } from "./runtime/two_inputs/interval_join.ts";
+export { type Duration } from "./runtime/windows/duration.ts";
 export { IntervalJoin } from "./runtime/two_inputs/interval_join.ts";
 export { type IntervalJoinOptions } from "./runtime/two_inputs/interval_join.ts";
 export { type IntervalJoinContext } from "./runtime/two_inputs/interval_join_operator.ts";
