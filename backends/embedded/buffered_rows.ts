@@ -290,6 +290,16 @@ export class BufferedRows implements Rows, BufferOwner {
     return this.queue.frozen;
   }
 
+  /** The buffer that was flushed last, if it is still there. */
+  get keptBuffer(): WriteBuffer | undefined {
+    return this.kept;
+  }
+
+  /** Whether writers must wait now, for memory or for the store to catch up. */
+  get isWriteStopped(): boolean {
+    return this.mustWait();
+  }
+
   /** Buffers that were flushed. */
   get flushCount(): number {
     return this.queue.flushCount;

@@ -72,8 +72,10 @@ export interface StoreStates {
 export interface EmbeddedBackendOptions {
   /** Makes the store; called once, by `open`. */
   readonly openStore: (states: StoreStates) => Promise<RowStore>;
-  /** Puts write buffers in front of it, once it is restored. */
-  readonly bufferRows: (store: RowStore) => Rows;
+  /** Puts write buffers in front of it, once it is restored. @param states The state table, now and later. */
+  readonly bufferRows: (store: RowStore, states: StoreStates["states"]) => Rows;
+  /** Told of each state whose rows may be in the store, by its name, once: of one that is restored or declared. */
+  readonly onState?: (name: string) => void;
   /** Called once, when the backend has been closed. */
   readonly onClosed?: () => void;
   /** Whether each current key is checked to be of this backend's key groups; costs a hash per record. Default false. */
@@ -86,6 +88,8 @@ export class EmbeddedBackend implements StateBackend {
   private readonly table: StateTable;
   private readonly attached: AttachedRows;
   private readonly rowSets = new Map<string, StoredRowSet>();
+  /** Names of states that were told of. */
+  private readonly noted = new Set<string>();
   private readonly running = new Set<EmbeddedSnapshot>();
   private readonly checkKeyGroups: boolean;
   /** Undefined until it is open. */
@@ -106,7 +110,11 @@ export class EmbeddedBackend implements StateBackend {
     const { table } = this;
     const store = await this.options.openStore({
       states: () => table.states(),
-      restoredStateId: (state, path) => table.restoredId(state, path),
+      restoredStateId: (state, path) => {
+        const id = table.restoredId(state, path);
+        this.noteState(state.name);
+        return id;
+      },
     });
     this.store = store;
     const wanted = handles.flatMap((handle) => {
@@ -114,9 +122,16 @@ export class EmbeddedBackend implements StateBackend {
       return keyGroups === undefined || handle.runs.length === 0 ? [] : [{ handle, keyGroups }];
     });
     if (wanted.length > 0) await store.restore(wanted, reader);
-    const keyed = new KeyedRows(this.options.bufferRows(store), this.context.maxParallelism);
+    const keyed = new KeyedRows(this.options.bufferRows(store, () => table.states()), this.context.maxParallelism);
     for (const { nextListNumber } of handles) keyed.nextListNumber = Math.max(keyed.nextListNumber, nextListNumber);
     this.base = this.keyed = keyed;
+  }
+
+  private noteState(name: string): void {
+    if (this.noted.has(name)) return;
+    this.noted.add(name);
+    this.store?.reportState?.(name);
+    this.options.onState?.(name);
   }
 
   /** What it stands on, ready for use. @throws {StreamError} If it is not open, has been closed, or cannot migrate. */
@@ -196,6 +211,7 @@ export class EmbeddedBackend implements StateBackend {
   private declare(descriptor: StateDescriptor): EmbeddedState {
     const keyed = this.anchored();
     const state = this.table.declare(descriptor, keyed);
+    this.noteState(state.name);
     if (this.table.hasChanges) {
       this.keyed = undefined;
       // A handle that has a key may be used at once.
@@ -209,6 +225,7 @@ export class EmbeddedBackend implements StateBackend {
     if (known !== undefined) return known;
     const { rows } = this.opened();
     const made = new StoredRowSet(rows, this.table.own(name).id);
+    this.noteState(name);
     this.rowSets.set(name, made);
     return made;
   }

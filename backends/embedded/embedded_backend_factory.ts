@@ -7,7 +7,7 @@
  * @module
  */
 import type { StateBackend, StateBackendContext, StateBackendFactory } from "../../core/backend.ts";
-import { reportBuffers } from "./buffer_metrics.ts";
+import { BufferMetrics } from "./buffer_metrics.ts";
 import { BufferedRows } from "./buffered_rows.ts";
 import { EmbeddedBackend } from "./embedded_backend.ts";
 import type { RowStoreFactory } from "./row_store.ts";
@@ -26,6 +26,8 @@ export interface EmbeddedBackendFactoryOptions {
   readonly maxBufferBytes?: number;
   /** Names of the native metrics to report; those that are not of write buffers are the store's. Default none. */
   readonly metrics?: readonly string[];
+  /** Whether the state is a variable of its metrics instead of a part of their names. Default false. */
+  readonly columnFamilyAsVariable?: boolean;
   /** See `EmbeddedBackendOptions`. */
   readonly checkKeyGroups?: boolean;
 }
@@ -51,11 +53,14 @@ function makeBackend(
   const { operatorName, clock, random, slotIndex } = context;
   const isShared = options.sharesMemory ?? true;
   const memory = isShared ? memories.acquire(slotIndex) : new SlotMemory(options.memory);
+  const { metrics: names = [], columnFamilyAsVariable: asVariable = false } = options;
+  const reported = new BufferMetrics(names, context.metrics, asVariable);
   return new EmbeddedBackend(context, {
     checkKeyGroups: options.checkKeyGroups ?? false,
     openStore: (states) =>
       stores.open({ ...context, ...states, directory: `${options.directory}/${random.id()}`, memory }),
-    bufferRows: (store) => {
+    onState: (name) => reported.reportState(name),
+    bufferRows: (store, states) => {
       const rows = new BufferedRows({
         operatorName,
         backendName: stores.name,
@@ -64,7 +69,7 @@ function makeBackend(
         clock,
         ...(options.maxBufferBytes === undefined ? {} : { maxBufferBytes: options.maxBufferBytes }),
       });
-      reportBuffers(options.metrics ?? [], rows, context.metrics);
+      reported.use(rows, states);
       return rows;
     },
     onClosed: () => isShared ? memories.release(slotIndex) : memory[Symbol.dispose](),

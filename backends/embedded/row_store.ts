@@ -181,6 +181,9 @@ export interface RowStore {
   /** O(1): fixes what is there now. Not while an `ingest` is under way. */
   freeze(): FrozenStore;
 
+  /** Reports figures of a state from now on, by its name; absent: the store has none for each state. */
+  reportState?(name: string): void;
+
   /** Checkpoint `checkpointId` is durable: later snapshots build on it. */
   confirm(checkpointId: number): void;
   /** Checkpoint `checkpointId` will never complete. */

@@ -102,19 +102,6 @@ export class WriteBuffer {
     return this.pages.rowBytes;
   }
 
-  /** How many rows remove something; looks at every row. */
-  countDeletes(): number {
-    const { words, buckets } = this;
-    let count = 0;
-    for (let bucket = 0; bucket <= this.mask + this.split; bucket++) {
-      for (let row = buckets[bucket]!; row !== 0; row = words[row]!) {
-        const kind = words[row + KEY]! & KIND_MASK;
-        if (kind === DELETE || kind === DELETE_PREFIX) count++;
-      }
-    }
-    return count;
-  }
-
   /** Looks for a row. */
   lookup(row: Uint8Array, rowBytes: number, prefixBytes: number, prefixHash: number, hash: number): Answer {
     const at = this.find(row, rowBytes, hash, rowBytes << 3);

@@ -1,12 +1,13 @@
 /**
  * Uploads what a store held at a moment: the run files that the last confirmed checkpoint does not have; or gives its
- * rows.
+ * rows. The trees of a store are one moment, and one upload.
  *
- * Called by: lsm_store.ts (makes it).
+ * Called by: lsm_store.ts, column_families.ts (make it).
  * Calls: ../states/file_upload.ts, uploaded_runs.ts, version_rows.ts.
  *
  * Invariants:
- * - the version is pinned until `release`, so no file goes away while it is uploaded;
+ * - the versions are pinned until `release`, so no file goes away while it is uploaded;
+ * - the runs of one tree follow one another in the list, oldest first;
  * - after a failure or cancellation the files that were uploaded for the snapshot are discarded.
  *
  * @module
@@ -29,37 +30,64 @@ export interface UploadContext {
   readonly operatorName: string;
   readonly fileSystem: FileSystem;
   readonly clock: Clock;
-  /** Null when snapshots do not build on each other. */
-  readonly uploaded: UploadedRuns<RunFile> | null;
-  readonly statistics: LsmStatistics;
-  /** Memory for reading all rows is charged to it. */
-  readonly cache: BlockCache;
 }
 
-/** A pinned version, and how to upload it. */
-export class FrozenVersion implements FrozenStore {
+/** A tree of runs. */
+export interface FrozenTree {
+  /** What there is now, held for the caller. */
+  pin(): Version;
+  readonly ports: {
+    readonly statistics: LsmStatistics;
+    /** Memory for reading all rows is charged to it. */
+    readonly cache: BlockCache;
+  };
+}
+
+/**
+ * What trees hold now.
+ *
+ * @param trees At least one; those of one store.
+ * @param uploaded Null when snapshots do not build on each other.
+ */
+export function freezeTrees(
+  trees: readonly FrozenTree[],
+  context: UploadContext,
+  uploaded: UploadedRuns<RunFile> | null,
+): FrozenStore {
+  return new FrozenVersion(trees, context, uploaded);
+}
+
+/** Pinned versions, and how to upload them. */
+class FrozenVersion implements FrozenStore {
+  private readonly versions: readonly Version[];
   private started = false;
   private pinned = true;
 
-  /** @param version Retained by the caller for this object, which releases it. */
-  constructor(private readonly version: Version, private readonly context: UploadContext) {
-    context.statistics.snapshots++;
+  constructor(
+    private readonly trees: readonly FrozenTree[],
+    private readonly context: UploadContext,
+    private readonly uploaded: UploadedRuns<RunFile> | null,
+  ) {
+    this.versions = trees.map((tree) => tree.pin());
+    for (const { ports } of trees) ports.statistics.snapshots++;
   }
 
   async write(request: StoreSnapshotRequest, target: SnapshotStore, signal: AbortSignal): Promise<StoreSnapshot> {
     this.start();
     const { fileSystem, clock } = this.context;
-    const uploaded = request.full ? null : this.context.uploaded;
+    const uploaded = request.full ? null : this.uploaded;
     const files = new Map<RunFile, FileRef>();
     const scope = uploaded === null ? "exclusive" : "shared";
     const upload = new FileUpload({ store: target, scope, signal, fileSystem, clock });
     const runs: RunHandle[] = [];
     try {
-      for (const [level, view] of oldestFirst(this.version)) {
-        const { file, keyGroups } = view;
-        const ref = files.get(file) ?? uploaded?.basis.get(file) ?? await upload.file(file.path, file.sizeBytes);
-        files.set(file, ref);
-        runs.push({ file: ref, level, keyGroups, rowCount: file.rowCount, footerCrc32: file.footerCrc32 });
+      for (const version of this.versions) {
+        for (const [level, view] of oldestFirst(version)) {
+          const { file, keyGroups } = view;
+          const ref = files.get(file) ?? uploaded?.basis.get(file) ?? await upload.file(file.path, file.sizeBytes);
+          files.set(file, ref);
+          runs.push({ file: ref, level, keyGroups, rowCount: file.rowCount, footerCrc32: file.footerCrc32 });
+        }
       }
       signal.throwIfAborted();
     } catch (error) {
@@ -72,7 +100,7 @@ export class FrozenVersion implements FrozenStore {
 
   rows(): MomentRows {
     this.start();
-    return new VersionRows(this.version, this.context.cache);
+    return new VersionRows(this.versions, this.trees[0]!.ports.cache);
   }
 
   private start(): void {
@@ -86,8 +114,8 @@ export class FrozenVersion implements FrozenStore {
   release(): void {
     if (!this.pinned) return;
     this.pinned = false;
-    this.context.statistics.snapshots--;
-    this.version.release();
+    for (const { ports } of this.trees) ports.statistics.snapshots--;
+    for (const version of this.versions) version.release();
   }
 }
 

@@ -17,9 +17,12 @@ export interface LsmOptions extends Partial<ColumnOptions> {
   readonly column?: (stateName: string) => ColumnOptions;
   /** Names of the native metrics to report: `state.backend.rocksdb.metrics.<name>`; none. */
   readonly metrics?: readonly string[];
+  /** Whether the state is a variable of its metrics instead of a part of their names. `…column-family-as-variable`; false. */
+  readonly columnFamilyAsVariable?: boolean;
 }
 
 /** The options of all states, with defaults. @throws {RangeError} If one is out of range. */
-export function sharedColumn({ column: _, metrics: __, ...options }: LsmOptions): ColumnOptions {
-  return columnOptions(options);
+export function sharedColumn(options: LsmOptions): ColumnOptions {
+  const { column: _, metrics: __, columnFamilyAsVariable: ___, ...fields } = options;
+  return columnOptions(fields);
 }

@@ -1,7 +1,8 @@
 /**
- * An ordered store of rows: immutable sorted runs in levels, in a working directory that nobody ever recovers.
+ * An ordered store of rows: immutable sorted runs in levels, in a working directory that nobody ever recovers. One tree
+ * of them; where states have trees of their own, each is an object of this class below column_families.ts.
  *
- * Called by: the embedded backend, through ../embedded/row_store.ts.
+ * Called by: the embedded backend, through ../embedded/row_store.ts; column_families.ts.
  * Calls: version.ts, flush.ts, compaction.ts, compaction_picker.ts, restore.ts, frozen_version.ts, lsm_cursor.ts.
  *
  * Invariants:
@@ -30,11 +31,13 @@ import { FOUND, type Lookup, type OpenRun, UNKNOWN } from "../runs/open_run.ts";
 import { type CompactionResult, CompactionSteps } from "./compaction.ts";
 import { isBehind, pendingBytes, pickCompaction, totalBytes } from "./compaction_picker.ts";
 import { Flush } from "./flush.ts";
-import { FrozenVersion } from "./frozen_version.ts";
+import { freezeTrees } from "./frozen_version.ts";
 import { LsmCursor } from "./lsm_cursor.ts";
+import { ColumnFamilies, type MakeTree } from "./column_families.ts";
 import type { ColumnOptions } from "./column_options.ts";
 import { type LsmOptions, sharedColumn } from "./lsm_options.ts";
-import { type CacheFigures, LSM_METRIC_NAMES, type LsmGauges, LsmStatistics, readMetric } from "./lsm_statistics.ts";
+import { type CacheFigures, type LsmGauges, LsmStatistics } from "./lsm_statistics.ts";
+import { NativeMetrics, needsTreeForEachState } from "./native_metrics.ts";
 import { Restore } from "./restore.ts";
 import type { RunBuilderPorts } from "./run_builder.ts";
 import type { RunFile } from "./run_file.ts";
@@ -44,14 +47,21 @@ import { runOf, RunView, Version } from "./version.ts";
 
 /** Makes the stores of `lsm` backends. @throws {RangeError} If an option is out of range. */
 export function lsmRowStoreFactory(options: LsmOptions = {}): RowStoreFactory {
-  const column = sharedColumn(options);
+  const shared = sharedColumn(options);
+  const { column, metrics: names = [], columnFamilyAsVariable: asVariable = false } = options;
+  const needsTrees = needsTreeForEachState(names);
   return {
     name: "lsm",
-    async open(context: StoreContext): Promise<LsmStore> {
+    async open(context: StoreContext): Promise<LsmStore | ColumnFamilies> {
       await context.fileSystem.makeDirectory(context.directory);
-      const store = new LsmStore(context, column);
-      for (const name of options.metrics ?? []) store.report(name);
-      return store;
+      const native = new NativeMetrics(names, context.metrics, asVariable);
+      if (column === undefined && !native.hasStateMetrics) {
+        const store = new LsmStore(context, shared);
+        native.reportStore(() => [store]);
+        return store;
+      }
+      const make: MakeTree = (of, options, uploaded) => new LsmStore(of, options, uploaded);
+      return new ColumnFamilies(context, { shared, column, isTreeForEachState: needsTrees, native }, make);
     },
   };
 }
@@ -60,18 +70,24 @@ export function lsmRowStoreFactory(options: LsmOptions = {}): RowStoreFactory {
 export class LsmStore implements RowStore, LsmGauges {
   /** What it has counted. */
   readonly statistics: LsmStatistics = new LsmStatistics();
+  /** What its files are made with. */
+  readonly ports: RunBuilderPorts;
   private version: Version;
-  private readonly ports: RunBuilderPorts;
   private readonly blocks: BlockCache;
-  private readonly uploaded: UploadedRuns<RunFile> | null;
   private flush: Flush | undefined;
   private compaction: CompactionSteps | undefined;
   private closed = false;
 
-  /** @param context Its directory exists, and is empty. */
-  constructor(private readonly context: StoreContext, private readonly column: ColumnOptions) {
+  /**
+   * @param context Its directory exists, and is empty.
+   * @param uploaded Null when snapshots do not build on each other. Trees that share it are frozen together.
+   */
+  constructor(
+    private readonly context: StoreContext,
+    private readonly column: ColumnOptions,
+    private readonly uploaded: UploadedRuns<RunFile> | null = context.incremental ? new UploadedRuns() : null,
+  ) {
     const { fileSystem, random, directory } = context;
-    this.uploaded = context.incremental ? new UploadedRuns() : null;
     this.version = new Version([[]], this.statistics);
     this.blocks = slotCache(context.memory, column.blockBytes);
     this.ports = {
@@ -89,10 +105,9 @@ export class LsmStore implements RowStore, LsmGauges {
 
   async restore(handles: readonly RestorableHandle[], reader: SnapshotReader): Promise<void> {
     this.requireOpen("restore");
-    const { clock } = this.context;
-    const restoredStateId = this.context.restoredStateId.bind(this.context);
-    const levels = await new Restore({ ...this.ports, clock, restoredStateId }, reader).run(handles);
-    this.publish(new Version(levels, this.statistics));
+    const { context, ports } = this;
+    const levels = await new Restore(context, { first: ports, of: () => ports }, reader).run(handles);
+    this.publishLevels(levels.get(ports) ?? [[]]);
   }
 
   get(row: Uint8Array, rowBytes: number, prefixBytes: number, prefixHash: number, found: FoundValue): boolean {
@@ -152,7 +167,7 @@ export class LsmStore implements RowStore, LsmGauges {
     if (this.flush !== undefined) this.refuse("flush into", "another flush is under way");
     this.statistics.runningFlushes++;
     const publish = (file: RunFile | undefined): void => {
-      if (file !== undefined) this.publish(this.version.withNewest(new RunView(file)));
+      if (file !== undefined) this.publishNewest(file);
     };
     this.flush = new Flush(rows, this.ports, publish, () => {
       this.statistics.runningFlushes--;
@@ -185,9 +200,12 @@ export class LsmStore implements RowStore, LsmGauges {
   freeze(): FrozenStore {
     this.requireOpen("freeze");
     if (this.flush !== undefined) this.refuse("freeze", "a flush is under way");
-    const { uploaded, statistics, blocks: cache } = this;
-    const { operatorName, fileSystem, clock } = this.context;
-    return new FrozenVersion(this.version.retain(), { operatorName, fileSystem, clock, uploaded, statistics, cache });
+    return freezeTrees([this], this.context, this.uploaded);
+  }
+
+  /** What there is now, held for the caller. */
+  pin(): Version {
+    return this.version.retain();
   }
 
   confirm(checkpointId: number): void {
@@ -200,6 +218,13 @@ export class LsmStore implements RowStore, LsmGauges {
 
   async close(): Promise<void> {
     if (this.closed) return;
+    await this.closeFiles();
+    await this.context.fileSystem.removeDirectory(this.context.directory);
+  }
+
+  /** Frees everything but the directory; safe to call twice. */
+  async closeFiles(): Promise<void> {
+    if (this.closed) return;
     this.closed = true;
     this.flush?.cancel();
     this.compaction?.cancel();
@@ -207,13 +232,16 @@ export class LsmStore implements RowStore, LsmGauges {
     // Cursors and snapshots may hold on to files still: they end to work.
     for (const file of this.ports.files) file.drop();
     await Promise.all(this.ports.removals);
-    await this.context.fileSystem.removeDirectory(this.context.directory);
   }
 
-  /** Reports a native metric from now on; one that an LSM store does not have is another's to report. */
-  report(name: string): void {
-    if (!LSM_METRIC_NAMES.includes(name)) return;
-    this.context.metrics.gauge(`rocksdb.${name}`, () => readMetric(name, this.statistics, this) ?? 0);
+  /** Takes what a restore gives. */
+  publishLevels(levels: readonly (readonly RunView[])[]): void {
+    this.publish(new Version(levels, this.statistics));
+  }
+
+  /** Shows a file from now on, the newest of all. */
+  publishNewest(file: RunFile): void {
+    this.publish(this.version.withNewest(new RunView(file)));
   }
 
   /** Runs of each level, level 0 first. */

@@ -1,12 +1,13 @@
 /**
  * Brings the runs of older snapshots into a store: files are linked as they are, each shown in the key groups only in
- * which it is valid. Rows are rewritten only where a state has another id than it had.
+ * which it is valid. Rows are rewritten only where a state has another id than it had, or where those of one file belong
+ * to several trees.
  *
  * Runs of one handle stay in the order of their age. Runs of different handles have different key groups, so in whichever
  * order they come into a level, none hides a row of another.
  *
- * Called by: lsm_store.ts.
- * Calls: run_file.ts, run_builder.ts, ../runs/merge_cursor.ts, ../states/slices.ts; the snapshot reader.
+ * Called by: lsm_store.ts, column_families.ts.
+ * Calls: run_file.ts, family_rewrite.ts, ../runs/merge_cursor.ts, ../states/slices.ts; the snapshot reader.
  *
  * @module
  */
@@ -17,11 +18,12 @@ import type { FileRef, RunHandle, SnapshotReader } from "../../core/snapshot.ts"
 import type { RestorableHandle } from "../embedded/row_store.ts";
 import { writeFailure } from "../runs/file_failure.ts";
 import { MergeCursor } from "../runs/merge_cursor.ts";
-import { PUT, type RunState } from "../runs/run_format.ts";
+import type { RunState } from "../runs/run_format.ts";
 import { ROUTE_BYTES } from "../runs/row_prefix.ts";
 import { Slices } from "../states/slices.ts";
 import { totalBytes } from "./compaction_picker.ts";
-import { RunBuilder, type RunBuilderPorts } from "./run_builder.ts";
+import { FamilyRewrite, onlyFamilyOf, type RestoreFamilies, type WrittenFamily } from "./family_rewrite.ts";
+import type { RunBuilderPorts } from "./run_builder.ts";
 import { RunFile } from "./run_file.ts";
 import { areDisjoint, RunView } from "./version.ts";
 
@@ -31,7 +33,7 @@ const CHUNK_BYTES = 524_288;
 const ROWS_PER_LOOK = 256;
 
 /** What a restore needs of its store. */
-export interface RestorePorts extends RunBuilderPorts {
+export interface RestoreContext {
   readonly clock: Clock;
   /** The id that a state has here. */
   restoredStateId(state: RunState, path: string): number;
@@ -43,29 +45,51 @@ interface Restored {
   readonly level: number;
 }
 
-/** Restores all handles into the levels of a version. Made for one restore. */
+/** The levels of a tree, level 0 first. */
+type Levels = RunView[][];
+/** What there is of each tree. */
+type ByFamily<T> = Map<RunBuilderPorts, T>;
+
+/** From here on levels tell files apart that one file was divided into. */
+const DIVIDED_LEVEL = 1_000;
+
+/** Restores all handles into the levels of the trees of a store. Made for one restore. */
 export class Restore {
   private readonly files: RunFile[] = [];
   private readonly slices: Slices;
   private rowsSinceLook = 0;
+  private dividedCount = 0;
 
-  constructor(private readonly ports: RestorePorts, private readonly reader: SnapshotReader) {
-    this.slices = new Slices(ports.clock);
+  constructor(
+    private readonly context: RestoreContext,
+    private readonly families: RestoreFamilies,
+    private readonly reader: SnapshotReader,
+  ) {
+    this.slices = new Slices(context.clock);
   }
 
-  /** The levels, level 0 first. @throws {SnapshotCorruptError} If a file is damaged; no file is left then. */
-  async run(handles: readonly RestorableHandle[]): Promise<RunView[][]> {
+  /**
+   * What there is of each tree that has any rows.
+   *
+   * @throws {SnapshotCorruptError} If a file is damaged; no file is left then.
+   */
+  async run(handles: readonly RestorableHandle[]): Promise<ByFamily<Levels>> {
     try {
-      const levels: RunView[][] = [[]];
+      const all: ByFamily<Levels> = new Map();
       for (const handle of handles) {
-        const restored = await this.restoreHandle(handle);
-        for (const { view, level } of restored) (levels[level] ??= []).push(view);
+        for (const [family, restored] of await this.restoreHandle(handle)) {
+          let levels = all.get(family);
+          if (levels === undefined) all.set(family, levels = [[]]);
+          for (const { view, level } of restored) (levels[level] ??= []).push(view);
+        }
       }
-      for (let level = 0; level < levels.length; level++) {
-        levels[level] ??= [];
-        if (level > 0) levels[level]!.sort((left, right) => left.firstGroup - right.firstGroup);
+      for (const levels of all.values()) {
+        for (let level = 0; level < levels.length; level++) {
+          levels[level] ??= [];
+          if (level > 0) levels[level]!.sort((left, right) => left.firstGroup - right.firstGroup);
+        }
       }
-      return levels;
+      return all;
     } catch (error) {
       for (const file of this.files) file.drop();
       throw error;
@@ -73,9 +97,9 @@ export class Restore {
   }
 
   /** Newest first. */
-  private async restoreHandle({ handle, keyGroups }: RestorableHandle): Promise<Restored[]> {
+  private async restoreHandle({ handle, keyGroups }: RestorableHandle): Promise<ByFamily<Restored[]>> {
     const runs: Restored[] = [];
-    const ids = new StateIds(this.ports);
+    const ids = new StateIds(this.context);
     for (const run of handle.runs) {
       const range = intersect(run.keyGroups, keyGroups);
       if (range === undefined) continue;
@@ -86,21 +110,50 @@ export class Restore {
       else runs.push({ view: new RunView(file, visible), level: run.level });
       if (this.slices.isDue()) await this.slices.pause();
     }
-    if (ids.areKept) return arrange(runs, this.ports.column.levelBaseBytes);
-    return await this.rewrite(runs.map(({ view }) => view), keyGroups, ids);
+    if (!ids.areKept) return await this.rewrite(runs.map(({ view }) => view), keyGroups, ids);
+    const oldestFirst: ByFamily<Restored[]> = new Map();
+    for (const run of runs) for (const [family, part] of await this.divide(run)) pushTo(oldestFirst, family, part);
+    return new Map([...oldestFirst].map(([family, runs]) => [family, arrange(runs, family.column.levelBaseBytes)]));
+  }
+
+  /** The run itself when its rows belong to one tree, else a file, or several, for each tree. */
+  private async divide(run: Restored): Promise<(readonly [RunBuilderPorts, Restored])[]> {
+    const { file, keyGroups } = run.view;
+    const only = onlyFamilyOf(run.view, this.families);
+    if (only !== undefined) {
+      file.moveTo(only);
+      return [[only, run]];
+    }
+    // They are parts of one run: levels keep them together when there are several of a tree.
+    const level = run.level > 0 ? run.level : DIVIDED_LEVEL + this.dividedCount++;
+    const output = new FamilyRewrite(this.families, run.level);
+    const rows = file.run.rows(keyGroups);
+    try {
+      while (rows.next()) {
+        output.add(rows, (rows.key[2]! << 8) | rows.key[3]!);
+        if (this.isLookDue()) await this.slices.pause();
+      }
+      const parts = this.finished(output);
+      return parts.map(({ family, view }) => [family, { view, level }] as const);
+    } finally {
+      output.discard();
+      rows.close();
+      file.drop();
+    }
   }
 
   /** The file of a run, in the working directory. */
   private async bring(run: RunHandle): Promise<RunFile> {
-    const path = `${this.ports.directory}/${this.ports.random.id()}`;
+    const { first } = this.families;
+    const path = `${first.directory}/${first.random.id()}`;
     try {
       if (this.reader.fetch !== undefined) await this.reader.fetch(run.file, path);
       else await this.copy(run.file, path);
-      const file = RunFile.open(path, run, this.ports);
+      const file = RunFile.open(path, run, first);
       this.files.push(file);
       return file;
     } catch (error) {
-      await this.ports.fileSystem.remove(path);
+      await first.fileSystem.remove(path);
       throw error;
     }
   }
@@ -108,7 +161,7 @@ export class Restore {
   private async copy(ref: FileRef, path: string): Promise<void> {
     const input = await this.reader.open(ref);
     try {
-      const output = this.ports.fileSystem.createSync(path, "exclusive");
+      const output = this.families.first.fileSystem.createSync(path, "exclusive");
       try {
         for (let offset = 0; offset < ref.sizeBytes; offset += CHUNK_BYTES) {
           output.writeSync(input.read(offset, Math.min(CHUNK_BYTES, ref.sizeBytes - offset)));
@@ -125,16 +178,19 @@ export class Restore {
   }
 
   /** Merges the runs of a handle into new ones of level 1, with the ids that the states have here. */
-  private async rewrite(oldestFirst: readonly RunView[], range: KeyGroupRange, ids: StateIds): Promise<Restored[]> {
-    const outputs: Restored[] = [];
+  private async rewrite(
+    oldestFirst: readonly RunView[],
+    range: KeyGroupRange,
+    ids: StateIds,
+  ): Promise<ByFamily<Restored[]>> {
+    const outputs: ByFamily<Restored[]> = new Map();
     const merge = new MergeCursor(oldestFirst.map(({ file, keyGroups }) => file.run.rows(keyGroups)));
-    const output = new Rewrite(this.ports);
+    const output = new FamilyRewrite(this.families, 1);
     try {
       for (let group = range.start; group <= range.end; group++) {
-        if (output.sizeBytes >= this.ports.column.targetFileBytes) outputs.push(...this.finished(output));
         for (const [oldId, newId] of ids.byNewId()) await this.rewriteState(merge, group, oldId, newId, output);
       }
-      outputs.push(...this.finished(output));
+      for (const { family, view } of this.finished(output)) pushTo(outputs, family, { view, level: 1 });
     } finally {
       output.discard();
       merge.close();
@@ -143,11 +199,10 @@ export class Restore {
     return outputs;
   }
 
-  private finished(output: Rewrite): Restored[] {
-    const file = output.finish();
-    if (file === undefined) return [];
-    this.files.push(file);
-    return [{ view: new RunView(file), level: 1 }];
+  private finished(output: FamilyRewrite): readonly WrittenFamily[] {
+    const written = output.finish();
+    for (const { view } of written) this.files.push(view.file);
+    return written;
   }
 
   /** Rows of one state in a key group. */
@@ -156,57 +211,27 @@ export class Restore {
     group: number,
     oldId: number,
     newId: number,
-    output: Rewrite,
+    output: FamilyRewrite,
   ): Promise<void> {
     merge.seek(new Uint8Array([group >>> 8, group, oldId >>> 8, oldId]), ROUTE_BYTES, ROUTE_BYTES);
     while (merge.next()) {
       output.add(merge, newId);
-      if (++this.rowsSinceLook < ROWS_PER_LOOK) continue;
-      this.rowsSinceLook = 0;
-      if (this.slices.isDue()) await this.slices.pause();
+      if (this.isLookDue()) await this.slices.pause();
     }
+  }
+
+  /** Whether a pause is due; looks at the clock now and then. */
+  private isLookDue(): boolean {
+    if (++this.rowsSinceLook < ROWS_PER_LOOK) return false;
+    this.rowsSinceLook = 0;
+    return this.slices.isDue();
   }
 }
 
-/** The run that rows are rewritten into; made when the first one comes. */
-class Rewrite {
-  private builder: RunBuilder | undefined;
-  private key = new Uint8Array(256);
-
-  constructor(private readonly ports: RunBuilderPorts) {}
-
-  /** So far, of the run that is being written. */
-  get sizeBytes(): number {
-    return this.builder?.writer.sizeBytes ?? 0;
-  }
-
-  /** Adds the current row, with another state id. */
-  add(row: MergeCursor, stateId: number): void {
-    const { keyBytes } = row;
-    if (keyBytes > this.key.length) this.key = new Uint8Array(keyBytes * 2);
-    const key = this.key;
-    for (let i = 0; i < keyBytes; i++) key[i] = row.key[i]!;
-    key[2] = stateId >>> 8;
-    key[3] = stateId;
-    this.builder ??= new RunBuilder(this.ports, 1);
-    this.builder.writer.addRow(PUT, key, keyBytes, row.value, row.valueStart, row.valueEnd);
-  }
-
-  /** Ends the run; undefined when it has no rows. */
-  finish(): RunFile | undefined {
-    const builder = this.builder;
-    if (builder === undefined) return undefined;
-    let file: RunFile | undefined;
-    while (file === undefined) file = builder.finish();
-    this.builder = undefined;
-    return file;
-  }
-
-  /** Removes what is not finished. */
-  discard(): void {
-    this.builder?.discard();
-    this.builder = undefined;
-  }
+function pushTo(map: ByFamily<Restored[]>, family: RunBuilderPorts, run: Restored): void {
+  const runs = map.get(family);
+  if (runs === undefined) map.set(family, [run]);
+  else runs.push(run);
 }
 
 /** The ids of the states of one handle: there and here. */
@@ -216,7 +241,7 @@ class StateIds {
   private readonly names = new Map<number, string>();
   private readonly here = new Map<number, number>();
 
-  constructor(private readonly ports: RestorePorts) {}
+  constructor(private readonly context: RestoreContext) {}
 
   /** Looks at the state table of a run. Runs of one handle are merged by row key, so a state has one id in all of them. */
   note({ run, path }: RunFile): void {
@@ -227,7 +252,7 @@ class StateIds {
         throw new SnapshotCorruptError(path, { reason });
       }
       this.names.set(state.id, state.name);
-      const id = this.ports.restoredStateId(state, path);
+      const id = this.context.restoredStateId(state, path);
       this.here.set(state.id, id);
       if (id !== state.id) this.areKept = false;
     }

@@ -56,15 +56,31 @@ export class RunFile {
     readonly path: string,
     readonly run: OpenRun,
     facts: RunFileFacts,
-    private readonly ports: RunFilePorts,
+    private ports: RunFilePorts,
   ) {
     this.sizeBytes = run.sizeBytes;
     this.rowCount = facts.rowCount;
     this.footerCrc32 = facts.footerCrc32;
     const { firstKey, lastKey } = run;
     this.keyGroups = { start: keyGroupOf(firstKey), end: keyGroupOf(lastKey) };
+    this.count(ports);
+  }
+
+  private count(ports: RunFilePorts): void {
     ports.files.add(this);
     ports.statistics.totalFileBytes += this.sizeBytes;
+  }
+
+  /** Makes it a file of another tree of the same store. */
+  moveTo(ports: RunFilePorts): void {
+    this.uncount();
+    this.ports = ports;
+    this.count(ports);
+  }
+
+  private uncount(): void {
+    this.ports.files.delete(this);
+    this.ports.statistics.totalFileBytes -= this.sizeBytes;
   }
 
   /**
@@ -102,8 +118,7 @@ export class RunFile {
   drop(): void {
     if (this.gone) return;
     this.gone = true;
-    this.ports.files.delete(this);
-    this.ports.statistics.totalFileBytes -= this.sizeBytes;
+    this.uncount();
     this.run.close();
     this.remove();
   }

@@ -1,11 +1,12 @@
 /**
- * All rows of a version that are alive, in order, read once and past the block cache.
+ * All rows of versions that are alive, in order, read once and past the block cache. Versions of several trees have
+ * different states, so none hides a row of another.
  *
  * Called by: frozen_version.ts (makes it).
  * Calls: level_cursor.ts, ../runs/merge_cursor.ts.
  *
  * Invariants:
- * - the version is pinned by whoever made this, until it is closed;
+ * - the versions are pinned by whoever made this, until it is closed;
  * - what it reads ahead is charged to the cache: a stretch for each run of level 0, and for each level.
  *
  * @module
@@ -19,7 +20,7 @@ import type { RunView, Version } from "./version.ts";
 
 const NO_BYTES = new Uint8Array(0);
 
-/** The rows of a version. */
+/** The rows of versions. */
 export class VersionRows implements MomentRows {
   key: Uint8Array = NO_BYTES;
   keyBytes = 0;
@@ -29,8 +30,8 @@ export class VersionRows implements MomentRows {
   private readonly merge: MergeCursor;
   private chargedBytes: number;
 
-  constructor(version: Version, private readonly cache: BlockCache) {
-    const inputs = inputsOf(version);
+  constructor(versions: readonly Version[], private readonly cache: BlockCache) {
+    const inputs = versions.flatMap(inputsOf);
     this.chargedBytes = inputs.length * cache.stretchBytes;
     cache.charge(this.chargedBytes);
     this.merge = new MergeCursor(inputs);
