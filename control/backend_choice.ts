@@ -11,6 +11,7 @@ import {
   LSM_BLOCK_SIZE,
   LSM_BLOOM_BITS,
   LSM_BLOOM_FILTER,
+  LSM_COLUMN_FAMILY_AS_VARIABLE,
   LSM_BUFFERS_TO_MERGE,
   LSM_CACHE_SIZE,
   LSM_COMPACTION_STYLE,
@@ -92,6 +93,8 @@ export interface LsmBackendSettings extends EmbeddedBackendSettings {
   readonly fileSize?: number | string;
   /** Names of the native metrics to report, "block-cache-usage" for example. */
   readonly metrics?: readonly string[];
+  /** Whether the state is a variable of its metrics instead of a part of their names; false. */
+  readonly columnFamilyAsVariable?: boolean;
   /** Decides about the options of each state; wins over all other settings but shared memory. */
   readonly optionsFactory?: LsmOptionsFactory;
 }
@@ -170,6 +173,7 @@ export function lsmBackend(settings: LsmBackendSettings = {}): StateBackendChoic
       [LSM_LEVEL_RATIO.key]: settings.levelRatio,
       [LSM_FILE_SIZE.key]: settings.fileSize,
       ...Object.fromEntries(metrics.map((name) => [metricKey(name), true])),
+      [LSM_COLUMN_FAMILY_AS_VARIABLE.key]: settings.columnFamilyAsVariable,
     },
     ...(optionsFactory === undefined ? {} : { lsmOptionsFactory: optionsFactory }),
   };

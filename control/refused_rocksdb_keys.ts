@@ -36,7 +36,6 @@ const REASONS: readonly (readonly [key: string, reason: string, unless?: readonl
   ["incremental-restore-async-compact-after-rescale", RESTORE, OFF],
   ["rescaling.use-delete-files-in-range", RESTORE, OFF],
   ["manual-compaction.*", MERGES],
-  ["metrics.column-family-as-variable", "metrics belong to a store, which all states of an operator share", OFF],
 ];
 
 /** For both prefixes. */

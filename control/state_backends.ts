@@ -106,11 +106,12 @@ async function loadStores(
   ]);
   const sharedMemory = isMemoryShared(configuration, LSM_EMBEDDED_OPTIONS) ? slotMemory : undefined;
   const lsm = configuredLsm(configuration, { factory, sharedMemory });
-  const { memory, sharesMemory, maxBufferBytes, columnOf, store: { metrics } } = lsm;
+  const { memory, sharesMemory, maxBufferBytes, columnOf, columnFamilyAsVariable, store: { metrics } } = lsm;
   const stores = lsmRowStoreFactory({
     ...lsm.column,
     ...(columnOf === undefined ? {} : { column: columnOf }),
     metrics,
+    columnFamilyAsVariable,
   });
-  return { stores, memory, sharesMemory, maxBufferBytes, metrics };
+  return { stores, memory, sharesMemory, maxBufferBytes, metrics, columnFamilyAsVariable };
 }

@@ -1,7 +1,7 @@
 /**
  * Registers figures of one state of an operator: `<state>.<name>`, or `<name>` with the state as a variable.
  *
- * Called by: state_buffer_metrics.ts; stores that tell their states apart.
+ * Called by: buffer_metrics.ts; stores that tell their states apart.
  * Calls: the metrics of the operator.
  *
  * Source: Flink's `RocksDBNativeMetricMonitor`, with `column-family-as-variable`.

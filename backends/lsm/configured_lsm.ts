@@ -29,6 +29,7 @@ import {
   LSM_BLOOM_FILTER,
   LSM_BUFFERS_TO_MERGE,
   LSM_CACHE_SIZE,
+  LSM_COLUMN_FAMILY_AS_VARIABLE,
   LSM_COMPACTION_STYLE,
   LSM_COMPRESSION,
   LSM_DYNAMIC_LEVELS,
@@ -59,6 +60,8 @@ export interface ConfiguredLsm {
   readonly columnOf?: (stateName: string) => ColumnOptions;
   /** What the states of an operator have in common. */
   readonly store: StoreOptions;
+  /** Whether the state is a variable of its metrics instead of a part of their names. */
+  readonly columnFamilyAsVariable: boolean;
   /** The memory of a slot; of each operator when it is not shared. */
   readonly memory: SlotMemoryOptions;
   /** Whether `memory` is that of a slot: then neither the number of buffers nor the size of the cache counts. */
@@ -99,6 +102,7 @@ export function configuredLsm(
   const resolved: ConfiguredLsm = {
     column,
     store,
+    columnFamilyAsVariable: configuration.get(LSM_COLUMN_FAMILY_AS_VARIABLE),
     memory: sharedMemory ?? ownMemory(store, configuration),
     sharesMemory: sharedMemory !== undefined,
     maxBufferBytes: store.writeBufferBytes * store.buffersToMerge,

@@ -263,6 +263,17 @@ export const NATIVE_METRICS: readonly NativeMetric[] = [
   }),
 }));
 
+/** Whether the state is a variable of its metrics. */
+export const LSM_COLUMN_FAMILY_AS_VARIABLE: ConfigOption<boolean> = booleanOption(
+  named("metrics.column-family-as-variable").key,
+  {
+    default: false,
+    oldNames: named("metrics.column-family-as-variable").oldNames,
+    description: "Whether the state is a variable of its native metrics, in Prometheus the label `column_family`, " +
+      "instead of a part of their names.",
+  },
+);
+
 /** Every option of this folder, in the order of the reference page. */
 export const LSM_OPTIONS: readonly AnyOption[] = [
   LSM_PROFILE,
@@ -282,4 +293,5 @@ export const LSM_OPTIONS: readonly AnyOption[] = [
   LSM_LEVEL_RATIO,
   LSM_FILE_SIZE,
   ...NATIVE_METRICS.map(({ isOn }) => isOn),
+  LSM_COLUMN_FAMILY_AS_VARIABLE,
 ];

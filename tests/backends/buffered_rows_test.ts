@@ -1,7 +1,6 @@
 /** Rows in write buffers over a store: the contract, memory, failures, freezes. */
 import { deepEqual, equal, ok, rejects, throws } from "node:assert/strict";
 import { test } from "node:test";
-import { BUFFER_METRIC_NAMES, reportBuffers } from "../../backends/embedded/buffer_metrics.ts";
 import { BufferedRows } from "../../backends/embedded/buffered_rows.ts";
 import { RowSorter } from "../../backends/embedded/row_sorter.ts";
 import { SlotMemories } from "../../backends/embedded/slot_memories.ts";
@@ -11,7 +10,6 @@ import { WriteBuffer } from "../../backends/embedded/write_buffer.ts";
 import { rowHash } from "../../backends/runs/row_hash.ts";
 import { PUT } from "../../backends/runs/run_format.ts";
 import { StreamError } from "../../core/errors.ts";
-import { MetricRegistry } from "../../runtime/metrics.ts";
 import { rowsContract } from "../contracts/rows.ts";
 import { deleteRow, getRow, putRow, RowsRig, type RowsSubject, TINY_BYTES } from "../contracts/rows_rig.ts";
 import { bytesOf, rowOf, textOf, VALUES } from "../support/sample_rows.ts";
@@ -355,38 +353,6 @@ test("BufferedRows flushes a buffer of maxBufferBytes though the slot has memory
   ok(rows.frozenBytes >= 10_000, `${rows.frozenBytes} bytes wait for their flush`);
   rig.settle();
   equal(rows.flushCount, 1);
-});
-
-test("reportBuffers() tells entries, deletes, sizes and stalls of write buffers under the names of mem tables", async () => {
-  await using rig = new RowsRig(SUBJECT, 1 << 17);
-  const rows = await openIn(rig);
-  const gauges = new Map<string, () => number | string>();
-  const metrics = new MetricRegistry("test").operator("op", "op", 0);
-  reportBuffers([...BUFFER_METRIC_NAMES, "block-cache-usage"], rows, {
-    counter: (name) => metrics.counter(name),
-    histogram: (name) => metrics.histogram(name),
-    gauge: (name, read) => void gauges.set(name, read),
-  });
-  const read = (name: string) => gauges.get(`rocksdb.${name}`)!();
-  deepEqual([...gauges.keys()].sort(), BUFFER_METRIC_NAMES.map((name) => `rocksdb.${name}`).sort());
-  for (let i = 0; i < 10; i++) putRow(rows, value(i), "v");
-  for (const i of [3, 4, 50]) deleteRow(rows, value(i));
-  equal(read("num-entries-active-mem-table"), 11);
-  equal(read("num-deletes-active-mem-table"), 3);
-  equal(read("num-immutable-mem-table"), 0);
-  equal(read("mem-table-flush-pending"), 0);
-  equal(read("cur-size-active-mem-table"), rows.activeBytes);
-  rows.freezeActive();
-  putRow(rows, value(1), "w");
-  deepEqual(
-    ["num-entries-active-mem-table", "num-entries-imm-mem-tables", "num-deletes-imm-mem-tables"].map(read),
-    [1, 11, 3],
-  );
-  deepEqual(["num-immutable-mem-table", "mem-table-flush-pending"].map(read), [1, 1]);
-  equal(read("cur-size-all-mem-tables"), rows.activeBytes + rows.frozenBytes);
-  equal(read("stall-micros"), 0);
-  rows.stallMs += 1.5;
-  equal(read("stall-micros"), 1_500);
 });
 
 test("BufferedRows: a freeze that the store refuses fails with the cause, and does not wait for ever", async () => {

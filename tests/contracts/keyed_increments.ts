@@ -1,10 +1,11 @@
 /** Incremental snapshots, and rows of other owners in them. */
 import { deepEqual, equal, ok, throws } from "node:assert/strict";
 import { test } from "node:test";
+import { isDeepStrictEqual } from "node:util";
 import type { StateBackendFactory } from "../../core/backend.ts";
 import { valueState } from "../../core/descriptors.ts";
 import { StreamError } from "../../core/errors.ts";
-import type { FrozenRows, RowDraft, RowSource } from "../../core/snapshot.ts";
+import type { FrozenRows, KeyedStateHandle, RowDraft, RowSource, RunHandle } from "../../core/snapshot.ts";
 import { BackendRig, MAX_PARALLELISM } from "./backend_rig.ts";
 import { BOX, CELLS, COUNT, fill, ITEMS, KEYS, read } from "./snapshot_sample.ts";
 
@@ -88,8 +89,12 @@ export function rowSourceSuite(name: string, factory: StateBackendFactory): void
   });
 }
 
-/** What an increment holds and builds on. */
-export function incrementSuite(name: string, factory: StateBackendFactory): void {
+/**
+ * What an increment holds and builds on.
+ *
+ * @param chains How many chains of runs a snapshot has: each state may have its own.
+ */
+export function incrementSuite(name: string, factory: StateBackendFactory, chains = 1): void {
   test(`${name}: an increment holds what changed since the last confirmed checkpoint, and no more`, async () => {
     await using rig = new BackendRig(factory);
     await using backend = await rig.open([], { incremental: true });
@@ -108,8 +113,10 @@ export function incrementSuite(name: string, factory: StateBackendFactory): void
     backend.state(ITEMS).add(77);
     const increment = await rig.snapshot(backend);
     ok(lost !== null && full !== null && increment !== null);
-    deepEqual(increment.runs.slice(0, full.runs.length).map((run) => run.file), full.runs.map((run) => run.file));
-    equal(increment.runs.slice(full.runs.length).reduce((sum, run) => sum + run.rowCount, 0), 6);
+    const [kept, added] = dividedBy(full, increment);
+    deepEqual(kept.map((run) => run.file), full.runs.map((run) => run.file));
+    equal(added.reduce((sum, run) => sum + run.rowCount, 0), 6);
+    if (chains === 1) deepEqual([...kept, ...added], increment.runs, "what is new lies above what was there");
     ok(increment.incrementBytes < full.incrementBytes / 10);
     equal(increment.fullBytes, full.fullBytes + increment.incrementBytes);
     await using restored = await rig.open([increment]);
@@ -128,9 +135,11 @@ export function incrementSuite(name: string, factory: StateBackendFactory): void
     ok(savepoint !== null && savepoint.runs.every((run) => run.file.scope === "exclusive"));
     equal(savepoint.incrementBytes, savepoint.fullBytes);
     const increment = await rig.snapshot(backend);
-    const files = increment?.runs.map((run) => run.file) ?? [];
-    deepEqual(files.slice(0, first.runs.length), first.runs.map((run) => run.file));
-    ok(files.length > first.runs.length && files.every((file) => file.scope === "shared"));
+    ok(increment !== null);
+    const [kept, added] = dividedBy(first, increment);
+    deepEqual(kept.map((run) => run.file), first.runs.map((run) => run.file));
+    ok(added.length > 0 && increment.runs.every((run) => run.file.scope === "shared"));
+    if (chains === 1) deepEqual([...kept, ...added], increment.runs);
     for (const handle of [savepoint, increment]) {
       await using restored = await rig.open([handle]);
       deepEqual(read(restored), read(backend));
@@ -166,7 +175,7 @@ export function incrementSuite(name: string, factory: StateBackendFactory): void
       const handle = await rig.snapshot(backend, { confirm: true });
       longest = Math.max(longest, handle?.runs.length ?? 0);
     }
-    ok(longest > 1 && longest <= 16, `longest chain: ${longest}`);
+    ok(longest > 1 && longest <= 16 * chains, `longest chain: ${longest}`);
   });
 
   test(`${name}: without increments every snapshot is exclusive and whole`, async () => {
@@ -180,4 +189,10 @@ export function incrementSuite(name: string, factory: StateBackendFactory): void
       equal(handle.runs.at(-1)?.level, 0);
     }
   });
+}
+
+/** Runs of `later` that are in `earlier` too, and those that are not, each in their order. */
+function dividedBy(earlier: KeyedStateHandle, later: KeyedStateHandle): [kept: RunHandle[], added: RunHandle[]] {
+  const isIn = ({ file }: RunHandle) => earlier.runs.some((run) => isDeepStrictEqual(run.file, file));
+  return [later.runs.filter(isIn), later.runs.filter((run) => !isIn(run))];
 }

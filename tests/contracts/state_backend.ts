@@ -15,6 +15,8 @@ import { stateModelSuite } from "./keyed_state_model.ts";
 export interface StateBackendContractOptions {
   /** The same backend with the debug check of key groups. */
   readonly checking: StateBackendFactory;
+  /** How many chains of runs its snapshots have; 1 when absent. */
+  readonly chains?: number;
 }
 
 /** Registers the suite for the backends that `factory` makes. */
@@ -30,7 +32,7 @@ export function stateBackendContract(
   serializerSuite(name, factory);
   migrationSuite(name, factory);
   rowSourceSuite(name, factory);
-  incrementSuite(name, factory);
+  incrementSuite(name, factory, options.chains);
   savepointSuite(name, factory);
   rescalingSuite(name, factory, options.checking);
   stateModelSuite(name, factory);

@@ -3,9 +3,9 @@ import { test } from "node:test";
 import { firstUsableDirectory } from "../../backends/embedded/local_directory.ts";
 import { slotMemorySettings } from "../../backends/embedded/memory_settings.ts";
 import { LMDB_EMBEDDED_OPTIONS, LSM_EMBEDDED_OPTIONS, splitDirectories } from "../../backends/embedded/options.ts";
-import { BUFFER_METRIC_NAMES } from "../../backends/embedded/buffer_metrics.ts";
+import { BUFFER_STATE_METRICS, BUFFER_STORE_METRICS } from "../../backends/embedded/buffer_metrics.ts";
 import { configuredLsm } from "../../backends/lsm/configured_lsm.ts";
-import { LSM_METRIC_NAMES } from "../../backends/lsm/lsm_statistics.ts";
+import { LSM_STATE_METRICS, LSM_STORE_METRICS } from "../../backends/lsm/native_metrics.ts";
 import { NATIVE_METRICS } from "../../backends/lsm/options.ts";
 import { KNOWN_OPTIONS, REFUSED_KEYS } from "../../control/known_options.ts";
 import { openWorkingDirectory } from "../../control/working_directory.ts";
@@ -93,7 +93,8 @@ test("slotMemorySettings() refuses shares that leave nothing for blocks, as Flin
 });
 
 test("each native metric that has a switch is one of the store or of the write buffers", () => {
-  deepEqual(NATIVE_METRICS.map(({ name }) => name).sort(), [...LSM_METRIC_NAMES, ...BUFFER_METRIC_NAMES].sort());
+  const all = [...LSM_STORE_METRICS, ...LSM_STATE_METRICS, ...BUFFER_STORE_METRICS, ...BUFFER_STATE_METRICS];
+  deepEqual(NATIVE_METRICS.map(({ name }) => name).sort(), all.sort());
 });
 
 test("native metrics are reported by their switches alone", async () => {
@@ -103,11 +104,18 @@ test("native metrics are reported by their switches alone", async () => {
       .sinkTo("out", collectSink<number>());
     const job = await env.executeAsync("native metrics");
     await job.result;
-    return job.metrics.snapshot().map(({ name }) => name).filter((name) => name.startsWith("rocksdb.")).sort();
+    return job.metrics.snapshot().map(({ name }) => name).filter((name) => name.includes("rocksdb.")).sort();
   };
   deepEqual(await namesOf({}), []);
-  const metrics = ["block-cache-usage", "num-entries-active-mem-table"];
-  deepEqual(await namesOf({ metrics }), metrics.map((name) => `rocksdb.${name}`));
+  const metrics = ["block-cache-usage", "bytes-read", "num-entries-active-mem-table"];
+  const ofLast = ["rocksdb.block-cache-usage", "rocksdb.num-entries-active-mem-table"];
+  const named = (await namesOf({ metrics })).filter((name) => !name.startsWith("_timer_state/"));
+  deepEqual(named, [...ofLast.map((name) => `last.${name}`), "rocksdb.bytes-read"]);
+  const labelled = await namesOf({ metrics, columnFamilyAsVariable: true });
+  deepEqual(labelled.filter((name) => !name.includes("_timer_state/")), [
+    ...ofLast.map((name) => `column_family.last.${name}`),
+    "rocksdb.bytes-read",
+  ]);
 });
 
 test("every key of Flink's RocksDB is known or refused with a reason", () => {

@@ -28,26 +28,54 @@ async function stateMetrics(
 /** Names in docs/metrics.md that begin so. */
 function listed(prefix: string): string[] {
   const page = readFileSync(new URL("../../docs/metrics.md", import.meta.url), "utf8");
-  const names = [...page.matchAll(/^\| `([\w.-]+)` \| gauge \|/gm)].map((match) => match[1]!);
+  const names = [...page.matchAll(/^\| `([<>\w.-]+)` \| gauge \|/gm)].map((match) => match[1]!);
   return names.filter((name) => name.startsWith(prefix)).sort();
+}
+
+/** Of the operator `pages`. */
+const STATES = [
+  "counts",
+  "numbers",
+  "total",
+  ...["event", "processing"].map((time) => `_timer_state/${time}_user-timers`),
+];
+
+/** As docs/metrics.md lists it. */
+function ofAnyState(name: string): string {
+  const state = STATES.find((one) => name.startsWith(`${one}.`));
+  return (state === undefined ? name : `<state>${name.slice(state.length)}`).replace(/at-level\d$/, "at-level<level>");
 }
 
 test("every native metric of lsm whose option is on is reported by a running job, and is in docs/metrics.md", async () => {
   const on = Object.fromEntries(NATIVE_METRICS.map(({ isOn }) => [isOn.key, true]));
   const metrics = await stateMetrics(LSM, on);
-  const names = NATIVE_METRICS.map(({ name }) => `rocksdb.${name}`).sort();
-  deepEqual([...metrics.keys()].sort(), names);
-  deepEqual(listed("rocksdb."), names);
-  for (const name of ["bytes-written", "live-sst-files-size", "block-cache-capacity"]) {
-    ok(Number(metrics.get(`rocksdb.${name}`)) > 0, `${name} is ${metrics.get(`rocksdb.${name}`)}`);
+  const reported = [...new Set([...metrics.keys()].map(ofAnyState))].sort();
+  deepEqual(reported, [...listed("<state>.rocksdb."), ...listed("rocksdb.")]);
+  const names = reported.map((name) => name.replace("<state>.", "").replace("<level>", "").slice("rocksdb.".length));
+  deepEqual(names.sort(), NATIVE_METRICS.map(({ name }) => name).sort());
+  for (
+    const name of ["rocksdb.bytes-written", "total.rocksdb.live-sst-files-size", "total.rocksdb.block-cache-capacity"]
+  ) {
+    ok(Number(metrics.get(name)) > 0, `${name} is ${metrics.get(name)}`);
   }
-  equal(metrics.get("rocksdb.background-errors"), 0);
+  for (const state of STATES) equal(metrics.get(`${state}.rocksdb.background-errors`), 0, state);
 });
 
 test("native metrics of lsm are reported one by one, and none unless it is asked for", async () => {
   deepEqual([...(await stateMetrics(LSM)).keys()], []);
   const one = { "state.backend.rocksdb.metrics.cur-size-active-mem-table": true };
-  deepEqual([...(await stateMetrics(LSM, one)).keys()], ["rocksdb.cur-size-active-mem-table"]);
+  const names = STATES.map((state) => `${state}.rocksdb.cur-size-active-mem-table`);
+  deepEqual([...(await stateMetrics(LSM, one)).keys()].sort(), names.sort());
+});
+
+test("native metrics of lsm have the state as a variable when the configuration says so", async () => {
+  const metrics = await stateMetrics(LSM, {
+    "state.backend.rocksdb.metrics.column-family-as-variable": true,
+    "state.backend.rocksdb.metrics.estimate-num-keys": true,
+    "state.backend.rocksdb.metrics.bytes-written": true,
+  });
+  const names = STATES.map((state) => `column_family.${state}.rocksdb.estimate-num-keys`);
+  deepEqual([...metrics.keys()].sort(), [...names, "rocksdb.bytes-written"].sort());
 });
 
 test("the metrics of lmdb are those in docs/metrics.md", async () => {
