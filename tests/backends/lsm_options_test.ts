@@ -40,7 +40,7 @@ test("configuredLsm() reads back the defaults [265]", () => {
   deepEqual(column, DEFAULT_COLUMN_OPTIONS);
   deepEqual(store, DEFAULT_STORE_OPTIONS);
   equal(columnOf, undefined);
-  deepEqual(rest, { memory: SLOT, sharesMemory: true, maxBufferBytes: 64 * MIB });
+  deepEqual(rest, { columnFamilyAsVariable: false, memory: SLOT, sharesMemory: true, maxBufferBytes: 64 * MIB });
   const { blockBytes, levelBaseBytes, targetFileBytes, compactionStyle, dynamicLevelBytes, bloomBitsPerKey } = column;
   deepEqual(
     [blockBytes, levelBaseBytes, targetFileBytes, compactionStyle, dynamicLevelBytes, bloomBitsPerKey],
