@@ -10,6 +10,7 @@ import { valueState } from "../core/descriptors.ts";
 import { f64 } from "../core/serializer.ts";
 import { KeyedStates } from "../runtime/keyed_states.ts";
 import { StateLatency } from "../runtime/state_latency.ts";
+import { systemClock } from "../runtime/system_clock.ts";
 import { backendContext } from "./backend_context.ts";
 import { bench, type Run, type SeededRandom } from "./harness.ts";
 
@@ -26,7 +27,7 @@ function readAndWrite({ keys, ops }: Accesses, random: SeededRandom, isMeasured:
   const context = backendContext();
   const backend = new HeapStateBackend(context);
   const latency = isMeasured ? new StateLatency(DEFAULTS, context.clock, context.metrics) : null;
-  const count = new KeyedStates(backend, latency).open(COUNT);
+  const count = new KeyedStates(backend, systemClock, latency).open(COUNT);
   const startMs = performance.now();
   let checksum = 0;
   for (let i = 0; i < ops; i++) {

@@ -3,12 +3,13 @@
  * the five kinds it is and how its values are written.
  *
  * Called by: users (through `mod.ts`), backends, runtime.
- * Calls: core/state_schema.ts.
+ * Calls: core/state_schema.ts, core/state_ttl.ts.
  *
  * @module
  */
 import type { Serializer } from "./serializer.ts";
 import { declaredSerializer, type SchemaOptions } from "./state_schema.ts";
+import { ttlOf, type TtlSettings } from "./state_ttl.ts";
 
 /** What every descriptor has. */
 export interface StateDeclaration {
@@ -16,8 +17,14 @@ export interface StateDeclaration {
   readonly name: string;
 }
 
+/** What every descriptor of keyed state has. */
+export interface KeyedStateDeclaration extends StateDeclaration {
+  /** How long values live; absent: for ever. The runtime gives a backend descriptors without it: see core/stamped_value.ts. */
+  readonly ttl?: TtlSettings;
+}
+
 /** One value per (key, namespace). Immutable: safe to share between subtasks. */
-export interface ValueStateDescriptor<T> extends StateDeclaration {
+export interface ValueStateDescriptor<T> extends KeyedStateDeclaration {
   /** Discriminant; selects the table layout in the backend. */
   readonly kind: "value";
   /** How values are written; chosen by the value when absent. */
@@ -27,7 +34,7 @@ export interface ValueStateDescriptor<T> extends StateDeclaration {
 }
 
 /** An ordered list per (key, namespace). */
-export interface ListStateDescriptor<T> extends StateDeclaration {
+export interface ListStateDescriptor<T> extends KeyedStateDeclaration {
   /** Discriminant; selects the table layout in the backend. */
   readonly kind: "list";
   /** How elements are written; chosen by the value when absent. */
@@ -35,7 +42,7 @@ export interface ListStateDescriptor<T> extends StateDeclaration {
 }
 
 /** A map per (key, namespace); its keys follow the rules of actor keys. */
-export interface MapStateDescriptor<_K, V> extends StateDeclaration {
+export interface MapStateDescriptor<_K, V> extends KeyedStateDeclaration {
   /** Discriminant; selects the table layout in the backend. */
   readonly kind: "map";
   /** How values are written; chosen by the value when absent. */
@@ -43,7 +50,7 @@ export interface MapStateDescriptor<_K, V> extends StateDeclaration {
 }
 
 /** One value per (key, namespace) that every `add` folds into. */
-export interface ReducingStateDescriptor<T> extends StateDeclaration {
+export interface ReducingStateDescriptor<T> extends KeyedStateDeclaration {
   /** Discriminant; selects the table layout in the backend. */
   readonly kind: "reducing";
   /** How values are written; chosen by the value when absent. */
@@ -68,7 +75,7 @@ export interface AggregateFunction<I, A, O> {
 }
 
 /** One accumulator per (key, namespace). */
-export interface AggregatingStateDescriptor<I, A, O> extends StateDeclaration {
+export interface AggregatingStateDescriptor<I, A, O> extends KeyedStateDeclaration {
   /** Discriminant; selects the table layout in the backend. */
   readonly kind: "aggregating";
   /** How accumulators are written; chosen by the value when absent. */
@@ -90,17 +97,24 @@ export type StateDescriptor =
 export type StateKind = StateDescriptor["kind"];
 
 /** Options of a value state. */
-export interface ValueStateOptions<T> extends SchemaOptions<T> {
+export interface ValueStateOptions<T> extends KeyedStateOptions<T> {
   /** What `value()` returns when nothing is stored. An object or array is cloned for every read, so it is never shared. */
   readonly default?: T;
+}
+
+/** Options of state without a key, and part of those of keyed state. */
+export interface StateOptions<T> extends SchemaOptions<T> {
   /** How values are written. Default: chosen by the value. */
   readonly serializer?: Serializer<T>;
 }
 
-/** Options of the other kinds. */
-export interface StateOptions<T> extends SchemaOptions<T> {
-  /** How values are written. Default: chosen by the value. */
-  readonly serializer?: Serializer<T>;
+/** Options of all keyed state. */
+export interface KeyedStateOptions<T> extends StateOptions<T> {
+  /**
+   * How long a value lives after it was written: milliseconds, a text such as "1 h", or what `stateTtl` returns. A list
+   * element and a map entry live each on its own. Default: for ever.
+   */
+  readonly ttl?: number | string | TtlSettings;
 }
 
 /**
@@ -147,6 +161,7 @@ export function valueState<T>(name: string, options: ValueStateOptions<T> = {}):
     // A serializer of T is only ever given a T: writing null clears the state instead.
     serializer: declaredSerializer(name, options, false) as Serializer<T | null> | undefined,
     makeDefault,
+    ...declaredTtl(options),
   });
 }
 
@@ -170,11 +185,12 @@ export function valueState<T>(name: string, options: ValueStateOptions<T> = {}):
  * @param name Unique within the operator, not empty.
  * @throws {TypeError} If the name is empty. @throws {RangeError} If the version is no integer ≥ 1.
  */
-export function listState<T>(name: string, options: StateOptions<T> = {}): ListStateDescriptor<T> {
+export function listState<T>(name: string, options: KeyedStateOptions<T> = {}): ListStateDescriptor<T> {
   return Object.freeze({
     kind: "list" as const,
     name: checkName(name),
     serializer: declaredSerializer(name, options, false),
+    ...declaredTtl(options),
   });
 }
 
@@ -198,11 +214,12 @@ export function listState<T>(name: string, options: StateOptions<T> = {}): ListS
  * @param name Unique within the operator, not empty.
  * @throws {TypeError} If the name is empty. @throws {RangeError} If the version is no integer ≥ 1.
  */
-export function mapState<K, V>(name: string, options: StateOptions<V> = {}): MapStateDescriptor<K, V> {
+export function mapState<K, V>(name: string, options: KeyedStateOptions<V> = {}): MapStateDescriptor<K, V> {
   return Object.freeze({
     kind: "map" as const,
     name: checkName(name),
     serializer: declaredSerializer(name, options, true),
+    ...declaredTtl(options),
   });
 }
 
@@ -231,13 +248,14 @@ export function mapState<K, V>(name: string, options: StateOptions<V> = {}): Map
 export function reducingState<T>(
   name: string,
   reduce: (left: T, right: T) => T,
-  options: StateOptions<T> = {},
+  options: KeyedStateOptions<T> = {},
 ): ReducingStateDescriptor<T> {
   return Object.freeze({
     kind: "reducing" as const,
     name: checkName(name),
     serializer: declaredSerializer(name, options, false),
     reduce,
+    ...declaredTtl(options),
   });
 }
 
@@ -269,14 +287,19 @@ export function reducingState<T>(
 export function aggregatingState<I, A, O>(
   name: string,
   aggregate: AggregateFunction<I, A, O>,
-  options: StateOptions<A> = {},
+  options: KeyedStateOptions<A> = {},
 ): AggregatingStateDescriptor<I, A, O> {
   return Object.freeze({
     kind: "aggregating" as const,
     name: checkName(name),
     serializer: declaredSerializer(name, options, false),
     aggregate,
+    ...declaredTtl(options),
   });
+}
+
+function declaredTtl({ ttl }: Pick<KeyedStateOptions<unknown>, "ttl">): { readonly ttl?: TtlSettings } {
+  return ttl === undefined ? {} : { ttl: ttlOf(ttl) };
 }
 
 /** @throws {TypeError} If a name of a state is empty. */

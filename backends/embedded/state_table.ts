@@ -7,7 +7,7 @@
  * until `changeSome`, so that it can be done in slices.
  *
  * Called by: embedded_backend.ts; the store, for state tables of runs.
- * Calls: core/state_compatibility.ts, ../states/state_checks.ts, format_change.ts, state_walk.ts.
+ * Calls: ../states/restored_readers.ts, ../states/state_checks.ts, format_change.ts, state_walk.ts.
  *
  * Invariants:
  * - an id never changes its meaning, and is not used for another state;
@@ -19,20 +19,19 @@ import { auto } from "../../core/auto_serializer.ts";
 import type { StateDescriptor } from "../../core/descriptors.ts";
 import type { KeyGroupRange } from "../../core/key_groups.ts";
 import type { Serializer } from "../../core/serializer.ts";
-import { readersOf } from "../../core/state_compatibility.ts";
 import type { RunState } from "../runs/run_format.ts";
+import { restoredReadersOf } from "../states/restored_readers.ts";
 import {
-  checkFlags,
   checkKind,
   checkRestoredKind,
   checkSerializer,
   formatOf,
   refuseTaken,
+  refuseTtl,
   restoredStateName,
   rowsState,
   sameFormat,
   StateIds,
-  writerOf,
 } from "../states/state_checks.ts";
 import { EmbeddedState } from "./embedded_state.ts";
 import { FormatChange } from "./format_change.ts";
@@ -84,10 +83,9 @@ export class StateTable {
    * The id that a state of a restored run has here.
    *
    * @param path Of the run.
-   * @throws {StreamError} If the state is of another kind elsewhere, or has what this program does not know.
+   * @throws {StreamError} If the state is of another kind elsewhere.
    */
   restoredId(state: RunState, path: string): number {
-    checkFlags(state, path);
     const formats = this.formats.get(state.name) ?? [];
     for (const format of formats) {
       checkRestoredKind(state.name, format.state.kind, state.kind, path);
@@ -111,6 +109,7 @@ export class StateTable {
    * @throws {StreamError} If the kind or the serializer does not fit the state that there is.
    */
   declare(descriptor: StateDescriptor, keyed: KeyedRows): EmbeddedState {
+    refuseTtl(descriptor);
     const known = this.declared.get(descriptor.name);
     if (known === undefined) return this.declareNew(descriptor, keyed);
     checkKind(descriptor, known.kind);
@@ -127,7 +126,7 @@ export class StateTable {
     const asked: Serializer<unknown> = descriptor.serializer ?? auto<unknown>();
     const filled = formats.filter((format) => this.hasRows(format.state, keyed));
     const where = restoredStateName(name, this.operatorName);
-    const { serializer, readers } = readersOf(asked, filled.map(({ state }) => writerOf(state)), where);
+    const { serializer, readers } = restoredReadersOf(asked, filled.map(({ state }) => state), where);
     const wanted = formatOf(-1, name, kind, serializer);
     const same = formats.find(({ state }) => sameFormat(state, wanted));
     const id = same?.state.id ?? this.add({ ...wanted, id: this.ids.take() }, "");

@@ -118,9 +118,9 @@ export class Capture implements RunningSnapshot {
   retainRow(table: Table, row: number): void {
     const former = this.formerOf(table);
     if (former === undefined) {
-      if (this.lacksRow(table, row)) this.keep(table, row, table.keys[row]!, table.values[row]);
+      if (this.lacksRow(table, row)) this.keep(table, row, table.keys[row]!, table.held(row));
     } else if (row >= former.cursor && table.epochs[row]! <= this.scope.epoch) {
-      former.put(row, table.values[row], table.rowLimit);
+      former.put(row, table.held(row), table.rowLimit);
     }
   }
 
@@ -130,7 +130,7 @@ export class Capture implements RunningSnapshot {
       ? this.lacksRow(table, row)
       : row >= former.cursor && table.epochs[row]! <= this.scope.epoch;
     if (!lacks) return;
-    const bytes = this.write(table.state, table.values[row]);
+    const bytes = this.write(table.state, table.held(row));
     if (bytes === undefined) return;
     if (former === undefined) this.keep(table, row, table.keys[row]!, new WrittenValue(bytes));
     else former.put(row, new WrittenValue(bytes), table.rowLimit);

@@ -50,6 +50,7 @@ import { AggregatingHandle, ReducingHandle } from "../states/folding_handles.ts"
 import type { RunState } from "../runs/run_format.ts";
 import { CanonicalStates } from "../states/canonical_states.ts";
 import { ListNumbers } from "../states/list_numbers.ts";
+import { ExpirySweep } from "./expiry_sweep.ts";
 import { type CarriedRows, HeapSnapshot } from "./heap_snapshot.ts";
 import { KeyGroupBatches } from "../states/key_group_batches.ts";
 import { Slices } from "../states/slices.ts";
@@ -60,6 +61,7 @@ import { MapHandle } from "./map_handle.ts";
 import type { HeapState } from "./heap_state.ts";
 import { restoreHandle } from "./restore.ts";
 import { RowSlot } from "./row_slot.ts";
+import { StampedValueHandle } from "./stamped_value_handle.ts";
 import { StateRegistry } from "./state_registry.ts";
 import { ValueHandle } from "./value_handle.ts";
 
@@ -186,9 +188,11 @@ export class HeapStateBackend implements StateBackend {
   state<I, A, O>(descriptor: AggregatingStateDescriptor<I, A, O>): AggregatingState<I, O> & MergingState;
   state(descriptor: StateDescriptor): unknown {
     const slot = new RowSlot(this.ledger, this.declare(descriptor));
+    const { expiry } = slot.state;
+    if (expiry !== undefined) expiry.sweeper ??= new ExpirySweep(this.ledger, slot.state, expiry);
     switch (descriptor.kind) {
       case "value":
-        return new ValueHandle(slot, descriptor);
+        return slot.state.keepsStamps ? new StampedValueHandle(slot) : new ValueHandle(slot, descriptor);
       case "list":
         return new ListHandle(slot);
       case "map":
@@ -238,6 +242,7 @@ export class HeapStateBackend implements StateBackend {
       keyGroups,
       batches,
       clock,
+      takenAtMs: clock.nowMs(),
       rowsPerLook: this.rowsPerLook,
       columnRows: this.columnRows,
       onCaptured: (captured) => this.release(captured),

@@ -42,6 +42,8 @@ export interface SnapshotPlan extends AssemblyPlan {
   readonly frozen: readonly FrozenSource[];
   /** New ids of the states of a canonical snapshot; those of `carried` and `frozen` are new already. Absent: they keep theirs. */
   readonly canonical?: CanonicalStates;
+  /** Wall clock at the synchronous part. */
+  readonly takenAtMs: number;
   /** See {@link Capture}. */
   readonly columnRows: number;
   /** Told when all rows are encoded: records need to keep nothing for the snapshot any more. */
@@ -62,7 +64,7 @@ export class HeapSnapshot implements PendingSnapshot {
   constructor(private readonly plan: SnapshotPlan) {
     this.capture = new Capture(plan.scope, plan.columnRows, (error) => this.cancel(error));
     this.assembly = new RunAssembly(plan);
-    this.encoder = new RowEncoder(this.capture, plan.batches, this.assembly.slices, plan.canonical);
+    this.encoder = new RowEncoder(this.capture, plan.batches, this.assembly.slices, plan.takenAtMs, plan.canonical);
   }
 
   async write(store: SnapshotStore): Promise<KeyedStateHandle | null> {

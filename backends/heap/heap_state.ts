@@ -12,6 +12,7 @@
 import type { StateKind } from "../../core/descriptors.ts";
 import { identityOf, isComplexKey, type Namespace, VOID_NAMESPACE } from "../../core/key.ts";
 import type { Serializer } from "../../core/serializer.ts";
+import { type Expiry, StampedSerializer } from "../../core/stamped_value.ts";
 import type { RunState } from "../runs/run_format.ts";
 import { formatOf } from "../states/state_checks.ts";
 import { type Identity, Table, type TableSettings } from "./table.ts";
@@ -22,7 +23,7 @@ export type HeapStateDeclaration = Pick<HeapState, "id" | "name" | "kind" | "ser
 /** Name, kind, serializer and tables of one state. */
 export class HeapState {
   /** The table of state without a namespace. */
-  readonly voidTable: Table = new Table(this, VOID_NAMESPACE);
+  readonly voidTable: Table;
   private readonly simple = new Map<Identity, Table>();
   private readonly complex = new Map<Identity, Table>();
   /** Names the state in errors. */
@@ -35,6 +36,10 @@ export class HeapState {
   readonly serializer: Serializer<unknown>;
   /** The one that it was declared with; `serializer` unless that has been reconfigured. */
   readonly asked: Serializer<unknown>;
+  /** When its values are over; undefined: never. */
+  readonly expiry: Expiry | undefined;
+  /** Whether its tables keep stamps beside their values; otherwise what is stored is `Stamped`, if it is over some day. */
+  readonly keepsStamps: boolean;
 
   /** @param tableSettings What its tables are made with. */
   constructor(declaration: HeapStateDeclaration, readonly tableSettings: TableSettings) {
@@ -44,6 +49,9 @@ export class HeapState {
     this.serializer = declaration.serializer;
     this.asked = declaration.asked;
     this.where = `state "${declaration.name}"`;
+    this.expiry = this.serializer instanceof StampedSerializer ? this.serializer.expiry : undefined;
+    this.keepsStamps = this.expiry !== undefined && this.kind === "value";
+    this.voidTable = new Table(this, VOID_NAMESPACE);
   }
 
   /** The table of a namespace, if it holds something. */

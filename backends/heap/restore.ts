@@ -14,7 +14,7 @@ import { intersect, type KeyGroupRange } from "../../core/key_groups.ts";
 import type { KeyedStateHandle, SnapshotReader } from "../../core/snapshot.ts";
 import { MergeCursor } from "../runs/merge_cursor.ts";
 import { OpenRun } from "../runs/open_run.ts";
-import { checkFlags, checkSameIds } from "../states/state_checks.ts";
+import { checkSameIds } from "../states/state_checks.ts";
 import type { RestoredPart } from "./restored_state.ts";
 import type { StateRegistry } from "./state_registry.ts";
 
@@ -62,7 +62,6 @@ function mergeRuns(runs: readonly OpenRun[], range: KeyGroupRange, registry: Sta
 function partsOf(run: OpenRun, registry: StateRegistry): Map<number, RestoredPart> {
   const parts = new Map<number, RestoredPart>();
   for (const state of run.states) {
-    checkFlags(state, run.path);
     parts.set(state.id, registry.restored(state).partFor(state, run.path));
   }
   return parts;

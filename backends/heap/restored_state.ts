@@ -10,6 +10,7 @@ import { ByteReader, ByteWriter } from "../../core/bytes.ts";
 import { SnapshotCorruptError, StreamError } from "../../core/errors.ts";
 import { type Key, readKey, readNamespace } from "../../core/key.ts";
 import { snapshotOf, writeValue } from "../../core/serializer.ts";
+import type { Stamped } from "../../core/stamped_value.ts";
 import type { ValueReader } from "../../core/state_compatibility.ts";
 import type { RunState } from "../runs/run_format.ts";
 import { readU64 } from "../runs/run_sections.ts";
@@ -134,7 +135,8 @@ export class RestoredRowReader {
         this.addCell(key, table, readKey(keys), value);
         break;
       default:
-        this.addRow(key, table, value);
+        if (table.stamps === undefined) this.addRow(key, table, value);
+        else this.addStamped(key, table, value as Stamped<unknown>); // what the readers of such a state give
     }
     if (keys.remaining !== 0) keys.fail("a row key goes on after its end");
   }
@@ -160,6 +162,10 @@ export class RestoredRowReader {
     if (this.ledger.running.length > 0) this.ledger.bookRow(table, row);
     this.ledger.entryCount++;
     return row;
+  }
+
+  private addStamped(key: Key, table: Table, { stampMs, value }: Stamped<unknown>): void {
+    table.stamp(this.addRow(key, table, value), stampMs);
   }
 
   private addItem(key: Key, table: Table, number: number, value: unknown): void {

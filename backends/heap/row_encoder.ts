@@ -9,6 +9,7 @@
 import type { ByteWriter } from "../../core/bytes.ts";
 import { type Key, writeKey, writeNamespace } from "../../core/key.ts";
 import { writeValue } from "../../core/serializer.ts";
+import { stampAt, type Stamped } from "../../core/stamped_value.ts";
 import type { RowBatch } from "../runs/row_batch.ts";
 import { DELETE, DELETE_PREFIX, PUT } from "../runs/run_format.ts";
 import { writeU64 } from "../runs/run_sections.ts";
@@ -30,12 +31,26 @@ export class RowEncoder {
   /** Batch of the key that is being written. */
   private batch!: RowBatch;
 
+  /** @param takenAtMs When the snapshot was taken; a full one leaves out what was over then. */
   constructor(
     private readonly capture: Capture,
     private readonly batches: KeyGroupBatches,
     private readonly slices: Slices,
+    private readonly takenAtMs: number,
     private readonly canonical?: CanonicalStates,
   ) {}
+
+  /** Whether values of a state that are over are left out. */
+  private leavesOutOver({ expiry }: HeapState): boolean {
+    return expiry !== undefined && this.capture.scope.baseEpoch < 0 && expiry.settings.cleanup.fullSnapshot;
+  }
+
+  /** Whether a value of such a state is left out. */
+  private isOver({ expiry }: HeapState, value: unknown): boolean {
+    // Of a state that is over some day a snapshot gets nothing else.
+    const stampMs = value instanceof WrittenValue ? stampAt(value.bytes, 0) : (value as Stamped<unknown>).stampMs;
+    return expiry!.isOver(stampMs, this.takenAtMs);
+  }
 
   /**
    * Writes a row, unless it is free, has changed since the snapshot (then its capture speaks for it) or is written
@@ -46,17 +61,20 @@ export class RowEncoder {
     if (table.epochs[row]! > scope.epoch || table.births[row] === FREE || table.walked[row] === scope.number) {
       return undefined;
     }
-    return this.capturedRow(table, row, table.keys[row]!, table.values[row]);
+    return this.capturedRow(table, row, table.keys[row]!, table.held(row));
   }
 
   /** Writes the rows `from..to-1` of a table that has a column of former values. */
   rows(table: Table, former: FormerValues, from: number, to: number): void {
     const { epoch } = this.capture.scope;
-    const { epochs, keys, values, state } = table;
+    const { epochs, keys, values, stamps, state } = table;
+    const leavesOutOver = this.leavesOutOver(state);
     for (let row = from; row < to; row++) {
-      const value = epochs[row]! <= epoch ? values[row] : former.take(row);
+      let value = epochs[row]! <= epoch ? values[row] : former.take(row);
       // Free, or made since; if it was freed since, its value is with the captured rows.
       if (value === undefined) continue;
+      if (stamps !== undefined && epochs[row]! <= epoch) value = table.held(row);
+      if (leavesOutOver && this.isOver(state, value)) continue;
       const key = keys[row]!;
       this.batch = this.batches.of(key);
       this.batch.startRow();
@@ -73,6 +91,7 @@ export class RowEncoder {
     if (value instanceof ListItems) return this.list(table, row, key, value);
     table.walked[row] = this.capture.scope.number;
     if (value instanceof MapCells) return this.map(value);
+    if (this.leavesOutOver(table.state) && this.isOver(table.state, value)) return undefined;
     this.batch.startRow();
     this.address(table, key);
     this.batch.endKey();
@@ -111,6 +130,8 @@ export class RowEncoder {
 
   private cellValue(cell: Cell, value: unknown): void {
     cell.walked = this.capture.scope.number;
+    const { state } = cell.map.table;
+    if (this.leavesOutOver(state) && this.isOver(state, value)) return;
     this.startCell(cell);
     this.put(cell.map.table.state, value);
   }
@@ -188,7 +209,9 @@ export class RowEncoder {
     const out = batch.out;
     const state = table.state;
     const written = this.capture.items.get(items)?.values;
+    const leavesOutOver = this.leavesOutOver(state);
     for (let i = from; i < to; i++) {
+      if (leavesOutOver && this.isOver(state, items.values[i])) continue;
       batch.startRow();
       this.address(table, key);
       writeU64(out, items.numbers[i]!);

@@ -4,7 +4,7 @@
  * Every handle has one. It remembers what it found until the key changes, so that a read and the write after it cost one
  * look-up.
  *
- * Called by: the handles.
+ * Called by: the handles, expiry_sweep.ts.
  * Calls: heap_state.ts, ledger.ts, table.ts.
  *
  * @module
@@ -75,13 +75,8 @@ export class RowSlot {
     const ledger = this.ledger;
     const row = this.seen === ledger.version ? this.row : this.find();
     if (row === 0) return;
-    const table = this.table;
-    if (table.epochs[row] !== ledger.epoch) ledger.touchRow(table, row);
-    ledger.goneRow(table, row);
-    table.remove(row);
-    if (table.size === 0) this.state.drop(table);
-    ledger.entryCount--;
-    this.seen = ++ledger.version;
+    removeRow(ledger, this.table, row);
+    this.seen = ledger.version;
     this.row = 0;
   }
 
@@ -118,4 +113,14 @@ export class RowSlot {
     checkPresent(value, this.state.where);
     this.state.serializer.check?.(value, this.state.where);
   }
+}
+
+/** Removes a row that is in use; what slots have found is stale then. */
+export function removeRow(ledger: Ledger, table: Table, row: number): void {
+  if (table.epochs[row] !== ledger.epoch) ledger.touchRow(table, row);
+  ledger.goneRow(table, row);
+  table.remove(row);
+  if (table.size === 0) table.state.drop(table);
+  ledger.entryCount--;
+  ledger.version++;
 }

@@ -2,7 +2,7 @@
  * Knows the states of a backend by name: those that are declared, and those that were restored and are not declared yet.
  *
  * Called by: heap_backend.ts, restore.ts.
- * Calls: ../states/state_checks.ts, heap_state.ts, restored_state.ts.
+ * Calls: ../states/restored_readers.ts, ../states/state_checks.ts, heap_state.ts, restored_state.ts.
  *
  * Invariants:
  * - a state keeps its id over restores; a new one takes an id above all others.
@@ -13,17 +13,17 @@ import { auto } from "../../core/auto_serializer.ts";
 import type { StateDescriptor } from "../../core/descriptors.ts";
 import type { RowSource } from "../../core/snapshot.ts";
 import type { Serializer } from "../../core/serializer.ts";
-import { readersOf } from "../../core/state_compatibility.ts";
 import type { RunState } from "../runs/run_format.ts";
+import { restoredReadersOf } from "../states/restored_readers.ts";
 import {
   checkKind,
   checkSerializer,
   refuseTaken,
+  refuseTtl,
   restoredStateName,
   rowsState,
   sameFormat,
   StateIds,
-  writerOf,
 } from "../states/state_checks.ts";
 import { HeapState } from "./heap_state.ts";
 import type { TableSettings } from "./table.ts";
@@ -77,6 +77,7 @@ export class StateRegistry {
    * @throws {StreamError} If the kind or the serializer does not fit the state that there is.
    */
   declare(descriptor: StateDescriptor): HeapState {
+    refuseTtl(descriptor);
     const known = this.declared.get(descriptor.name);
     if (known === undefined) return this.declareNew(descriptor);
     checkKind(descriptor, known.kind);
@@ -92,7 +93,7 @@ export class StateRegistry {
     for (const { state } of restored?.parts ?? []) checkKind({ name, kind }, state.kind);
     const parts = restored?.filled ?? [];
     const where = restoredStateName(name, this.operatorName);
-    const { serializer, readers } = readersOf(asked, parts.map((part) => writerOf(part.state)), where);
+    const { serializer, readers } = restoredReadersOf(asked, parts.map((part) => part.state), where);
     const id = restored?.id ?? this.ids.take();
     const state = new HeapState({ id, name, kind, serializer, asked }, this.tables);
     if (restored !== undefined) {

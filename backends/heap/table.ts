@@ -13,6 +13,7 @@
  * @module
  */
 import { identityOf, isComplexKey, type Key, type Namespace } from "../../core/key.ts";
+import { Stamped } from "../../core/stamped_value.ts";
 import type { TableChanges } from "./change_list.ts";
 import type { FormerValues } from "./former_values.ts";
 import type { HeapState } from "./heap_state.ts";
@@ -28,6 +29,7 @@ export const FREE = -1;
 const FIRST_EPOCHS = 16;
 const FIRST_BIRTHS = 20;
 const FIRST_WALKED = 24;
+const FIRST_STAMPS = 28;
 
 /** How tables find their rows. */
 export interface TableSettings {
@@ -55,6 +57,8 @@ export class Table {
   births: Int32Array = new Int32Array(FIRST_BIRTHS);
   /** Number of the snapshot that has written a row most recently. */
   walked: Int32Array = new Int32Array(FIRST_WALKED);
+  /** When the value of a row was written, milliseconds since the epoch; only of a state that keeps stamps beside values. */
+  stamps: Float64Array | undefined;
   private readonly free: number[] = [];
   /** Rows of the keys that were fetched together most recently; 0 for one that was not found. */
   private fetched: Int32Array = new Int32Array(0);
@@ -67,7 +71,9 @@ export class Table {
   /** False once it was dropped because it was empty; whoever still holds it asks its state for the current one. */
   attached = true;
 
-  constructor(readonly state: HeapState, readonly namespace: Namespace) {}
+  constructor(readonly state: HeapState, readonly namespace: Namespace) {
+    this.stamps = state.keepsStamps ? new Float64Array(FIRST_STAMPS) : undefined;
+  }
 
   /** The row of `key`; 0 when there is none. */
   find(key: Key): number {
@@ -94,6 +100,7 @@ export class Table {
       const row = fetched[i]!;
       if (values[row] !== undefined) seen += epochs[row]!;
     }
+    if (this.stamps !== undefined) { for (let i = 0; i < count; i++) seen += this.stamps[fetched[i]!]! & 1; }
     return seen | 0;
   }
 
@@ -174,6 +181,23 @@ export class Table {
     simple.clear();
     for (const [key, row] of rest) simple.set(key, row);
     return strings;
+  }
+
+  /** Stamps a row that is in use; only of a state that keeps stamps beside values. */
+  stamp(row: number, stampMs: number): void {
+    let stamps = this.stamps!;
+    if (row >= stamps.length) {
+      stamps = new Float64Array(Math.max(row + 1, stamps.length * 2));
+      stamps.set(this.stamps!);
+      this.stamps = stamps;
+    }
+    stamps[row] = stampMs;
+  }
+
+  /** What a row in use holds, with its stamp if that lies beside it: as its serializer takes it. */
+  held(row: number): unknown {
+    const stamps = this.stamps;
+    return stamps === undefined ? this.values[row] : new Stamped(stamps[row]!, this.values[row]);
   }
 
   /** Frees a row that is in use. */

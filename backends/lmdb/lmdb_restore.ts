@@ -16,7 +16,7 @@ import type { StoreContext } from "../embedded/row_store.ts";
 import { MergeCursor } from "../runs/merge_cursor.ts";
 import { OpenRun } from "../runs/open_run.ts";
 import { Slices } from "../states/slices.ts";
-import { checkFlags, checkSameIds } from "../states/state_checks.ts";
+import { checkSameIds } from "../states/state_checks.ts";
 import type { RowTree } from "./row_tree.ts";
 
 /** Rows of one transaction. */
@@ -112,7 +112,6 @@ class Restore {
 function idsOf(run: OpenRun, context: StoreContext): Map<number, number> {
   const ids = new Map<number, number>();
   for (const state of run.states) {
-    checkFlags(state, run.path);
     ids.set(state.id, context.restoredStateId(state, run.path));
   }
   return ids;

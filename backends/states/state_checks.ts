@@ -10,8 +10,9 @@ import type { StateDescriptor, StateKind } from "../../core/descriptors.ts";
 import { messageOf, SnapshotCorruptError, StreamError } from "../../core/errors.ts";
 import type { Key } from "../../core/key.ts";
 import { type Serializer, type SerializerSnapshot, snapshotOf } from "../../core/serializer.ts";
+import { StampedSerializer } from "../../core/stamped_value.ts";
 import { textOfWriter } from "../../core/state_compatibility.ts";
-import type { RunState } from "../runs/run_format.ts";
+import { type RunState, STATE_HAS_STAMPS } from "../runs/run_format.ts";
 
 /** State ids take two bytes. */
 const MAX_STATES = 65_536;
@@ -51,9 +52,26 @@ export function checkKind(descriptor: Pick<StateDescriptor, "kind" | "name">, ki
   );
 }
 
+/** @throws {StreamError} If a descriptor has a time to live: what a backend gets declared are its stamped values. */
+export function refuseTtl({ name, ttl }: Pick<StateDescriptor, "name" | "ttl">): void {
+  if (ttl === undefined) return;
+  throw new StreamError(
+    "invalid",
+    `Cannot declare state "${name}": a backend itself knows no time to live; declare it on new TtlStates(backend, …)`,
+  );
+}
+
 /** @throws {StreamError} If a state that is declared with one serializer is declared with another. */
 export function checkSerializer(name: string, declared: Serializer<unknown>, serializer: Serializer<unknown>): void {
   const [known, wanted] = [snapshotOf(declared), snapshotOf(serializer)];
+  if (isStamped(declared) !== isStamped(serializer)) {
+    throw new StreamError(
+      "invalid",
+      `Cannot declare state "${name}" ${isStamped(serializer) ? "with" : "without"} a time to live: it is declared ${
+        isStamped(declared) ? "with" : "without"
+      } one; use one descriptor for both`,
+    );
+  }
   if (wanted.id === known.id && wanted.version === known.version && wanted.schemaVersion === known.schemaVersion) {
     return;
   }
@@ -74,7 +92,12 @@ export function writerOf({ serializerId, serializerVersion, schemaVersion }: Run
 /** The line of the state table for a state whose values `serializer` writes. */
 export function formatOf(id: number, name: string, kind: StateKind, serializer: Serializer<unknown>): RunState {
   const { id: serializerId, version: serializerVersion, schemaVersion } = snapshotOf(serializer);
-  return { id, name, kind, serializerId, serializerVersion, schemaVersion, flags: 0 };
+  const flags = isStamped(serializer) ? STATE_HAS_STAMPS : 0;
+  return { id, name, kind, serializerId, serializerVersion, schemaVersion, flags };
+}
+
+function isStamped(serializer: Serializer<unknown>): boolean {
+  return serializer instanceof StampedSerializer;
 }
 
 /** Names a restored state in errors. */
@@ -129,17 +152,10 @@ export function checkRestoredKind(name: string, known: string, kind: string, pat
   );
 }
 
-/** @throws {SnapshotCorruptError} If a state of a run has what this program does not know. */
-export function checkFlags(state: RunState, path: string): void {
-  if (state.flags === 0) return;
-  const reason = `state "${state.name}" has a time to live, which this program does not know`;
-  throw new SnapshotCorruptError(path, { reason });
-}
-
 /** Whether the values of two states are written alike. */
 export function sameFormat(left: RunState, right: RunState): boolean {
   return left.serializerId === right.serializerId && left.serializerVersion === right.serializerVersion &&
-    left.schemaVersion === right.schemaVersion;
+    left.schemaVersion === right.schemaVersion && left.flags === right.flags;
 }
 
 /**

@@ -90,7 +90,7 @@ export abstract class KeyedOperator<K extends Key, I, O> extends Operator<I, O> 
     this.backend = context.backendFactory.create(context);
     await this.backend.open(context.restore?.keyed ?? [], context.restore?.reader ?? NO_READER);
     if (this.backend.backpressure !== undefined) this.backpressure = () => this.backend.backpressure!();
-    this.states = new KeyedStates(this.backend, latencyOf(context));
+    this.states = new KeyedStates(this.backend, context.clock, latencyOf(context));
     this.timers = await this.#openTimers();
     const refusing = new RefusingOutput(this.name);
     this.scope = {
@@ -238,6 +238,7 @@ export abstract class KeyedOperator<K extends Key, I, O> extends Operator<I, O> 
     this.scope.sideOutput = this.#noSideOutput;
     this.scope.timestampMs = NO_TIMESTAMP;
     this.backend.leaveKey?.();
+    this.states.endSlice(this.recordsIn.count);
   }
 
   override watermarkAfter(): number {

@@ -34,7 +34,11 @@ function measuring(factory: StateBackendFactory): StateBackendFactory {
     create(context) {
       const backend = factory.create(context);
       const settings = { sampleInterval: 2, historySize: 4, stateNameAsVariable: true };
-      const states = new KeyedStates(backend, new StateLatency(settings, context.clock, context.metrics));
+      const states = new KeyedStates(
+        backend,
+        context.clock,
+        new StateLatency(settings, context.clock, context.metrics),
+      );
       return new Proxy(backend, {
         get(target, name): unknown {
           if (name === "state") return (descriptor: StateDescriptor) => states.open(descriptor as never);
@@ -119,7 +123,10 @@ test("latency tracking is off by default: no metric, and the handle is the backe
   await using backend: StateBackend = heapBackendFactory.create(backendContext());
   await backend.open([], { open: () => Promise.reject(new Error("there is nothing to read")) });
   const descriptor = valueState<number>("v");
-  equal(new KeyedStates(backend, null).open(descriptor).constructor, backend.state(descriptor).constructor);
+  equal(
+    new KeyedStates(backend, new ManualClock(), null).open(descriptor).constructor,
+    backend.state(descriptor).constructor,
+  );
 });
 
 test("latency tracking changes no result and reports what docs/metrics.md lists [37]", async () => {
@@ -175,7 +182,7 @@ test("an access that fails is no sample, and the next ones are measured as befor
   await backend.open([], { open: () => Promise.reject(new Error("there is nothing to read")) });
   const metrics = new MetricRegistry("job").operator("v", "op", 0);
   const settings = { sampleInterval: 2, historySize: 8, stateNameAsVariable: false };
-  const states = new KeyedStates(backend, new StateLatency(settings, new ManualClock(), metrics));
+  const states = new KeyedStates(backend, new ManualClock(), new StateLatency(settings, new ManualClock(), metrics));
   const list = states.open(listState<number | null>("l"));
   throws(() => list.get());
   backend.setCurrentKey("a");

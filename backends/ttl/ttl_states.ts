@@ -1,0 +1,139 @@
+/**
+ * Opens states with a time to live on a backend, whichever it is: for each an ordinary state of stamped values, and a
+ * handle that shows of them what lives.
+ *
+ * Called by: runtime/keyed_states.ts.
+ * Calls: the backend, the handles in this folder.
+ *
+ * Invariants:
+ * - nothing but this knows whether a value is over; a backend may remove what is over, but need not.
+ *
+ * @module
+ */
+import { auto } from "../../core/auto_serializer.ts";
+import type { StateBackend } from "../../core/backend.ts";
+import type { StateDescriptor, ValueStateDescriptor } from "../../core/descriptors.ts";
+import { StreamError } from "../../core/errors.ts";
+import type { Serializer } from "../../core/serializer.ts";
+import { Expiry, type Stamped, StampedSerializer, type StampedSlot } from "../../core/stamped_value.ts";
+import type { Namespaced, ValueState } from "../../core/state.ts";
+import type { TtlSettings } from "../../core/state_ttl.ts";
+import { BoxedValues } from "./boxed_values.ts";
+import { TtlAggregating, TtlReducing } from "./ttl_folds.ts";
+import { TtlList } from "./ttl_list.ts";
+import { TtlMap } from "./ttl_map.ts";
+import { TtlTime } from "./ttl_time.ts";
+import { TtlValue } from "./ttl_value.ts";
+
+/** Settings of {@link TtlStates}. */
+export interface TtlStatesOptions {
+  /** Accesses from one look at the clock to the next, unless `endSlice` is called before, an integer ≥ 1. Default 1. */
+  readonly accessesPerLook?: number;
+}
+
+/** The states with a time to live of one backend. */
+export class TtlStates {
+  /** The handle of a state with a time to live, by the same overloads as those of a backend. */
+  readonly state: StateBackend["state"];
+  private readonly time: TtlTime;
+  private readonly expiries = new Map<string, Expiry>();
+
+  /** @param nowMs The wall clock, milliseconds since the epoch. */
+  constructor(
+    private readonly backend: StateBackend,
+    private readonly nowMs: () => number,
+    { accessesPerLook = 1 }: TtlStatesOptions = {},
+  ) {
+    this.time = new TtlTime(nowMs, accessesPerLook);
+    // The handle is of the kind of its descriptor, which is what the overloads say.
+    this.state = ((descriptor: StateDescriptor) => this.open(descriptor)) as StateBackend["state"];
+  }
+
+  /** Whether a state of that name has a time to live. */
+  has(name: string): boolean {
+    return this.expiries.has(name);
+  }
+
+  /** Time may pass until the next access. @param recordCount Records of the operator so far. */
+  endSlice(recordCount: number): void {
+    this.time.endSlice(recordCount);
+  }
+
+  private open(descriptor: StateDescriptor): Namespaced {
+    const isKnown = this.has(descriptor.name);
+    const expiry = this.expiryOf(descriptor);
+    const handle = this.openHandle(descriptor, expiry);
+    const { sweeper, settings: { cleanup: { incremental } } } = expiry;
+    if (!isKnown && incremental !== false && sweeper !== undefined) this.time.add({ sweeper, ...incremental });
+    return handle;
+  }
+
+  /** One for all handles of a state, as the backend knows one. @throws {StreamError} If the state has another time to live. */
+  private expiryOf({ name, ttl }: StateDescriptor): Expiry {
+    if (ttl === undefined) {
+      throw new StreamError("invalid", `Cannot open state "${name}": it has no time to live; open it on its backend`);
+    }
+    const known = this.expiries.get(name);
+    if (known === undefined) {
+      const expiry = new Expiry(ttl, this.nowMs);
+      this.expiries.set(name, expiry);
+      return expiry;
+    }
+    if (!sameSettings(known.settings, ttl)) {
+      throw new StreamError(
+        "invalid",
+        `Cannot declare state "${name}" with another time to live than before: use one descriptor for both`,
+      );
+    }
+    return known;
+  }
+
+  private openHandle(descriptor: StateDescriptor, expiry: Expiry): Namespaced {
+    const { backend, time } = this;
+    const { kind, name } = descriptor;
+    const where = `state "${name}"`;
+    const inner: Serializer<unknown> = descriptor.serializer ?? auto<unknown>();
+    // Elements and entries are read many at a time, so each needs a box of its own.
+    const serializer = new StampedSerializer(inner, expiry, kind === "value" && backend.storesBytes);
+    switch (descriptor.kind) {
+      case "value":
+        return new TtlValue(this.slotOf(name, serializer), time, descriptor, expiry.settings);
+      case "list":
+        return new TtlList(backend.state<Stamped<unknown>>({ kind: "list", name, serializer }), time, expiry, where);
+      case "map":
+        return new TtlMap(
+          backend.state<unknown, Stamped<unknown>>({ kind: "map", name, serializer }),
+          time,
+          expiry,
+          where,
+        );
+      case "reducing":
+        return TtlReducing.open(backend, descriptor, serializer, time);
+      case "aggregating":
+        return TtlAggregating.open(backend, descriptor, serializer, time);
+    }
+  }
+
+  private slotOf(name: string, serializer: StampedSerializer<unknown>): StampedSlot<unknown> & Namespaced {
+    const declared: ValueStateDescriptor<Stamped<unknown> | null> = {
+      kind: "value",
+      name,
+      // Null is never stored.
+      serializer: serializer as Serializer<Stamped<unknown> | null>,
+      makeDefault: undefined,
+    };
+    const state = this.backend.state(declared);
+    return keepsStamps(state) ? state : new BoxedValues(state, this.backend.storesBytes);
+  }
+}
+
+/** Whether a backend keeps stamps beside the values, and so can do without boxes. */
+function keepsStamps(
+  state: ValueState<Stamped<unknown> | null> & Namespaced,
+): state is ValueState<Stamped<unknown> | null> & Namespaced & StampedSlot<unknown> {
+  return "stampMs" in state;
+}
+
+function sameSettings(left: TtlSettings, right: TtlSettings): boolean {
+  return left.timeMs === right.timeMs && left.update === right.update && left.visibility === right.visibility;
+}

@@ -1,0 +1,108 @@
+/**
+ * What does a time to live cost on value state?
+ *
+ * Run: deno task bench ttl
+ *
+ * Nothing is over while it runs: that is what an access costs, with the clock, the stamps and the cleanup that looks for
+ * what is over in vain.
+ *
+ * @module
+ */
+import { HeapStateBackend } from "../backends/heap/heap_backend.ts";
+import type { StateBackend } from "../core/backend.ts";
+import { valueState, type ValueStateDescriptor } from "../core/descriptors.ts";
+import { bytes, f64 } from "../core/serializer.ts";
+import { KeyedStates } from "../runtime/keyed_states.ts";
+import { systemClock } from "../runtime/system_clock.ts";
+import { backendContext } from "./backend_context.ts";
+import { inTurns, withBackend } from "./disk_backend.ts";
+import { bench, type Run, type SeededRandom } from "./harness.ts";
+
+const COUNT = valueState<number>("count", { default: 0, serializer: f64 });
+const COUNT_TTL = valueState<number>("count", { default: 0, serializer: f64, ttl: "1 d" });
+const VALUE = valueState<Uint8Array>("value", { serializer: bytes });
+const VALUE_TTL = valueState<Uint8Array>("value", { serializer: bytes, ttl: "1 d" });
+/** As in bench/embedded_bench.ts. */
+const VALUE_BYTES = 100;
+const CAP_BYTES = 64 * 1024 * 1024;
+/** Records of a slice. */
+const SLICE = 4_096;
+
+interface Accesses {
+  readonly keys: number;
+  readonly ops: number;
+}
+
+function drawKeys({ keys, ops }: Accesses, random: SeededRandom): string[] {
+  const names = Array.from({ length: keys }, (_, i) => `customer-${i}`);
+  return Array.from({ length: ops }, () => names[Math.floor(random() * keys)]!);
+}
+
+function statesOf(backend: StateBackend): KeyedStates {
+  return new KeyedStates(backend, systemClock, null);
+}
+
+function countOnHeap(params: Accesses, random: SeededRandom, descriptor: ValueStateDescriptor<number>): Run {
+  const drawn = drawKeys(params, random);
+  const backend = new HeapStateBackend(backendContext());
+  const states = statesOf(backend);
+  const count = states.open(descriptor);
+  const startMs = performance.now();
+  let checksum = 0;
+  for (let i = 0; i < drawn.length; i++) {
+    backend.setCurrentKey(drawn[i]!);
+    const next = count.value() + 1;
+    count.update(next);
+    checksum += next;
+    if (i % SLICE === 0) states.endSlice(i);
+  }
+  return { ops: params.ops, checksum, elapsedMs: performance.now() - startMs };
+}
+
+bench("value_state/rmw/ttl/heap", {
+  smoke: { keys: 100, ops: 1_000 },
+  full: { keys: 100_000, ops: 4_000_000 },
+  rounds: 9,
+  against: "the same without a time to live",
+  run: (params: Accesses, random) => countOnHeap(params, random, COUNT_TTL),
+  baseline: (params, random) => countOnHeap(params, random, COUNT),
+});
+
+function rewriteOnDisk(
+  params: Accesses,
+  random: SeededRandom,
+  descriptor: ValueStateDescriptor<Uint8Array | null>,
+): Promise<Run> {
+  const drawn = drawKeys(params, random);
+  const names = [...new Set(drawn)];
+  const value = Uint8Array.from({ length: VALUE_BYTES }, () => random() * 256);
+  return withBackend("lsm", CAP_BYTES, async (backend, settle) => {
+    const states = statesOf(backend);
+    const state = states.open(descriptor);
+    await inTurns(backend, names.length, (i) => {
+      backend.setCurrentKey(names[i]!);
+      state.update(value);
+    });
+    await settle();
+    const startMs = performance.now();
+    let checksum = 0;
+    await inTurns(backend, drawn.length, (i) => {
+      backend.setCurrentKey(drawn[i]!);
+      const current = state.value()!;
+      checksum += ++current[0]!;
+      state.update(current);
+      if (i % SLICE === 0) states.endSlice(i);
+    });
+    await settle();
+    return { ops: params.ops, checksum, elapsedMs: performance.now() - startMs };
+  });
+}
+
+bench("value_state/rmw/ttl/lsm", {
+  smoke: { keys: 200, ops: 1_000 },
+  full: { keys: 1_000_000, ops: 2_000_000 },
+  rounds: 3,
+  against: "the same without a time to live",
+  run: (params: Accesses, random) => rewriteOnDisk(params, random, VALUE_TTL),
+  baseline: (params, random) => rewriteOnDisk(params, random, VALUE),
+});
