@@ -17,6 +17,13 @@ export { type SubtaskState } from "./runtime/job_view.ts";
 export { type SubtaskView } from "./runtime/job_view.ts";
 export { type VertexView } from "./runtime/job_view.ts";
 
+// Memory
+export { type BlockCacheMemory } from "./core/backend_memory.ts";
+export { type MemoryReport } from "./core/backend_memory.ts";
+export { type OperatorMemory } from "./core/backend_memory.ts";
+export { type SlotMemoryReport } from "./core/backend_memory.ts";
+export { type WriteBufferMemory } from "./core/backend_memory.ts";
+
 // Metrics
 export { type JobMetrics } from "./runtime/metrics.ts";
 export { type MetricRegistry } from "./runtime/metrics.ts";

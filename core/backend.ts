@@ -9,6 +9,7 @@
  *
  * @module
  */
+import type { MemoryReport } from "./backend_memory.ts";
 import type { Clock, Random } from "./clock.ts";
 import type {
   AggregatingStateDescriptor,
@@ -63,6 +64,8 @@ export interface StateBackendFactory {
   readonly name: string;
   /** Makes the backend of one operator subtask; `open` is called next. */
   create(context: StateBackendContext): StateBackend;
+  /** Who holds how many bytes of the memory that the configuration limits; absent: nothing is limited, as on the heap. */
+  memoryReport?(): MemoryReport;
   /** Called once, when the job has ended and every backend is closed: removes what the factory itself has made. */
   close?(): Promise<void>;
 }

@@ -7,6 +7,7 @@
  * @module
  */
 import { getLogger } from "@logtape/logtape";
+import type { MemoryReport } from "../core/backend_memory.ts";
 import type { CompletedCheckpoint } from "../checkpoint/completed_checkpoint.ts";
 import type { CheckpointsStatistics } from "../checkpoint/statistics.ts";
 import { checkPipeline } from "./job_checks.ts";
@@ -156,6 +157,12 @@ export class Job implements ControlledJob {
   #mustRun(action: string): void {
     const { life, isFinishing } = this.#run;
     if (life.state !== "running" || isFinishing) throw notRunning(action, this.settings.name, life.state, isFinishing);
+  }
+
+  /** Who holds how many bytes of the memory for state on disk: slot by slot and operator by operator. */
+  memoryReport(): MemoryReport {
+    const { backendFactory } = this.ports;
+    return backendFactory.memoryReport?.() ?? { backend: backendFactory.name, totalBytes: 0, usedBytes: 0, slots: [] };
   }
 
   /** How far the job has come; cheap enough for a few calls a second. */

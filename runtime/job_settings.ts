@@ -90,6 +90,8 @@ export type StartPoint =
 export interface JobSettings {
   readonly name: string;
   readonly jobId: string;
+  /** Name of the state backend. */
+  readonly stateBackend: string;
   readonly parallelism: number;
   /** Null: derived. */
   readonly maxParallelism: number | null;
@@ -126,6 +128,7 @@ export function jobSettings(
   return {
     name,
     jobId: configuration.get(JOB_ID) ?? stableId(`job:${name}`),
+    stateBackend: backendName,
     parallelism: configuration.get(DEFAULT_PARALLELISM),
     maxParallelism: maxParallelism > 0 ? maxParallelism : null,
     watermarkIntervalMs: configuration.get(AUTO_WATERMARK_INTERVAL),

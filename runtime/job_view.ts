@@ -7,6 +7,7 @@
  * @module
  */
 import type { CompletedCheckpoint } from "../checkpoint/completed_checkpoint.ts";
+import type { MemoryReport } from "../core/backend_memory.ts";
 import type { CheckpointsStatistics } from "../checkpoint/statistics.ts";
 import type { SavepointFormat } from "../core/element.ts";
 import type { JobResult, JobState } from "./job_progress.ts";
@@ -129,6 +130,8 @@ export interface ControlledJob {
   readonly metrics: MetricRegistry;
   /** How its checkpoints and savepoints went. */
   readonly checkpoints: CheckpointsStatistics;
+  /** Who holds how many bytes of the memory for state on disk; a copy, made when it is asked for. */
+  memoryReport(): MemoryReport;
   /** The job as it is now; cheap enough for a few calls a second. */
   status(): JobView;
   /**

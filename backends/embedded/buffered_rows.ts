@@ -16,6 +16,7 @@
  *
  * @module
  */
+import type { OperatorMemory } from "../../core/backend_memory.ts";
 import type { Clock } from "../../core/clock.ts";
 import { StreamError } from "../../core/errors.ts";
 import { rowHash } from "../runs/row_hash.ts";
@@ -311,6 +312,16 @@ export class BufferedRows implements Rows, BufferOwner {
 
   get frozenBytes(): number {
     return this.queue.failure === undefined ? this.queue.frozenBytes : 0;
+  }
+
+  memoryUse(): OperatorMemory {
+    return {
+      operatorName: this.options.operatorName,
+      activeBytes: this.active.pages.usedBytes,
+      frozenBytes: this.queue.frozenBytes,
+      keptBytes: this.kept?.pages.usedBytes ?? 0,
+      indexAndFilterBytes: this.store.indexBytes?.() ?? 0,
+    };
   }
 
   freezeActive(): void {

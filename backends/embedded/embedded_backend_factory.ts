@@ -7,12 +7,13 @@
  * @module
  */
 import type { StateBackend, StateBackendContext, StateBackendFactory } from "../../core/backend.ts";
+import type { MemoryReport, SlotMemoryReport } from "../../core/backend_memory.ts";
 import { BufferMetrics } from "./buffer_metrics.ts";
 import { BufferedRows } from "./buffered_rows.ts";
 import { EmbeddedBackend } from "./embedded_backend.ts";
 import type { RowStoreFactory } from "./row_store.ts";
 import { SlotMemories } from "./slot_memories.ts";
-import { SlotMemory, type SlotMemoryOptions } from "./slot_memory.ts";
+import type { SlotMemoryOptions } from "./slot_memory.ts";
 
 /** Settings of the backends of one job. */
 export interface EmbeddedBackendFactoryOptions {
@@ -41,7 +42,14 @@ export function embeddedBackendFactory(
   return {
     name: stores.name,
     create: (context) => makeBackend(stores, options, memories, context),
+    memoryReport: () => memoryReport(stores.name, memories),
   };
+}
+
+function memoryReport(backend: string, memories: SlotMemories): MemoryReport {
+  const slots = memories.report();
+  const sum = (bytesOf: (slot: SlotMemoryReport) => number) => slots.reduce((bytes, slot) => bytes + bytesOf(slot), 0);
+  return { backend, totalBytes: sum((slot) => slot.capBytes), usedBytes: sum((slot) => slot.usedBytes), slots };
 }
 
 function makeBackend(
@@ -52,7 +60,7 @@ function makeBackend(
 ): StateBackend {
   const { operatorName, clock, random, slotIndex } = context;
   const isShared = options.sharesMemory ?? true;
-  const memory = isShared ? memories.acquire(slotIndex) : new SlotMemory(options.memory);
+  const memory = isShared ? memories.acquire(slotIndex) : memories.acquireAlone(slotIndex);
   const { metrics: names = [], columnFamilyAsVariable: asVariable = false } = options;
   const reported = new BufferMetrics(names, context.metrics, asVariable);
   return new EmbeddedBackend(context, {
@@ -72,6 +80,6 @@ function makeBackend(
       reported.use(rows, states);
       return rows;
     },
-    onClosed: () => isShared ? memories.release(slotIndex) : memory[Symbol.dispose](),
+    onClosed: () => isShared ? memories.release(slotIndex) : memories.releaseAlone(memory),
   });
 }

@@ -178,6 +178,9 @@ export interface RowStore {
   /** Whether so much of that work is due that writers should wait for it. */
   readonly isBehind: boolean;
 
+  /** Bytes of indexes and filters that it holds in the slot's memory; absent: it has none there. */
+  indexBytes?(): number;
+
   /** O(1): fixes what is there now. Not while an `ingest` is under way. */
   freeze(): FrozenStore;
 

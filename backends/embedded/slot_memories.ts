@@ -2,10 +2,12 @@
  * The memories of the slots of one process, each shared by the embedded backends in its slot.
  *
  * Called by: the factories of embedded backends.
- * Calls: slot_memory.ts.
+ * Calls: slot_memory.ts, slot_memory_report.ts.
  *
  * @module
  */
+import type { SlotMemoryReport } from "../../core/backend_memory.ts";
+import { slotMemoryReport } from "./slot_memory_report.ts";
 import { SlotMemory, type SlotMemoryOptions } from "./slot_memory.ts";
 
 interface Shared {
@@ -16,6 +18,8 @@ interface Shared {
 /** Memories by slot; each is made for its first user and freed with its last. */
 export class SlotMemories {
   private readonly slots = new Map<number, Shared>();
+  /** Memories that are not shared, with the slots of their users. */
+  private readonly alone = new Map<SlotMemory, number>();
 
   /** @param options How each slot's memory is divided. */
   constructor(private readonly options: SlotMemoryOptions) {}
@@ -38,6 +42,26 @@ export class SlotMemories {
     if (--slot.users > 0) return;
     this.slots.delete(slotIndex);
     slot.memory[Symbol.dispose]();
+  }
+
+  /** A memory for one user alone, of the size of a slot's. @throws {StreamError} If the options leave nothing. */
+  acquireAlone(slotIndex: number): SlotMemory {
+    const memory = new SlotMemory(this.options);
+    this.alone.set(memory, slotIndex);
+    return memory;
+  }
+
+  /** Its user is gone. */
+  releaseAlone(memory: SlotMemory): void {
+    this.alone.delete(memory);
+    memory[Symbol.dispose]();
+  }
+
+  /** Who holds how many bytes, slot by slot. */
+  report(): readonly SlotMemoryReport[] {
+    const shared = [...this.slots].map(([slotIndex, { memory }]) => slotMemoryReport(slotIndex, memory));
+    const alone = [...this.alone].map(([memory, slotIndex]) => slotMemoryReport(slotIndex, memory));
+    return [...shared, ...alone].sort((left, right) => left.slotIndex - right.slotIndex);
   }
 
   /** Slots in use. */

@@ -11,6 +11,7 @@
  *
  * @module
  */
+import type { OperatorMemory } from "../../core/backend_memory.ts";
 import { StreamError } from "../../core/errors.ts";
 import { Arena, pageBytesOf } from "./arena.ts";
 
@@ -29,8 +30,20 @@ export interface SlotMemoryOptions {
   readonly highPriorityPoolRatio: number;
 }
 
+/** What a block cache says of itself; its indexes and filters (`chargedBytes`) count as used and as pinned. */
+export interface CacheFigures {
+  readonly capacityBytes: number;
+  readonly heldBytes: number;
+  readonly usageBytes: number;
+  readonly pinnedBytes: number;
+  readonly chargedBytes: number;
+  readonly scratchBytes: number;
+}
+
 /** Who has write buffers in the slot: the rows of one backend. */
 export interface BufferOwner {
+  /** What it holds, for people. */
+  memoryUse(): OperatorMemory;
   /** Bytes of the buffer that is written to. */
   readonly activeBytes: number;
   /** Bytes of the buffers that wait for their flush. */
@@ -69,6 +82,8 @@ export class SlotMemory {
   mayOvershoot = false;
   /** What active buffers may hold together before the largest is flushed. */
   private readonly activeBytes: number;
+  /** Those of the block cache of the slot, when there is one. */
+  cacheFigures: CacheFigures | undefined;
   private readonly owners = new Set<BufferOwner>();
   private pages: Arena | undefined;
   private blockCache: Disposable | undefined;
@@ -97,6 +112,16 @@ export class SlotMemory {
   /** The pages of write buffers; allocated when first asked for. */
   get arena(): Arena {
     return this.pages ??= new Arena(this.writeBytes, this.pageBytes);
+  }
+
+  /** Bytes of the arena; 0 when nobody has asked for it. */
+  get arenaBytes(): number {
+    return this.pages?.bytes.length ?? 0;
+  }
+
+  /** Who has write buffers here, in the order in which they came. */
+  users(): readonly BufferOwner[] {
+    return [...this.owners];
   }
 
   /** Largest row that write buffers can hold, header and key included: with all else flushed. */

@@ -81,6 +81,10 @@ export class ColumnFamilies implements RowStore {
     return this.trees.length;
   }
 
+  indexBytes(): number {
+    return this.trees.reduce((bytes, tree) => bytes + tree.indexBytes(), 0);
+  }
+
   /** The tree of a state, by its id. */
   private treeOf(stateId: number): LsmStore {
     return this.treesByState[stateId] ?? this.findTree(stateId);

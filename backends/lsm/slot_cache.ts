@@ -19,6 +19,7 @@ export function slotCache(memory: SlotMemory, blockBytes: number): BlockCache {
     const { cacheBytes, highPriorityBytes } = memory;
     cache = new BlockCache({ cacheBytes, highPriorityBytes, blockBytes });
     caches.set(memory, cache);
+    memory.cacheFigures = cache;
   }
   return cache;
 }

@@ -66,7 +66,7 @@ export class BlockCache implements BlockPlace {
   /** Bytes of indexes and filters. */
   chargedBytes = 0;
   /** Bytes of what flushes and compactions hold while they read and write runs. */
-  private scratchBytes = 0;
+  scratchBytes = 0;
   /** Bytes of blocks, those in slots counted as whole slots. */
   private usedSlots = 0;
   private pinnedSlots = 0;

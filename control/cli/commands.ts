@@ -54,6 +54,20 @@ export const COMMANDS: readonly Command[] = [
     load: async () => (await import("./job_views.ts")).showStatus,
   },
   {
+    name: "memory",
+    positionals: "[job]",
+    counts: [0, 1],
+    flags: SERVER_FLAGS,
+    summary: "who holds how many bytes of the memory for state on disk",
+    details: [
+      "Prints slots and operators on a terminal, else a line for each holder: slot, holder, bytes, between tabs.",
+      JOB,
+    ],
+    permissions: NET,
+    reach: "job",
+    load: async () => (await import("./memory_view.ts")).showMemory,
+  },
+  {
     name: "savepoint",
     positionals: "[job] [directory]",
     counts: [0, 2],

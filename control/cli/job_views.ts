@@ -107,7 +107,9 @@ function checkpointLines(checkpoints: unknown): string[] {
 function checkpointLine(kind: string, checkpoint: JsonObject): string[] {
   const id = numberIn(checkpoint, "id");
   if (id === undefined) return [];
-  const size = formatBytes(numberIn(checkpoint, "state_size") ?? 0);
+  const full = numberIn(checkpoint, "state_size") ?? 0;
+  const written = numberIn(checkpoint, "checkpointed_size") ?? full;
+  const size = written === full ? formatBytes(full) : `${formatBytes(written)} written of ${formatBytes(full)}`;
   const duration = durationText(numberIn(checkpoint, "end_to_end_duration"));
   return [`  newest ${kind} ${id}: ${size} in ${duration}, ${textIn(checkpoint, "external_path") ?? "in memory"}`];
 }

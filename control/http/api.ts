@@ -22,6 +22,7 @@ import { errorTexts } from "./error_texts.ts";
 import { admit, answerHeaders, checkMediaType, preflightHeaders } from "./guard.ts";
 import { jobOutcomeRoutes } from "./job_outcome_routes.ts";
 import { jobRoutes } from "./job_routes.ts";
+import { memoryRoutes } from "./memory_routes.ts";
 import { operationRoutes } from "./operation_routes.ts";
 import { metricRoutes } from "./metric_routes.ts";
 import { describeApi, type OpenApiDocument } from "./openapi_document.ts";
@@ -48,6 +49,7 @@ const MODULES: readonly RouteModule[] = [
   vertexRoutes,
   // Its /checkpoints/config comes before /checkpoints/{triggerId}.
   checkpointRoutes,
+  memoryRoutes,
   operationRoutes,
   processRoutes,
   prometheusRoutes,

@@ -109,9 +109,8 @@ function remembered({ checkpoints }: ControlledJob, checkpointId: number): Check
   return found;
 }
 
-function configOf({ job, configuration }: ReturnType<typeof listedJob>): z.infer<typeof CheckpointConfig> {
-  const { checkpointing } = job.status().settings;
-  const backend = configuration.find(({ key }) => key === "state.backend.type" || key === "state.backend");
+function configOf({ job }: ReturnType<typeof listedJob>): z.infer<typeof CheckpointConfig> {
+  const { checkpointing, stateBackend } = job.status().settings;
   return {
     "mode": checkpointing?.exactlyOnce ?? true ? "exactly_once" : "at_least_once",
     "interval": checkpointing?.intervalMs ?? NEVER_MS,
@@ -122,7 +121,7 @@ function configOf({ job, configuration }: ReturnType<typeof listedJob>): z.infer
       "enabled": checkpointing !== null && checkpointing.directory !== null,
       "delete_on_cancellation": checkpointing !== null && checkpointing.retention !== "RETAIN_ON_CANCELLATION",
     },
-    "state_backend": backend?.value ?? "hashmap",
+    "state_backend": stateBackend,
     "checkpoint_storage": checkpointing === null || checkpointing.directory === null ? "jobmanager" : "filesystem",
     "unaligned_checkpoints": false,
     "tolerable_failed_checkpoints": checkpointing?.tolerableFailures ?? 0,

@@ -7,6 +7,7 @@
  * @module
  */
 import process from "node:process";
+import type { MemoryReport } from "../../core/backend_memory.ts";
 import type { JobDirectory } from "../job_directory.ts";
 import type { NamedValue } from "./metric_values.ts";
 import { slotsOf } from "./slots.ts";
@@ -32,15 +33,30 @@ export function processMemory(): ProcessMemory {
   return { residentBytes: rss, heapUsedBytes: heapUsed, heapCommittedBytes: heapTotal, externalBytes: external };
 }
 
+/** Memory for state on disk of all jobs together, bytes. */
+export function managedMemory(jobs: JobDirectory): Pick<MemoryReport, "totalBytes" | "usedBytes"> {
+  let totalBytes = 0;
+  let usedBytes = 0;
+  for (const { job } of jobs.all()) {
+    const report = job.memoryReport();
+    totalBytes += report.totalBytes;
+    usedBytes += report.usedBytes;
+  }
+  return { totalBytes, usedBytes };
+}
+
 /** All figures of the process. */
 export function processValues(jobs: JobDirectory): NamedValue[] {
   const memory = processMemory();
   const { user, system } = process.cpuUsage();
   const { total, taken, runningJobs } = slotsOf(jobs);
+  const managed = managedMemory(jobs);
   return [
     { id: "Status.JVM.Memory.Heap.Used", value: memory.heapUsedBytes },
     { id: "Status.JVM.Memory.Heap.Committed", value: memory.heapCommittedBytes },
     { id: "Status.JVM.Memory.Direct.MemoryUsed", value: memory.externalBytes },
+    { id: "Status.Flink.Memory.Managed.Used", value: managed.usedBytes },
+    { id: "Status.Flink.Memory.Managed.Total", value: managed.totalBytes },
     { id: "Status.Process.Memory.Resident", value: memory.residentBytes },
     // Flink's are nanoseconds.
     { id: "Status.JVM.CPU.Time", value: (user + system) * 1_000 },

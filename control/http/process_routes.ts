@@ -14,7 +14,7 @@ import type { ApiApp } from "./api.ts";
 import { WEIR_VERSION } from "./api_version.ts";
 import { type ApiContext, listedJob } from "./context.ts";
 import { checkWorker } from "./metric_routes.ts";
-import { processMemory, WORKER_ID } from "./process_metrics.ts";
+import { managedMemory, processMemory, WORKER_ID } from "./process_metrics.ts";
 import { Count, JobParams, json, Millis } from "./schemas.ts";
 import { slotsOf, slotsOfJob } from "./slots.ts";
 
@@ -251,6 +251,7 @@ function environment(): z.infer<typeof Environment> {
 }
 
 function taskManager({ jobs }: ApiContext): z.infer<typeof TaskManager> {
+  const { totalBytes } = managedMemory(jobs);
   const { total, taken } = slotsOf(jobs);
   return {
     "id": WORKER_ID,
@@ -262,7 +263,7 @@ function taskManager({ jobs }: ApiContext): z.infer<typeof TaskManager> {
     "freeSlots": total - taken,
     "totalResource": NO_RESOURCE,
     "freeResource": NO_RESOURCE,
-    "hardware": { "cpuCores": -1, "physicalMemory": -1, "freeMemory": -1, "managedMemory": -1 },
+    "hardware": { "cpuCores": -1, "physicalMemory": -1, "freeMemory": -1, "managedMemory": totalBytes },
     "memoryConfiguration": {},
     "blocked": false,
   };

@@ -1,6 +1,7 @@
 /** A job that does nothing but what a test says: its view is set, its calls are recorded, their ends are chosen. */
 import type { CompletedCheckpoint } from "../../checkpoint/completed_checkpoint.ts";
 import { type CheckpointsStatistics, StatisticsLog } from "../../checkpoint/statistics.ts";
+import type { MemoryReport } from "../../core/backend_memory.ts";
 import { Configuration } from "../../core/config.ts";
 import type { JobResult } from "../../runtime/job_progress.ts";
 import { jobSettings } from "../../runtime/job_settings.ts";
@@ -91,6 +92,8 @@ export class ScriptedJob implements ControlledJob {
   readonly statistics: StatisticsLog = new StatisticsLog();
   /** Shown as it is; a test replaces it. */
   view: JobView;
+  /** Shown as it is; a test replaces it. */
+  memory: MemoryReport = { backend: "hashmap", totalBytes: 0, usedBytes: 0, slots: [] };
   /** How each savepoint, stop and checkpoint that was asked for ends. */
   readonly savepoints: Settled<Savepoint>[] = [];
   readonly stops: Settled<Savepoint>[] = [];
@@ -115,6 +118,10 @@ export class ScriptedJob implements ControlledJob {
 
   get checkpoints(): CheckpointsStatistics {
     return this.statistics.snapshot();
+  }
+
+  memoryReport(): MemoryReport {
+    return this.memory;
   }
 
   status(): JobView {

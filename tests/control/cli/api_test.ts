@@ -109,7 +109,10 @@ test("weir status and checkpoint of a real job, over the real API", async () => 
   equal((await job.weir("savepoint")).code, 0);
   const lines = (await job.weir("status")).out;
   match(lines, /\ncheckpoints: \d+ completed, 0 failed, \d in progress\n/);
-  match(lines, /\n {2}newest checkpoint \d+: [0-9.]+ kb in [0-9.]+ m?s, \/checkpoints\/[0-9a-f]{32}\/chk-\d+\n/);
+  match(
+    lines,
+    /\n {2}newest checkpoint \d+: [0-9.]+ (?:bytes|kb) written of [0-9.]+ kb in [0-9.]+ m?s, \/checkpoints\/[0-9a-f]{32}\/chk-\d+\n/,
+  );
   match(lines, /\n {2}newest savepoint \d+: [0-9.]+ kb in [0-9.]+ m?s, \/savepoints\/savepoint-/);
   const status = JSON.parse((await job.weir("status", "--json")).out);
   deepEqual([status.job.name, status.checkpoints.counts.failed], ["test", 0]);
