@@ -43,6 +43,7 @@ export { type EnumDeclaration } from "./core/config_option.ts";
 export { type IntDeclaration } from "./core/config_option.ts";
 export { type NumberDeclaration } from "./core/config_option.ts";
 export { type OptionDeclaration } from "./core/config_option.ts";
+export { type TextDeclaration } from "./core/config_option.ts";
 export { type OptionType } from "./core/config_option.ts";
 export { Configuration } from "./core/config.ts";
 export { type RefusedKeys } from "./core/config.ts";

@@ -125,7 +125,6 @@ const IGNORED_KEYS: readonly RefusedKeys[] = [
     "web.rescale.enable",
     "web.timeout",
     "web.tmpdir",
-    "web.upload.dir",
   ].map((pattern) => ignored(pattern, "the HTTP API belongs to one job")),
 ];
 

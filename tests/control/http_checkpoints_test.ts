@@ -4,7 +4,7 @@ import type { SnapshotFigures } from "../../core/snapshot.ts";
 import { PERIODIC } from "../../checkpoint/checkpoint_properties.ts";
 import { SAMPLE } from "../checkpoint/metadata_fixture.ts";
 import { ApiRig } from "./http_rig.ts";
-import { JOB, ScriptedJob, SINK, SOURCE } from "./scripted_job.ts";
+import { JOB, sampleView, ScriptedJob, SINK, SOURCE } from "./scripted_job.ts";
 
 const CHECKPOINTS = `/jobs/${JOB}/checkpoints`;
 
@@ -104,7 +104,8 @@ test("GET the part of a vertex: spreads, and a subtask that has not answered has
 
 test("GET configuration of checkpoints; one that is off has an interval beyond all time", async () => {
   const rig = new ApiRig();
-  rig.add(new ScriptedJob(), { configuration: [{ key: "state.backend.type", value: "lsm", origin: "code" }] });
+  const view = sampleView();
+  rig.add(new ScriptedJob({ ...view, settings: { ...view.settings, stateBackend: "lsm" } }));
   const body = await rig.get(`${CHECKPOINTS}/config`);
   deepEqual(
     ["mode", "interval", "state_backend", "checkpoint_storage", "unaligned_checkpoints"].map((name) =>
