@@ -134,6 +134,8 @@ function ignored(keyPattern: string, reason: string): RefusedKeys {
 
 /** Keys that Flink has and Weir refuses, or only passes over. The first pattern that fits counts. */
 export const REFUSED_KEYS: readonly RefusedKeys[] = [
+  ignored("execution.checkpointing.unaligned.max-subtasks-per-channel-state-file", "checkpoints are always aligned"),
+  ignored("execution.checkpointing.unaligned.interruptible-timers.enabled", "timers always give way to checkpoints"),
   { keyPattern: "execution.checkpointing.unaligned*", reason: UNALIGNED, unless: OFF },
   { keyPattern: "execution.checkpointing.recover-without-channel-state.*", reason: UNALIGNED, unless: ["-1"] },
   { keyPattern: "execution.state-recovery.without-channel-state.*", reason: UNALIGNED, unless: ["-1"] },
@@ -179,6 +181,7 @@ export const REFUSED_KEYS: readonly RefusedKeys[] = [
   { keyPattern: "security.ssl.rest.enabled", reason: TLS, unless: OFF },
   { keyPattern: "security.ssl.rest.*", reason: TLS },
   { keyPattern: "metrics.*", reason: "metric reporters come in a later version" },
+  { keyPattern: "table.*", reason: "there is no SQL here; a state says in its descriptor how long its values live" },
   { keyPattern: "high-availability", reason: MACHINES, unless: ["none"] },
   { keyPattern: "high-availability.type", reason: MACHINES, unless: ["none"] },
   { keyPattern: "jobmanager.scheduler", reason: RESCALING, unless: ["default"] },
