@@ -25,6 +25,11 @@ export function pageBytesOf(arenaBytes: number): number {
   return size;
 }
 
+/** How many pages an arena of so many bytes has. */
+export function arenaPages(arenaBytes: number, pageBytes: number): number {
+  return Math.floor(Math.min(arenaBytes, MAX_ARENA_BYTES) / pageBytes);
+}
+
 /** The pages. Single ones are taken from below, runs of several from above, so that runs stay possible for long. */
 export class Arena {
   /** The memory. */
@@ -37,7 +42,7 @@ export class Arena {
   private lowestFree = 1;
 
   constructor(arenaBytes: number, readonly pageBytes: number) {
-    this.pageCount = Math.floor(Math.min(arenaBytes, MAX_ARENA_BYTES) / pageBytes);
+    this.pageCount = arenaPages(arenaBytes, pageBytes);
     const memory = new ArrayBuffer((this.pageCount + 1) * pageBytes); // page 0 is never used
     this.bytes = new Uint8Array(memory);
     this.words = new Int32Array(memory);
