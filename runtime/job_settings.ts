@@ -96,8 +96,6 @@ export interface JobSettings {
   /** Null: derived. */
   readonly maxParallelism: number | null;
   readonly watermarkIntervalMs: number;
-  /** Name of the state backend. */
-  readonly stateBackend: string;
   readonly timers: TimerSettings;
   /** Null: accesses of state are not measured. */
   readonly stateLatency: StateLatencySettings | null;
@@ -134,7 +132,6 @@ export function jobSettings(
     parallelism: configuration.get(DEFAULT_PARALLELISM),
     maxParallelism: maxParallelism > 0 ? maxParallelism : null,
     watermarkIntervalMs: configuration.get(AUTO_WATERMARK_INTERVAL),
-    stateBackend: backendName,
     timers: timerSettings(configuration, backendName),
     stateLatency: stateLatencySettings(configuration),
     checkpointing,
