@@ -13,6 +13,8 @@ import { errorCode } from "../core/file_system.ts";
 import { nearestName } from "../core/nearest_name.ts";
 import { CHECK_VARIABLE } from "./check_request.ts";
 import type { CommandLine } from "./command_line.ts";
+import type { OwnBackend } from "./own_backend.ts";
+import { STATE_BACKEND } from "../runtime/options.ts";
 import { KNOWN_OPTIONS, REFUSED_KEYS } from "./known_options.ts";
 import { asUsage, UsageError } from "./usage_error.ts";
 
@@ -47,6 +49,8 @@ export interface ConfigurationSources {
    * @param configuration Nothing of it is checked yet; of the environment it has only the option that names a factory.
    */
   readonly findLsmFactory?: (configuration: Configuration) => Promise<LsmOptionsFactory | undefined>;
+  /** Finds the user's own state backend, which may declare options of its own; the configuration is as before. */
+  readonly findBackend?: (configuration: Configuration) => Promise<OwnBackend | undefined>;
 }
 
 /** A checked configuration. */
@@ -57,6 +61,8 @@ export interface LoadedConfiguration {
   readonly skipped: readonly SkippedPlace[];
   /** What `findLsmFactory` has found. */
   readonly lsmOptionsFactory?: LsmOptionsFactory | undefined;
+  /** What `findBackend` has found. */
+  readonly ownBackend?: OwnBackend | undefined;
 }
 
 /** A place that configuration can come from and that was not looked at. */
@@ -81,23 +87,31 @@ export async function loadConfiguration(sources: ConfigurationSources): Promise<
       .over(Configuration.of(commandLine.entries, "the command line"))
       .over(Configuration.of(variables, "the environment"))
       .over(file);
-  const factoryVariables = namesOf(LSM_OPTIONS_FACTORY).map(environmentNameOf);
-  const first = Object.fromEntries(Object.entries(environment).filter(([name]) => factoryVariables.includes(name)));
-  const lsmOptionsFactory = await sources.findLsmFactory?.(gather(readEnvironment(first, [LSM_OPTIONS_FACTORY])));
-  const known = withOwnOptions(options, lsmOptionsFactory?.options ?? []);
+  const naming = [LSM_OPTIONS_FACTORY, STATE_BACKEND];
+  const namingVariables = naming.flatMap(namesOf).map(environmentNameOf);
+  const first = Object.fromEntries(Object.entries(environment).filter(([name]) => namingVariables.includes(name)));
+  const unchecked = gather(readEnvironment(first, naming));
+  const lsmOptionsFactory = await sources.findLsmFactory?.(unchecked);
+  const ownBackend = await sources.findBackend?.(unchecked);
+  const withFactory = withOwnOptions(options, lsmOptionsFactory?.options ?? [], "the LSM options factory");
+  const known = withOwnOptions(withFactory, ownBackend?.options ?? [], "the state backend");
   const configuration = gather(readEnvironment(environment, known));
   if (sources.environment === undefined) skipped.push({ place: `${PREFIX}… variables`, flag: "--allow-env" });
   asUsage(() => configuration.checkKnown(known, REFUSED_KEYS));
-  return { configuration, skipped, lsmOptionsFactory };
+  return { configuration, skipped, lsmOptionsFactory, ownBackend };
 }
 
 /** @throws {UsageError} If an option of the user's own has the name of another. */
-function withOwnOptions(options: readonly AnyOption[], own: readonly AnyOption[]): readonly AnyOption[] {
+function withOwnOptions(
+  options: readonly AnyOption[],
+  own: readonly AnyOption[],
+  owner: string,
+): readonly AnyOption[] {
   if (own.length === 0) return options;
   const taken = new Set(options.flatMap(namesOf));
   for (const name of own.flatMap(namesOf)) {
     if (taken.has(name)) {
-      throw new UsageError(`Cannot use the LSM options factory: it declares option "${name}", which exists already`);
+      throw new UsageError(`Cannot use ${owner}: it declares option "${name}", which exists already`);
     }
     taken.add(name);
   }

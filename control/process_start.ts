@@ -41,7 +41,7 @@ export function commandLineOfProcess<S extends ScriptOptions>(options: S): Comma
  * @param readFile Reads a whole file, as `FileSystem.readFile` does.
  */
 export async function configurationOfProcess(
-  { commandLine, code = {}, readFile, findLsmFactory }: Pick<ConfigurationSources, "findLsmFactory"> & {
+  { commandLine, code = {}, readFile, ...found }: Pick<ConfigurationSources, "findLsmFactory" | "findBackend"> & {
     /** What the arguments say. */
     readonly commandLine: ConfigurationSources["commandLine"];
     /** Values set in code: they win. */
@@ -56,7 +56,7 @@ export async function configurationOfProcess(
       code,
       environment: processEnvironment(),
       readFile: readConfigurationFileWith(readFile),
-      ...(findLsmFactory === undefined ? {} : { findLsmFactory }),
+      ...found,
     });
   } catch (error) {
     return exitForUsage(error);

@@ -11,7 +11,8 @@ import { getLogger } from "@logtape/logtape";
 import { LSM_OPTIONS_FACTORY } from "../backends/lsm/options.ts";
 import type { LsmOptionsFactory } from "../backends/lsm/options_factory.ts";
 import type { StateBackendFactory } from "../core/backend.ts";
-import type { Configuration } from "../core/config.ts";
+import { CHECKPOINT_OPTIONS } from "../checkpoint/options.ts";
+import { Configuration } from "../core/config.ts";
 import { isExportReference } from "../core/config_option.ts";
 import { Job } from "../runtime/job.ts";
 import { largestParallelism } from "../runtime/job_graph.ts";
@@ -49,6 +50,7 @@ import { commandLineOfProcess, configurationOfProcess } from "./process_start.ts
 import type { ScriptArguments, ScriptOptions } from "./script_options.ts";
 import { watchJob } from "./terminal.ts";
 import { markJobFailure, markJobStarted, tellUncaughtFailures } from "./uncaught_failures.ts";
+import type { OwnBackend } from "./own_backend.ts";
 import { type BackendPorts, createStateBackendFactory } from "./state_backends.ts";
 import { asUsage, asUsageLater } from "./usage_error.ts";
 
@@ -184,7 +186,8 @@ export class StreamEnvironment<S extends ScriptOptions = Record<never, never>> e
     const skippedPlaces = skippedText(loaded.skipped);
     if (skippedPlaces !== null) log.info("{skippedPlaces}", { skippedPlaces });
     const stored = this.#withStorage(loaded.configuration);
-    const backend = ports.backendFactory ?? this.#options.stateBackend ?? await ownBackend(stored, ports);
+    const chosen = ports.backendFactory ?? this.#options.stateBackend;
+    const backend = chosen ?? (await (loaded.ownBackend && asUsageLater(loaded.ownBackend.make(stored))));
     const isChoice = backend !== undefined && isBackendChoice(backend);
     const configuration = isChoice ? stored.with(backend.entries, backend.origin) : stored;
     const own = isChoice ? undefined : backend;
@@ -209,6 +212,7 @@ export class StreamEnvironment<S extends ScriptOptions = Record<never, never>> e
     const { checkpointStorage: storage } = this.#options;
     if (storage === undefined) return configuration;
     const { entries, origin } = typeof storage === "string" ? fileSystemStorage(storage) : storage;
+    asUsage(() => Configuration.of(entries, origin).checkKnown(CHECKPOINT_OPTIONS));
     return configuration.with(entries, origin);
   }
 
@@ -235,6 +239,7 @@ export class StreamEnvironment<S extends ScriptOptions = Record<never, never>> e
       code: this.#options.config ?? {},
       readFile: (path) => ports.fileSystem.readFile(path),
       findLsmFactory: (configuration) => this.#findLsmFactory(configuration, ports),
+      findBackend: (configuration) => findOwnBackend(configuration, ports),
     };
   }
 
@@ -258,15 +263,15 @@ export class StreamEnvironment<S extends ScriptOptions = Record<never, never>> e
   }
 }
 
-/** The backend of the user's own that the configuration names; undefined when it names one of Weir's. */
-async function ownBackend(
-  configuration: Configuration,
-  ports: OuterPorts,
-): Promise<StateBackendChoice | StateBackendFactory | undefined> {
-  const type = configuration.get(STATE_BACKEND);
-  if (!isExportReference(type)) return undefined;
+/**
+ * The backend of the user's own that the configuration names, whatever wins over it: its options exist then. Undefined
+ * when it names one of Weir's, or nothing that is one: the check of the configuration tells.
+ */
+async function findOwnBackend(configuration: Configuration, ports: OuterPorts): Promise<OwnBackend | undefined> {
+  const reference = configuration.rawOf(STATE_BACKEND);
+  if (typeof reference !== "string" || !isExportReference(reference)) return undefined;
   const { loadOwnBackend } = await import("./own_backend.ts");
-  return await asUsageLater(loadOwnBackend(type, configuration, ports));
+  return await asUsageLater(loadOwnBackend(reference.trim(), ports));
 }
 
 /** Makes room for a job in the HTTP API, which is loaded here because few jobs have one. */

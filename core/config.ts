@@ -117,6 +117,11 @@ export class Configuration {
     return this.#find(option) !== undefined;
   }
 
+  /** The value of an option as it was given, unchecked; undefined when nobody has set it. */
+  rawOf<T>(option: ConfigOption<T>): unknown {
+    return this.#find(option)?.raw;
+  }
+
   /** Where the value of an option came from; `default` when nobody has set it. */
   originOf<T>(option: ConfigOption<T>): string {
     return this.#find(option)?.origin ?? "default";
