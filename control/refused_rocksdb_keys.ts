@@ -18,17 +18,12 @@ const OFF: readonly string[] = ["false"];
 
 /** Key behind the backend's prefix, or its start followed by `*` → why it is refused; values that are accepted. */
 const REASONS: readonly (readonly [key: string, reason: string, unless?: readonly string[]])[] = [
-  [
-    "memory.partitioned-index-filters",
-    "indexes and filters have a part of the cache; set memory.high-prio-pool-ratio",
-    OFF,
-  ],
   ["checkpoint.transfer.thread.num", ONE_THREAD],
   ["thread.num", ONE_THREAD],
   ["log.*", NO_LOG],
   ["files.open", "every file stays open as long as it is needed; remove the option", ["-1"]],
   ["compaction.filter.*", "time to live comes in a later version"],
-  ["block.metadata-blocksize", "an index is one block; remove the option"],
+  ["block.metadata-blocksize", "parts of indexes and filters have 4 kb; remove the option", ["4 kb", "4kb", "4096"]],
   ["write-batch-size", "each write goes to the write buffer at once; remove the option"],
   ["bloom-filter.block-based-mode", "a filter belongs to a whole file; remove the option", OFF],
   ["restore-overlap-fraction-threshold", RESTORE, ["0", "0.0"]],

@@ -106,10 +106,12 @@ async function loadStores(
   ]);
   const sharedMemory = isMemoryShared(configuration, LSM_EMBEDDED_OPTIONS) ? slotMemory : undefined;
   const lsm = configuredLsm(configuration, { factory, sharedMemory });
-  const { memory, sharesMemory, maxBufferBytes, columnOf, columnFamilyAsVariable, store: { metrics } } = lsm;
+  const { memory, sharesMemory, maxBufferBytes, columnOf, columnFamilyAsVariable } = lsm;
+  const { metrics, partitionedIndexFilters } = lsm.store;
   const stores = lsmRowStoreFactory({
     ...lsm.column,
     ...(columnOf === undefined ? {} : { column: columnOf }),
+    partitionedIndexFilters,
     metrics,
     columnFamilyAsVariable,
   });

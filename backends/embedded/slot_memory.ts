@@ -30,13 +30,13 @@ export interface SlotMemoryOptions {
   readonly highPriorityPoolRatio: number;
 }
 
-/** What a block cache says of itself; its indexes and filters (`chargedBytes`) count as used and as pinned. */
+/** What a block cache says of itself; its indexes and filters (`indexBytes`) count as used and as pinned. */
 export interface CacheFigures {
   readonly capacityBytes: number;
   readonly heldBytes: number;
   readonly usageBytes: number;
   readonly pinnedBytes: number;
-  readonly chargedBytes: number;
+  readonly indexBytes: number;
   readonly scratchBytes: number;
 }
 

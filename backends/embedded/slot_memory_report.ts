@@ -29,14 +29,14 @@ export function slotMemoryReport(slotIndex: number, memory: SlotMemory): SlotMem
 }
 
 function blockCacheMemory(figures: CacheFigures, { highPriorityBytes }: SlotMemory): BlockCacheMemory {
-  const { capacityBytes, heldBytes, usageBytes, pinnedBytes, chargedBytes, scratchBytes } = figures;
+  const { capacityBytes, heldBytes, usageBytes, pinnedBytes, indexBytes, scratchBytes } = figures;
   return {
     limitBytes: capacityBytes,
     heldBytes,
     // The cache counts indexes and filters as used, and as pinned.
-    blockBytes: usageBytes - chargedBytes,
-    pinnedBytes: pinnedBytes - chargedBytes,
-    indexAndFilterBytes: chargedBytes,
+    blockBytes: usageBytes - indexBytes,
+    pinnedBytes: pinnedBytes - indexBytes,
+    indexAndFilterBytes: indexBytes,
     reservedBytes: highPriorityBytes,
     scratchBytes,
   };

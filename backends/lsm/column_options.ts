@@ -49,6 +49,11 @@ export interface StoreOptions {
   readonly buffersToMerge: number;
   /** Memory for cached blocks, indexes and filters when memory is not managed. `state.backend.lsm.block.cache-size`; 8 MiB. */
   readonly cacheBytes: number;
+  /**
+   * Whether indexes and filters are in memory by parts, those that were used lately, within the share of the cache that
+   * is kept for them; else all of them are. `state.backend.lsm.memory.partitioned-index-filters`; false.
+   */
+  readonly partitionedIndexFilters: boolean;
   /** Names of the native metrics to report: `state.backend.lsm.metrics.<name>`; none. */
   readonly metrics: readonly string[];
 }
@@ -76,6 +81,7 @@ export const DEFAULT_STORE_OPTIONS: StoreOptions = {
   writeBufferCount: 2,
   buffersToMerge: 1,
   cacheBytes: 8_388_608,
+  partitionedIndexFilters: false,
   metrics: [],
 };
 
@@ -117,13 +123,13 @@ export function columnOptions(
   checkRange("maxLevel0Runs", column.maxLevel0Runs, column.minMergedRuns, Infinity);
   checkRange("behindRuns", column.behindRuns, column.maxLevel0Runs, Infinity);
   checkWhole("restartInterval", column.restartInterval);
-  const { compressionPerLevel, compactionStyle, dynamicLevelBytes } = column;
+  checkBoolean("dynamicLevelBytes", column.dynamicLevelBytes);
+  const { compressionPerLevel, compactionStyle } = column;
   if (!Array.isArray(compressionPerLevel) || compressionPerLevel.length === 0) {
     refuse("compressionPerLevel is empty, it must have a word for level 0 at least");
   }
   for (const word of compressionPerLevel) checkWord("compressionPerLevel", word, ["none", "zstd"]);
   checkWord("compactionStyle", compactionStyle, ["LEVEL", "UNIVERSAL", "NONE"]);
-  if (typeof dynamicLevelBytes !== "boolean") refuse(`dynamicLevelBytes is ${dynamicLevelBytes}, it must be a boolean`);
   return column;
 }
 
@@ -139,6 +145,7 @@ export function storeOptions(options: Partly<StoreOptions>, basis: StoreOptions 
   checkRange("cacheBytes", store.cacheBytes, 4096, Infinity);
   checkWhole("writeBufferCount", store.writeBufferCount);
   checkWhole("buffersToMerge", store.buffersToMerge);
+  checkBoolean("partitionedIndexFilters", store.partitionedIndexFilters);
   // As RocksDB does: there is always one buffer to write to beside those that are written to a file.
   const writeBufferCount = Math.max(2, store.writeBufferCount);
   return { ...store, writeBufferCount, buffersToMerge: Math.min(store.buffersToMerge, writeBufferCount - 1) };
@@ -177,6 +184,10 @@ function checkRange(name: string, value: number, least: number, most: number): v
 
 function checkWhole(name: string, value: number): void {
   if (!Number.isInteger(value) || value < 1) refuse(`${name} is ${value}, it must be a whole number of at least 1`);
+}
+
+function checkBoolean(name: string, value: boolean): void {
+  if (typeof value !== "boolean") refuse(`${name} is ${value}, it must be true or false`);
 }
 
 function checkWord(name: string, word: string, words: readonly string[]): void {

@@ -37,6 +37,7 @@ import {
   LSM_LEVEL_COMPRESSION,
   LSM_LEVEL_RATIO,
   LSM_LEVEL_SIZE,
+  LSM_PARTITIONED_INDEXES,
   LSM_PROFILE,
   LSM_WRITE_BUFFER_COUNT,
   LSM_WRITE_BUFFER_SIZE,
@@ -86,6 +87,7 @@ const STORE_FIELDS: readonly (readonly [option: ConfigOption<unknown>, field: ke
   [LSM_WRITE_BUFFER_COUNT, "writeBufferCount"],
   [LSM_BUFFERS_TO_MERGE, "buffersToMerge"],
   [LSM_CACHE_SIZE, "cacheBytes"],
+  [LSM_PARTITIONED_INDEXES, "partitionedIndexFilters"],
 ];
 
 /** Resolves the options of a job. @throws {StreamError} "invalid" if the factory fails, or says what cannot be. */

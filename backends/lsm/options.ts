@@ -123,6 +123,18 @@ export const LSM_CACHE_SIZE: ConfigOption<number> = sizeOption(named("block.cach
     "else the cache has what write buffers leave of the slot's memory.",
 });
 
+/** Whether indexes and filters are in memory by parts. */
+export const LSM_PARTITIONED_INDEXES: ConfigOption<boolean> = booleanOption(
+  named("memory.partitioned-index-filters").key,
+  {
+    default: false,
+    oldNames: named("memory.partitioned-index-filters").oldNames,
+    description: "Whether indexes and filters are in memory by parts of 4 kb, those that were used lately, within " +
+      "`memory.high-prio-pool-ratio` of the cache; else all of them are, and blocks give way. For state whose indexes " +
+      "and filters do not fit in memory; reads become slower.",
+  },
+);
+
 /** Bytes of the first level below the newest files. */
 export const LSM_LEVEL_SIZE: ConfigOption<number> = sizeOption(named("compaction.level.max-size-level-base").key, {
   default: 256 * 1024 ** 2,
@@ -287,6 +299,7 @@ export const LSM_OPTIONS: readonly AnyOption[] = [
   LSM_WRITE_BUFFER_COUNT,
   LSM_BUFFERS_TO_MERGE,
   LSM_CACHE_SIZE,
+  LSM_PARTITIONED_INDEXES,
   LSM_COMPACTION_STYLE,
   LSM_DYNAMIC_LEVELS,
   LSM_LEVEL_SIZE,

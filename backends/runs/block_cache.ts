@@ -3,7 +3,7 @@
  * filters take is subtracted from it. There is one for each slot of the job.
  *
  * Called by: open_run.ts, run_cursor.ts; stores on disk make and ask it.
- * Calls: run_block.ts, slot_table.ts, recency_list.ts; the runs it was given.
+ * Calls: run_block.ts, slot_table.ts, recency_list.ts, part_pool.ts; the runs it was given.
  *
  * Invariants:
  * - a block is kept only after its CRC has been checked, and under the number of its run, which is never used again;
@@ -15,6 +15,7 @@
  */
 import type { BlockPlace } from "./block_search.ts";
 import type { OpenRun } from "./open_run.ts";
+import { PartPool } from "./part_pool.ts";
 import { RecencyList } from "./recency_list.ts";
 import { checkBlock, payloadOf, restartCountOf } from "./run_block.ts";
 import { BLOCK_TRAILER_BYTES } from "./run_format.ts";
@@ -26,6 +27,8 @@ export interface BlockCacheOptions {
   readonly cacheBytes: number;
   /** The part that is kept for indexes and filters: see `SlotMemory.highPriorityBytes`. */
   readonly highPriorityBytes: number;
+  /** Indexes and filters are in memory by parts of this size, within `highPriorityBytes`. Absent: all of them are. */
+  readonly indexPartBytes?: number | undefined;
   /** Block size of most runs. Blocks that are much larger do not fit into the slab and have a quota of their own. */
   readonly blockBytes: number;
 }
@@ -67,7 +70,6 @@ export class BlockCache implements BlockPlace {
   chargedBytes = 0;
   /** Bytes of what flushes and compactions hold while they read and write runs. */
   scratchBytes = 0;
-  /** Bytes of blocks, those in slots counted as whole slots. */
   private usedSlots = 0;
   private pinnedSlots = 0;
   private largeBytes = 0;
@@ -85,11 +87,14 @@ export class BlockCache implements BlockPlace {
   private readonly restartCounts: Int32Array;
   private readonly large = new Map<number, LargeBlock>();
   private stored = new Uint8Array(0);
+  /** Parts of indexes and filters; null: all of them are in memory, and charged. */
+  readonly parts: PartPool | null;
   /** What is left for slots when there are no indexes and filters beyond those that are reserved for. */
   private readonly slabBytes: number;
 
   constructor(private readonly options: BlockCacheOptions) {
-    const { cacheBytes, blockBytes } = options;
+    const { cacheBytes, blockBytes, indexPartBytes } = options;
+    this.parts = indexPartBytes === undefined ? null : new PartPool(options.highPriorityBytes, indexPartBytes);
     this.stretchBytes = Math.max(blockBytes, Math.min(STRETCH_BYTES, Math.floor(cacheBytes * STRETCH_SHARE)));
     this.slotBytes = blockBytes + (blockBytes >> 4) + SLOT_MARGIN;
     const perSegment = Math.min(SEGMENT_BYTES, cacheBytes / 32) / this.slotBytes;
@@ -108,12 +113,12 @@ export class BlockCache implements BlockPlace {
 
   /** Bytes of blocks that are held, a slot counted whole, and of indexes and filters. */
   get usageBytes(): number {
-    return this.usedSlots * this.slotBytes + this.largeBytes + this.chargedBytes;
+    return this.usedSlots * this.slotBytes + this.largeBytes + this.indexBytes;
   }
 
   /** Bytes of blocks that cursors stand on, a slot counted whole, and of indexes and filters. */
   get pinnedBytes(): number {
-    return this.pinnedSlots * this.slotBytes + this.chargedBytes;
+    return this.pinnedSlots * this.slotBytes + this.indexBytes;
   }
 
   /** All that it may take. */
@@ -124,7 +129,12 @@ export class BlockCache implements BlockPlace {
   /** Bytes of memory that it holds now: its slab, large blocks, indexes and filters, and what was charged to it. */
   get heldBytes(): number {
     const slab = this.segmentCount * this.segmentSlots * this.slotBytes;
-    return slab + this.largeBytes + this.chargedBytes + this.scratchBytes;
+    return slab + this.largeBytes + this.indexBytes + this.scratchBytes;
+  }
+
+  /** Of indexes and filters, whole or in parts. */
+  get indexBytes(): number {
+    return this.chargedBytes + (this.parts?.heldBytes ?? 0);
   }
 
   /** Counts memory that writers and readers of runs hold for a while; negative when it is freed. Blocks give way to it. */
@@ -272,7 +282,10 @@ export class BlockCache implements BlockPlace {
 
   private allowedSegments(): number {
     const charged = this.chargedBytes + this.scratchBytes;
-    const kept = Math.max(charged, this.options.highPriorityBytes) + this.largeBytes;
+    const { highPriorityBytes } = this.options;
+    // Parts fill what is kept for them; indexes as a whole are charged.
+    const forIndexes = this.parts === null ? Math.max(charged, highPriorityBytes) : charged + highPriorityBytes;
+    const kept = forIndexes + this.largeBytes;
     const segmentBytes = this.segmentSlots * this.slotBytes;
     const allowed = Math.floor((this.slabBytes - kept) / segmentBytes);
     return Math.max(1, Math.min(this.segments.length, allowed));

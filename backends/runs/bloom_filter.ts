@@ -3,7 +3,7 @@
  *
  * Its bytes are part of the run's format (docs/formats.md): never change where a hash goes.
  *
- * Called by: run_encoder.ts.
+ * Called by: run_encoder.ts, open_run.ts, parted_bloom.ts.
  * Calls: nothing.
  *
  * Source: the cache-local filter of RocksDB; Putze, Sanders, Singler, "Cache-, Hash- and Space-Efficient Bloom Filters".
@@ -101,7 +101,11 @@ export class BloomBuilder {
 
 /** Whether the filter may hold `hash`; false is certain. */
 export function bloomMayHold(filter: Uint8Array, probes: number, hash: number): boolean {
-  const line = lineOf(hash, filter.length / LINE_BYTES);
+  return lineMayHold(filter, lineOf(hash, filter.length / LINE_BYTES), probes, hash);
+}
+
+/** The same of a line that begins at byte `line`; the one that the hash goes to. */
+export function lineMayHold(filter: Uint8Array, line: number, probes: number, hash: number): boolean {
   let mixed = mix(hash);
   // All bits, also after one that is not set: the processor foresees the answer then, and reads the next filter meanwhile.
   let missing = 0;
@@ -113,7 +117,7 @@ export function bloomMayHold(filter: Uint8Array, probes: number, hash: number): 
 }
 
 /** Offset of the line that a hash goes to: by its upper bits. */
-function lineOf(hash: number, lines: number): number {
+export function lineOf(hash: number, lines: number): number {
   return Math.floor((hash / TWO_TO_32) * lines) * LINE_BYTES;
 }
 

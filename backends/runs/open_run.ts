@@ -1,5 +1,6 @@
 /**
- * An open run: its index, filter and state table in memory, its blocks on demand.
+ * An open run: its index, filter and state table in memory, its blocks on demand; index and filter by parts, if the
+ * cache says so.
  *
  * Called by: stores on disk (point reads, scans, compaction), the backends when they restore.
  * Calls: run_frame.ts, run_input.ts, run_cursor.ts, bloom_filter.ts, block_search.ts; the cache it was given.
@@ -29,8 +30,11 @@ import {
   RUN_HIDES_STATES,
   type RunState,
 } from "./run_format.ts";
-import { readFrame } from "./run_frame.ts";
-import type { RunIndex } from "./run_index.ts";
+import { readFrame, type RunFrame } from "./run_frame.ts";
+import { PartedBloom } from "./parted_bloom.ts";
+import { PartedIndex } from "./parted_index.ts";
+import type { PartPool } from "./part_pool.ts";
+import type { BlockIndex } from "./run_index.ts";
 import { openLocalInput, type RunInput, SnapshotRunInput } from "./run_input.ts";
 import type { BloomLines } from "./run_sections.ts";
 
@@ -70,7 +74,7 @@ export class OpenRun {
   /** Rows of other key groups are not seen. */
   readonly keyGroups: KeyGroupRange;
   /** Where its blocks are. */
-  readonly index: RunIndex;
+  readonly index: BlockIndex;
   /** Whether blocks may be compressed. */
   readonly isCompressed: boolean;
   /** Whether it may hold delete-prefix rows. */
@@ -85,12 +89,15 @@ export class OpenRun {
   private readonly search = new BlockSearch();
   private open = true;
 
-  private constructor(readonly input: RunInput, facts: RunFacts, private readonly cache: BlockCache | null) {
-    const { footer, index, bloom, states } = readFrame(input, facts.footerCrc32);
-    if (footer.rowCount !== facts.rowCount) {
-      const reason = `it has ${footer.rowCount} rows, metadata says ${facts.rowCount}`;
-      throw new SnapshotCorruptError(input.path, { reason });
-    }
+  /** @param index That of the frame, or one that says the same. @param filterBytes Of the filter, in memory. */
+  protected constructor(
+    readonly input: RunInput,
+    { footer, bloom, states }: RunFrame,
+    index: BlockIndex,
+    facts: RunFacts,
+    private readonly cache: BlockCache | null,
+    filterBytes: number,
+  ) {
     this.path = input.path;
     this.sizeBytes = input.sizeBytes;
     this.rowCount = footer.rowCount;
@@ -102,7 +109,7 @@ export class OpenRun {
     this.isCompressed = (footer.flags & RUN_HAS_COMPRESSED_BLOCKS) !== 0;
     this.hidesGroups = (footer.flags & RUN_HIDES_NO_GROUPS) === 0;
     this.hidesStates = (footer.flags & RUN_HIDES_STATES) !== 0;
-    this.memoryBytes = OBJECT_BYTES + index.memoryBytes + (bloom === null ? 0 : bloom.lines.length);
+    this.memoryBytes = OBJECT_BYTES + index.memoryBytes + filterBytes;
     this.stretchBytes = cache?.stretchBytes ?? STRETCH_BYTES;
     this.id = cache === null ? 0 : cache.register(this.memoryBytes);
   }
@@ -116,7 +123,14 @@ export class OpenRun {
    * @throws {StreamError} If the file cannot be read.
    */
   static read(input: RunInput, facts: RunFacts, cache: BlockCache | null): OpenRun {
-    return new OpenRun(input, facts, cache);
+    const frame = readFrame(input, facts.footerCrc32);
+    if (frame.footer.rowCount !== facts.rowCount) {
+      const reason = `it has ${frame.footer.rowCount} rows, metadata says ${facts.rowCount}`;
+      throw new SnapshotCorruptError(input.path, { reason });
+    }
+    const pool = cache?.parts ?? null;
+    if (cache !== null && pool !== null) return PartedRun.of(input, frame, facts, cache, pool);
+    return new OpenRun(input, frame, frame.index, facts, cache, frame.bloom?.lines.length ?? 0);
   }
 
   /** Opens a local file; as {@link OpenRun.read}. @throws {StreamError} Also if the file is gone. */
@@ -233,3 +247,41 @@ export class OpenRun {
 }
 
 const NO_KEY_GROUPS: KeyGroupRange = { start: 0, end: -1 };
+/** In front of the lines of a filter: its kind and the number of probes. */
+const BLOOM_HEAD_BYTES = 2;
+/** Behind each section: its CRC. */
+const CRC_BYTES = 4;
+
+/** A run whose index and filter are in memory by parts. */
+class PartedRun extends OpenRun {
+  private constructor(
+    input: RunInput,
+    frame: RunFrame,
+    private readonly partedIndex: PartedIndex,
+    facts: RunFacts,
+    cache: BlockCache,
+    private readonly partedBloom: PartedBloom | null,
+  ) {
+    super(input, { ...frame, bloom: null }, partedIndex, facts, cache, partedBloom?.memoryBytes ?? 0);
+  }
+
+  static of(input: RunInput, frame: RunFrame, facts: RunFacts, cache: BlockCache, pool: PartPool): PartedRun {
+    const { footer, bloom } = frame;
+    const section = new Uint8Array(footer.indexBytes - CRC_BYTES);
+    input.read(section, footer.indexOffset);
+    const index = new PartedIndex(frame.index, section, footer.indexOffset, input, pool);
+    const bloomOffset = footer.indexOffset + footer.indexBytes + footer.keyGroupsBytes;
+    const parted = bloom === null ? null : new PartedBloom(bloom, bloomOffset + BLOOM_HEAD_BYTES, input, pool);
+    return new PartedRun(input, frame, index, facts, cache, parted);
+  }
+
+  override mayHold(prefixHash: number): boolean {
+    return this.partedBloom === null || this.partedBloom.mayHold(prefixHash);
+  }
+
+  override close(): void {
+    super.close();
+    this.partedIndex.close();
+    this.partedBloom?.close();
+  }
+}

@@ -12,11 +12,27 @@
 import { type ByteReader, compareBytes } from "../../core/bytes.ts";
 import type { KeyGroupEntry } from "./run_format.ts";
 
-/** Where each block is and up to which row key it goes. */
-export class RunIndex {
+/** Where each block of a run is and up to which row key it goes. */
+export interface BlockIndex {
   /** How many blocks there are. */
   readonly blockCount: number;
   /** Smallest row key of the run; empty when there are no rows. */
+  readonly firstKey: Uint8Array;
+  /** Bytes that the index takes in memory. */
+  readonly memoryBytes: number;
+  /** Offset of a block in the file; for `blockCount` the end of the last one. */
+  offsetOf(block: number): number;
+  /** Stored size of a block: payload and trailer. */
+  sizeOf(block: number): number;
+  /** A copy of the last row key of a block. */
+  lastKeyOf(block: number): Uint8Array;
+  /** The first block that has rows at or above `row[0..rowBytes-1]`; `blockCount` if none has. Two bytes at least. */
+  blockOf(row: Uint8Array, rowBytes: number): number;
+}
+
+/** All of an index, in memory. */
+export class RunIndex implements BlockIndex {
+  readonly blockCount: number;
   readonly firstKey: Uint8Array;
   /** Block `i` begins at `offsets[i]` and ends where `offsets[i + 1]` says. */
   private readonly offsets: Float64Array;
@@ -79,23 +95,19 @@ export class RunIndex {
     input.position = after;
   }
 
-  /** Bytes that the index takes in memory. */
   get memoryBytes(): number {
     return this.offsets.byteLength + this.keyEnds.byteLength + this.keys.length + this.firstKey.length +
       this.groupBlocks.byteLength + this.groupShared.byteLength + this.marks.byteLength;
   }
 
-  /** Offset of a block in the file; for `blockCount` the end of the last one. */
   offsetOf(block: number): number {
     return this.offsets[block]!;
   }
 
-  /** Stored size of a block: payload and trailer. */
   sizeOf(block: number): number {
     return this.offsets[block + 1]! - this.offsets[block]!;
   }
 
-  /** A copy of the last row key of a block. */
   lastKeyOf(block: number): Uint8Array {
     return this.keys.slice(this.keyEnds[block]!, this.keyEnds[block + 1]!);
   }
@@ -143,7 +155,6 @@ export class RunIndex {
     }
   }
 
-  /** The first block that has rows at or above `row[0..rowBytes-1]`; `blockCount` if none has. Two bytes at least. */
   blockOf(row: Uint8Array, rowBytes: number): number {
     const groups = this.groupBlocks;
     if (groups.length === 0) return this.search(row, rowBytes, 0, this.blockCount, 0);

@@ -69,6 +69,7 @@ test("configuredLsm() reads every option, also by the names of RocksDB [265]", (
     "writebuffer.count": "4",
     "writebuffer.number-to-merge": "2",
     "block.cache-size": "16 mb",
+    "memory.partitioned-index-filters": "true",
     "metrics.block-cache-usage": "true",
     "metrics.num-files-at-level": "true",
   };
@@ -89,6 +90,7 @@ test("configuredLsm() reads every option, also by the names of RocksDB [265]", (
       writeBufferCount: 4,
       buffersToMerge: 2,
       cacheBytes: 16 * MIB,
+      partitionedIndexFilters: true,
       metrics: ["block-cache-usage", "num-files-at-level"],
     });
     equal(maxBufferBytes, 16 * MIB);
@@ -292,7 +294,7 @@ test("what is wrong with the answers of a factory is told, with the question", (
   throws(ask(() => ({ compressionPerLevel: ["lz4"] })), invalid(/"lz4", it must be one of none, zstd/));
   throws(ask(() => ({ compressionPerLevel: "zstd" })), invalid(/compressionPerLevel/));
   throws(ask(() => ({ restartInterval: 1.5 })), invalid(/whole number/));
-  throws(ask(() => ({ dynamicLevelBytes: 1 })), invalid(/a boolean/));
+  throws(ask(() => ({ dynamicLevelBytes: 1 })), invalid(/dynamicLevelBytes is 1, it must be true or false/));
   throws(ask(() => Promise.resolve({})), invalid(/a promise, not options/));
   throws(ask(() => 7), invalid(/a number, not options/));
   const store = { storeOptions: (): Partial<StoreOptions> => ({ writeBufferBytes: -1 }) };

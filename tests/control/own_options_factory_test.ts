@@ -179,6 +179,7 @@ test("a factory in code wins over a configured one; a job asks it for each of it
   await (await env.executeAsync("factory")).result;
   equal(interval, 3);
   deepEqual(out.values, [1, 2, 3]);
+  ok(["last", "sum"].every((name) => asked.includes(name)), `${asked}`);
   equal(new Set(asked).size, asked.length, "each state once");
 });
 
