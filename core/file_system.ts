@@ -59,6 +59,8 @@ export interface FileStatus {
 
 /** Files and folders. Paths are the platform's. */
 export interface FileSystem {
+  /** Operations that have begun and not ended, but for those that block; absent: nobody counts them. */
+  readonly pendingCount?: number;
   /** Starts a new file. `exclusive` fails with EEXIST when there is one, `truncate` empties it, `append` goes on at its end. */
   create(path: string, mode: "exclusive" | "truncate" | "append"): Promise<OutputFile>;
   /** As `create`; blocks. For the working files of state on disk, which no barrier may wait for. */

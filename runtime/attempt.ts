@@ -63,7 +63,7 @@ export class Attempt {
     // Whoever closes the attempt before it ends is not interested in its failure.
     this.failure.catch(() => {});
     this.ended.catch(() => {});
-    const host = new Host(settings.clock);
+    const host = new Host(settings.clock, settings.fileSystem);
     this.subtasks = buildSubtasks(graph, { ...settings, host, listenerOf: (name) => this.#listenerOf(name) });
   }
 

@@ -15,6 +15,9 @@ import process from "node:process";
 import { StreamError } from "../core/errors.ts";
 import { errorCode, type FileStatus, type FileSystem, type InputFile, type OutputFile } from "../core/file_system.ts";
 
+/** Operations under way. */
+let pendingCount = 0;
+
 /** Runs an asynchronous operation; `verb` and `path` name it if a permission is missing. */
 async function permitted<T>(verb: string, path: string, run: () => Promise<T>): Promise<T> {
   try {
@@ -47,16 +50,22 @@ export function explained(verb: string, path: string, error: unknown): unknown {
 
 /** Turns a callback of node:fs into a promise. */
 function settle<T>(start: (done: (error: Error | null, result: T) => void) => void): Promise<T> {
-  return new Promise((resolve, reject) => {
-    start((error, result) => error === null || error === undefined ? resolve(result) : reject(error));
-  });
+  return counted(
+    new Promise<T>((resolve, reject) => {
+      start((error, result) => error === null || error === undefined ? resolve(result) : reject(error));
+    }),
+  );
+}
+
+/** Counts an operation as long as it lasts. */
+function counted<T>(operation: Promise<T>): Promise<T> {
+  pendingCount++;
+  return operation.finally(() => pendingCount--);
 }
 
 /** Like `settle`, for operations without a result. */
 function settleVoid(start: (done: (error?: Error | null) => void) => void): Promise<void> {
-  return new Promise((resolve, reject) => {
-    start((error) => error === null || error === undefined ? resolve() : reject(error));
-  });
+  return settle<void>((done) => start((error) => done(error ?? null)));
 }
 
 /** A write that takes nothing and does not throw: what Bun does when a disk is full. */
@@ -246,6 +255,9 @@ function nullIfMissing(error: unknown): null {
  * ```
  */
 export const systemFileSystem: FileSystem = {
+  get pendingCount() {
+    return pendingCount;
+  },
   create: (path, mode) =>
     permitted("create", path, async () => {
       const { fd, sizeBytes } = await openWithSize(path, FLAGS[mode]);
@@ -263,12 +275,12 @@ export const systemFileSystem: FileSystem = {
     }),
   readFile: (path) =>
     permitted("read", path, async () => {
-      const buffer = await readFile(path);
+      const buffer = await counted(readFile(path));
       return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength);
     }),
   makeDirectory: (path) =>
     permitted("make folder", path, () => settleVoid((done) => fs.mkdir(path, { recursive: true }, done))),
-  list: (path) => permitted("list", path, async () => (await readdir(path)).sort()),
+  list: (path) => permitted("list", path, async () => (await counted(readdir(path))).sort()),
   status: (path) =>
     permitted("look up", path, async () => {
       const stats = await settle<fs.Stats>((done) => fs.stat(path, done)).catch(nullIfMissing);
@@ -291,7 +303,7 @@ export const systemFileSystem: FileSystem = {
     }),
   removeDirectory: (path) =>
     permitted("remove folder", path, () => settleVoid((done) => fs.rm(path, { recursive: true, force: true }, done))),
-  removeEmptyDirectory: (path) => permitted("remove folder", path, () => removeIfEmpty(path)),
+  removeEmptyDirectory: (path) => permitted("remove folder", path, () => counted(removeIfEmpty(path))),
   syncFile: (path) => permitted("sync", path, () => syncPath(path)),
   syncDirectory: (path) =>
     permitted("sync folder", path, async () => {

@@ -16,6 +16,8 @@ export class BufferPages {
   readonly bytes: Uint8Array<ArrayBuffer>;
   /** The same memory. */
   readonly words: Int32Array<ArrayBuffer>;
+  /** A word's page is its index without this many bits. */
+  readonly pageShift: number;
   /** What the buffer holds: pages and charges. */
   usedBytes = 0;
   /** Bytes of rows, without headers. */
@@ -30,6 +32,7 @@ export class BufferPages {
   private current = -1;
 
   constructor(private readonly memory: SlotMemory) {
+    this.pageShift = Math.log2(memory.pageBytes) - 2;
     this.bytes = memory.arena.bytes;
     this.words = memory.arena.words;
   }
@@ -91,6 +94,41 @@ export class BufferPages {
   /** The row after `row` in its segment. */
   rowAfter(row: number): number {
     return row + rowWords(this.words, row);
+  }
+
+  /** The same rows in pages of their own; undefined when there is no memory for them. */
+  copy(): BufferPages | undefined {
+    const copy = new BufferPages(this.memory);
+    for (let i = 0; i < this.starts.length; i++) {
+      const sizeBytes = this.sizes[i]!;
+      const offset = this.memory.takePages(sizeBytes);
+      if (offset === 0) {
+        copy.free();
+        return undefined;
+      }
+      const start = this.starts[i]!;
+      const end = this.segmentEnd(i);
+      const at = offset >>> 2;
+      this.words.copyWithin(at, start, end);
+      copy.starts.push(at);
+      copy.ends.push(at + end - start);
+      copy.sizes.push(sizeBytes);
+      copy.usedBytes += Math.ceil(sizeBytes / this.memory.pageBytes) * this.memory.pageBytes;
+    }
+    copy.rowBytes = this.rowBytes;
+    return copy;
+  }
+
+  /** How far the rows of each page of the arena lie before those in `other`, of which this is the copy or the other way round. */
+  distancesTo(other: BufferPages): Int32Array {
+    const distances = new Int32Array((this.words.length >>> this.pageShift) + 1);
+    const count = Math.min(this.starts.length, other.starts.length);
+    for (let i = 0; i < count; i++) {
+      const first = this.starts[i]! >>> this.pageShift;
+      const pages = Math.ceil(this.sizes[i]! / this.memory.pageBytes);
+      distances.fill(other.starts[i]! - this.starts[i]!, first, first + pages);
+    }
+    return distances;
   }
 
   /** Counts memory that is allocated elsewhere; negative when it is freed. */

@@ -5,6 +5,7 @@
  *     get                         → active buffer, frozen buffers (newest first), the one flushed last, store
  *     group, scan                 → active buffer, frozen buffers (newest first), store
  *     freeze                      → the active buffer waits for its flush, another takes its place
+ *     freezeApart                 → the active buffer is copied and goes on, if it is small enough
  *
  * Called by: the backend and its handles, the ordered rows of timers.
  * Calls: write_buffer.ts, row_merge.ts, flush_queue.ts, slot_memory.ts; the store it was given.
@@ -20,6 +21,7 @@ import type { OperatorMemory } from "../../core/backend_memory.ts";
 import type { Clock } from "../../core/clock.ts";
 import { StreamError } from "../../core/errors.ts";
 import { rowHash } from "../runs/row_hash.ts";
+import { BufferCopy } from "./buffer_copy.ts";
 import { FlushQueue } from "./flush_queue.ts";
 import { groupRows } from "./group_rows.ts";
 import type { RowList } from "./ordered_states.ts";
@@ -250,6 +252,14 @@ export class BufferedRows implements Rows, BufferOwner {
   freeze(): number {
     this.freezeActive();
     return this.queue.addTicket();
+  }
+
+  freezeApart(): { readonly ticket: number; readonly copy: BufferCopy | undefined } {
+    const { active, memory } = this;
+    const copy = active.rowCount > 0 && memory.mayCopy(active.pages.usedBytes)
+      ? BufferCopy.of(active, this.sorter, this.options.clock)
+      : undefined;
+    return { ticket: copy === undefined ? this.freeze() : this.queue.addUrgentTicket(), copy };
   }
 
   frozen(ticket: number): Promise<FrozenStore> {

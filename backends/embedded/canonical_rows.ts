@@ -25,6 +25,7 @@ import { CanonicalStates } from "../states/canonical_states.ts";
 import { KeyGroupBatches } from "../states/key_group_batches.ts";
 import { ListNumbers } from "../states/list_numbers.ts";
 import { type FrozenSource, RunAssembly } from "../states/run_assembly.ts";
+import { SAVEPOINT_SHARE } from "../states/slices.ts";
 import type { MomentRows } from "./row_store.ts";
 
 /** Rows of a key group up to this size are put aside. */
@@ -32,8 +33,6 @@ const ASIDE_BYTES = 262_144;
 
 /** Rows handled between two looks at the clock. */
 const ROWS_PER_LOOK = 64;
-/** Less than for a checkpoint: a savepoint has time. */
-const SLICE_MS = 2;
 
 /**
  * The run of a snapshot that is taken now.
@@ -55,7 +54,7 @@ export function canonicalRows(
     batches: new KeyGroupBatches(keyGroups, maxParallelism),
     clock,
     rowsPerLook: ROWS_PER_LOOK,
-    sliceMs: SLICE_MS,
+    share: SAVEPOINT_SHARE,
   });
   return new CanonicalRows({ keyGroups, formats, assembly, listNumbers, sources });
 }

@@ -243,12 +243,14 @@ export class EmbeddedBackend implements StateBackend {
     if (this.closed) refuseSnapshot(this.context.operatorName);
     checkRequest(request);
     const { rows, nextListNumber } = this.opened();
-    const ticket = rows.freeze();
+    // Nothing builds on a full snapshot, so it need not bring forward what is to be flushed.
+    const { ticket, copy } = request.full ? rows.freezeApart() : { ticket: rows.freeze(), copy: undefined };
     const isCanonical = request.canonical === true;
     const snapshot = new EmbeddedSnapshot({
       request,
       rows,
       ticket,
+      copy,
       attached: isCanonical ? undefined : this.attached.freeze(request, nextListNumber),
       canonical: isCanonical ? this.canonicalRows(request.checkpointId) : undefined,
       states: this.table.states(),

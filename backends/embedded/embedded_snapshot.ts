@@ -11,15 +11,17 @@
  * @module
  */
 import type { PendingSnapshot, SnapshotRequest } from "../../core/backend.ts";
-import { StreamError } from "../../core/errors.ts";
+import { messageOf, StreamError } from "../../core/errors.ts";
 import type { KeyGroupRange } from "../../core/key_groups.ts";
 import type { KeyedStateHandle, RunHandle, SnapshotStore } from "../../core/snapshot.ts";
 import type { RunState } from "../runs/run_format.ts";
 import { StoppableStore } from "../states/stoppable_store.ts";
 import type { FrozenAttached } from "./attached_rows.ts";
+import type { BufferCopy } from "./buffer_copy.ts";
 import type { CanonicalRows } from "./canonical_rows.ts";
 import type { FrozenStore } from "./row_store.ts";
 import type { Rows } from "./rows.ts";
+import { RowsAbove } from "./rows_above.ts";
 
 /** Everything that the synchronous part has fixed. */
 export interface EmbeddedSnapshotPlan {
@@ -27,6 +29,8 @@ export interface EmbeddedSnapshotPlan {
   readonly rows: Rows;
   /** Of the rows' freeze. */
   readonly ticket: number;
+  /** Rows of the same moment that are in no file of the store. */
+  readonly copy: BufferCopy | undefined;
   readonly attached: FrozenAttached | undefined;
   /** Writes the store's rows, and those of other owners, as a canonical run; undefined: it gives its files. */
   readonly canonical: CanonicalRows | undefined;
@@ -46,6 +50,10 @@ interface WrittenRuns {
 
 const NOTHING: WrittenRuns = { runs: [], incrementBytes: 0 };
 
+function withNewer(older: WrittenRuns, newer: WrittenRuns): WrittenRuns {
+  return { runs: [...older.runs, ...newer.runs], incrementBytes: older.incrementBytes + newer.incrementBytes };
+}
+
 /** A snapshot from its synchronous part to its handle. */
 export class EmbeddedSnapshot implements PendingSnapshot {
   private readonly stopping = new AbortController();
@@ -61,7 +69,7 @@ export class EmbeddedSnapshot implements PendingSnapshot {
     const { canonical } = this.plan;
     try {
       if (canonical !== undefined) return await this.writeRows(canonical, store);
-      const stored = await this.writeStore(new StoppableStore(store, this.stopping.signal));
+      const stored = await this.writeOwn(store);
       const foreign = await this.writeAttached(store);
       this.stopping.signal.throwIfAborted();
       attached = foreign;
@@ -75,6 +83,20 @@ export class EmbeddedSnapshot implements PendingSnapshot {
     }
   }
 
+  /** What the store has in files, and beside it what it has not. */
+  private async writeOwn(store: SnapshotStore): Promise<WrittenRuns> {
+    const parts = [this.writeStore(new StoppableStore(store, this.stopping.signal)), this.writeCopy(store)];
+    try {
+      const [older, newer] = await Promise.all(parts);
+      return withNewer(older!, newer!); // there are two
+    } catch (error) {
+      this.stopping.abort(error);
+      this.plan.copy?.cancel(error instanceof Error ? error : new Error(messageOf(error)));
+      await Promise.allSettled(parts);
+      throw error;
+    }
+  }
+
   private async writeStore(store: StoppableStore): Promise<WrittenRuns> {
     const { checkpointId, full } = this.plan.request;
     const frozen = await this.frozen(store);
@@ -85,14 +107,24 @@ export class EmbeddedSnapshot implements PendingSnapshot {
     }
   }
 
+  private async writeCopy(store: SnapshotStore): Promise<WrittenRuns> {
+    const { copy } = this.plan;
+    if (copy === undefined) return NOTHING;
+    await copy.sort();
+    return await copy.write(store, this.plan);
+  }
+
   private frozen(store: StoppableStore): Promise<FrozenStore> {
     return store.orStop(this.plan.rows.frozen(this.plan.ticket), (late) => late.release());
   }
 
   private async writeRows(canonical: CanonicalRows, target: SnapshotStore): Promise<KeyedStateHandle | null> {
     const frozen = await this.frozen(new StoppableStore(target, this.stopping.signal));
+    const { copy } = this.plan;
     try {
-      const rows = frozen.rows();
+      await copy?.sort();
+      const stored = frozen.rows();
+      const rows = copy === undefined ? stored : new RowsAbove(stored, copy);
       try {
         return await canonical.write(rows, target);
       } finally {
@@ -138,6 +170,7 @@ export class EmbeddedSnapshot implements PendingSnapshot {
     this.stopping.abort(reason);
     this.plan.attached?.assembly.cancel(reason);
     this.plan.canonical?.cancel(reason);
+    this.plan.copy?.cancel(reason);
     if (this.started) return;
     this.started = true;
     // A flush that fails is told by the rows to whoever uses them next.
@@ -150,6 +183,7 @@ export class EmbeddedSnapshot implements PendingSnapshot {
     this.ended = true;
     for (const source of this.plan.attached?.sources ?? []) source.rows.release();
     this.plan.canonical?.release();
+    this.plan.copy?.release();
     this.plan.onEnd(this, attached?.runs);
   }
 }

@@ -14,6 +14,7 @@
  */
 import type { Clock } from "../../core/clock.ts";
 import { messageOf, StreamError } from "../../core/errors.ts";
+import { giveWay } from "../states/slices.ts";
 import type { RowSorter } from "./row_sorter.ts";
 import type { FrozenStore, RowStore, Steps } from "./row_store.ts";
 import { SortedBuffer } from "./sorted_buffer.ts";
@@ -21,6 +22,8 @@ import type { WriteBuffer } from "./write_buffer.ts";
 
 /** Length of a slice, milliseconds: longer ones would show as gaps between records. */
 const SLICE_MS = 3;
+/** What records get before the next one, milliseconds. */
+const REST_MS = 12;
 
 /** A moment that somebody asks, or will ask, the store's content of. */
 interface Ticket {
@@ -99,6 +102,21 @@ export class FlushQueue {
     return this.nextTicket++;
   }
 
+  /** As `addTicket`; taken at once when nothing is queued before it. */
+  addUrgentTicket(): number {
+    const number = this.addTicket();
+    const { entries: [first], flush } = this;
+    if (first !== undefined && "ticket" in first && flush === undefined) {
+      try {
+        this.take(first.ticket);
+        this.entries.shift();
+      } catch (error) {
+        this.fail(error);
+      }
+    }
+    return number;
+  }
+
   /** The store at a ticket's moment; the asker releases it. */
   ask(number: number): Promise<FrozenStore> {
     if (this.closed !== undefined) return Promise.reject(this.closed);
@@ -125,6 +143,13 @@ export class FlushQueue {
     this.options.clock.defer(() => this.slice());
   }
 
+  /** Arranges the next slice. */
+  private goOn(): void {
+    if (this.isDeferred || this.closed !== undefined || this.failure !== undefined) return;
+    this.isDeferred = true;
+    giveWay(this.options.clock, REST_MS, () => this.slice());
+  }
+
   private slice(): void {
     this.isDeferred = false;
     if (this.closed !== undefined || this.failure !== undefined) return;
@@ -138,7 +163,7 @@ export class FlushQueue {
       this.fail(error);
     }
     this.isRunning = false;
-    if (hasMore) this.wake();
+    if (hasMore) this.goOn();
     onProgress();
   }
 

@@ -225,6 +225,11 @@ export class SlotMemory {
     return bytes > 0 && this.usedBytes * 2 <= this.writeBytes;
   }
 
+  /** Whether a buffer of `bytes` may be copied, for the same reason. */
+  mayCopy(bytes: number): boolean {
+    return (this.usedBytes + bytes) * 2 <= this.writeBytes;
+  }
+
   private dropKept(): boolean {
     let hasDropped = false;
     for (const owner of this.owners) if (owner.dropKept()) hasDropped = true;

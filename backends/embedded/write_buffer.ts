@@ -18,6 +18,7 @@
  */
 import { DELETE, DELETE_PREFIX, PUT } from "../runs/run_format.ts";
 import { BufferPages } from "./buffer_pages.ts";
+import type { KnownOrder } from "./known_order.ts";
 import { OrderedStates } from "./ordered_states.ts";
 import {
   DEAD,
@@ -77,9 +78,13 @@ export class WriteBuffer {
   entries = 0;
   /** The row before the one that `find` has found, in its bucket. */
   private before = 0;
+  /** How often a row that did not count came to count, in its old place. */
+  revivals = 0;
+  private knownOrder: KnownOrder | undefined;
   /** Whether any list or map was cleared here. */
   hasClears = false;
-  private isReleased = false;
+  /** Whether it is needed no more; its memory may be another's. */
+  isReleased = false;
 
   /**
    * @param states Ids of the states that are scanned.
@@ -197,6 +202,7 @@ export class WriteBuffer {
     const words = this.words;
     if ((words[group + KEY]! & KIND_MASK) === OPEN_GROUP) {
       words[group + KEY] = (prefixBytes << 3) | DELETE_PREFIX;
+      this.revivals++;
       this.rowCount++;
       this.hasClears = true;
     }
@@ -295,6 +301,7 @@ export class WriteBuffer {
     const wasDead = (words[at + KEY]! & KIND_MASK) === DEAD;
     words[at + KEY] = words[at + KEY]! & ~KIND_MASK;
     if (!wasDead) return;
+    this.revivals++;
     this.rowCount++;
     this.link(at, this.findGroup(row, prefixBytes, prefixHash));
   }
@@ -387,6 +394,18 @@ export class WriteBuffer {
     this.pages.charge(this.buckets.length * 4);
     grown.set(this.buckets);
     this.buckets = grown;
+  }
+
+  /** The order of a part of the rows; undefined when none is known that has all that count there. */
+  get known(): KnownOrder | undefined {
+    return this.knownOrder?.revivals === this.revivals ? this.knownOrder : undefined;
+  }
+
+  /** Keeps an order of the rows; undefined: forgets it. */
+  know(order: KnownOrder | undefined): void {
+    if (this.isReleased) return;
+    this.pages.charge(((order?.rows.length ?? 0) - (this.knownOrder?.rows.length ?? 0)) * 4);
+    this.knownOrder = order;
   }
 
   /** From now on rows of a state are kept in order, those that are there included. */

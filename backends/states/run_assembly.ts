@@ -17,7 +17,7 @@ import type { RunWriter } from "../runs/run_writer.ts";
 import type { KeyGroupBatches } from "./key_group_batches.ts";
 import type { ListNumbers } from "./list_numbers.ts";
 import { type OutputPlan, RunOutput } from "./run_output.ts";
-import { Slices } from "./slices.ts";
+import { type Share, Slices } from "./slices.ts";
 
 /** Rows of another owner, frozen. */
 export interface FrozenSource {
@@ -35,8 +35,8 @@ export interface AssemblyPlan extends OutputPlan {
   readonly rowsPerLook: number;
   /** First number that a list element after the snapshot takes; or what numbers the elements of each list anew. */
   readonly listNumbers: number | ListNumbers;
-  /** Length of a slice, milliseconds; absent: that of `Slices`. */
-  readonly sliceMs?: number;
+  /** Absent: that of `Slices`. */
+  readonly share?: Share;
 }
 
 /** The rows of one run on their way to the file. */
@@ -51,7 +51,7 @@ export class RunAssembly {
 
   constructor(private readonly plan: AssemblyPlan) {
     this.batches = plan.batches;
-    this.slices = new Slices(plan.clock, plan.sliceMs);
+    this.slices = new Slices(plan.clock, plan.share);
     this.output = new RunOutput(plan);
   }
 

@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { type Clock, pause } from "../../core/clock.ts";
+import type { Clock } from "../../core/clock.ts";
 
 /**
  * Length of a slice, milliseconds: a fifth of what it and the records between two slices take together (see
@@ -14,24 +14,56 @@ import { type Clock, pause } from "../../core/clock.ts";
  */
 const SLICE_MS = 3;
 
+/** Records get at least so many times as long as a slice before the next one. */
+const RECORDS_SHARE = 4;
+
+/** How work and records share the thread. */
+export interface Share {
+  /** Length of a slice, milliseconds. */
+  readonly sliceMs: number;
+  /** What records get before the next one, milliseconds. */
+  readonly restMs: number;
+}
+
+/** Of a savepoint, for which somebody waits: a quarter. */
+export const SAVEPOINT_SHARE: Share = { sliceMs: 4, restMs: 12 };
+/** Of other work: a fifth. */
+const USUAL_SHARE: Share = { sliceMs: SLICE_MS, restMs: SLICE_MS * RECORDS_SHARE };
+/** Turns of the event loop that are shorter on average have no records in them: nobody needs to be waited for. */
+const SHORTEST_ROUND_MS = 1.5;
+
+/**
+ * Calls back when records have had their share after a slice. Their rounds may be much shorter than that (see
+ * runtime/host.ts).
+ */
+export function giveWay(clock: Clock, restMs: number, callback: () => void): void {
+  const startMs = clock.monotonicMs();
+  let turns = 0;
+  const turn = () => {
+    const passedMs = clock.monotonicMs() - startMs;
+    if (passedMs < restMs && passedMs >= ++turns * SHORTEST_ROUND_MS) clock.defer(turn);
+    else callback();
+  };
+  clock.defer(turn);
+}
+
 /** The slices of one piece of work. */
 export class Slices {
   private startMs: number;
   private failure: Error | undefined;
 
-  /** @param sliceMs Length of a slice, milliseconds. */
-  constructor(private readonly clock: Clock, private readonly sliceMs: number = SLICE_MS) {
+  constructor(private readonly clock: Clock, private readonly share: Share = USUAL_SHARE) {
     this.startMs = clock.monotonicMs();
   }
 
   /** Whether the slice has lasted long enough. Ask once per some hundred rows. */
   isDue(): boolean {
-    return this.clock.monotonicMs() - this.startMs >= this.sliceMs;
+    return this.clock.monotonicMs() - this.startMs >= this.share.sliceMs;
   }
 
   /** Gives way to records. @throws What `stop` was given. */
   async pause(): Promise<void> {
-    await pause(this.clock);
+    await new Promise<void>((resolve) => giveWay(this.clock, this.share.restMs, resolve));
     this.restart();
   }
 

@@ -41,6 +41,15 @@ test("systemFileSystem appends what write and writeSync are given and counts it"
     deepEqual(await files.readFile(path), new Uint8Array(0));
   }));
 
+test("systemFileSystem counts the operations that are under way, whatever becomes of them", () =>
+  inFolder(async (folder) => {
+    equal(files.pendingCount, 0);
+    const operations = [files.status(folder), files.list(folder), files.readFile(join(folder, "none"))];
+    equal(files.pendingCount, 3);
+    await Promise.allSettled(operations);
+    equal(files.pendingCount, 0);
+  }));
+
 test("systemFileSystem reads at any offset, fewer bytes only at the end", () =>
   inFolder(async (folder) => {
     const path = join(folder, "a");
