@@ -60,6 +60,12 @@ export { noRestart } from "./runtime/restart_strategy.ts";
 export { type NoRestartSettings } from "./runtime/restart_strategy.ts";
 export { type RestartSettings } from "./runtime/restart_strategy.ts";
 
+// Asynchronous calls
+export { type AsyncCallContext } from "./runtime/async/async_settings.ts";
+export { type AsyncFunction } from "./runtime/async/async_settings.ts";
+export { type AsyncOptions } from "./runtime/async/async_settings.ts";
+export { type RetryOptions } from "./runtime/async/async_settings.ts";
+
 // Two streams at once
 export { ConnectedStreams } from "./runtime/two_inputs/connected_streams.ts";
 export { ConnectedKeyedStreams } from "./runtime/two_inputs/connected_streams.ts";

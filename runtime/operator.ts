@@ -115,6 +115,11 @@ export abstract class Operator<I, O> implements Output<I> {
     this.recordsIn = context.metrics.counter("numRecordsIn") as Counter & { count: number };
   }
 
+  /** Whether something that earlier records have begun is not done: the end of input waits for it. */
+  get isWaiting(): boolean {
+    return false;
+  }
+
   /** Stable identity across restarts. */
   get id(): string {
     return this.context.operatorId;

@@ -11,6 +11,8 @@ import { StreamError } from "../core/errors.ts";
 import type { Key } from "../core/key.ts";
 import type { Sink } from "../core/sink.ts";
 import { KeyedStream } from "./keyed_stream.ts";
+import { AsyncMapOperator } from "./async/async_map_operator.ts";
+import { type AsyncFunction, type AsyncOptions, asyncSettings } from "./async/async_settings.ts";
 import type { Operator, OperatorContext } from "./operator.ts";
 import { ProcessOperator } from "./operators/process_operator.ts";
 import { SinkOperator } from "./operators/sink_operator.ts";
@@ -215,6 +217,37 @@ export class DataStream<T> {
       isExactlyOnce: sink.guarantee === "exactly-once",
       parallelism,
       make: (context) => new SinkOperator(context, sink),
+    });
+  }
+
+  /**
+   * One value for each, by a function that takes its time: a lookup elsewhere, a model, a service. Many calls are out at
+   * once. A record whose result has not gone on is in every checkpoint, and is called for again after a restart.
+   *
+   * @example
+   * ```ts
+   * import { collectSink, fromIterable, StreamEnvironment } from "../mod.ts";
+   *
+   * const env = StreamEnvironment.create({ argv: [] });
+   * const out = collectSink<string>();
+   * const nameOf = (id: number) => Promise.resolve(id === 1 ? "ann" : "bob");
+   * env.fromSource("ids", fromIterable([1, 2])).asyncMap("names", (id) => nameOf(id), { timeout: "5 s" }).sinkTo("out", out);
+   * await (await env.executeAsync("names")).result;
+   * if (out.values.join() !== "ann,bob") throw new Error(out.values.join());
+   * ```
+   *
+   * @param name Identifies the records in flight across restarts; unique in the pipeline.
+   * @param apply May be called more than once for a record; its effects must allow that.
+   * @throws {RangeError} If an option is out of range.
+   */
+  asyncMap<O>(name: string, apply: AsyncFunction<T, O>, options: AsyncOptions<T, O> = {}): DataStream<O> {
+    const settings = asyncSettings(options);
+    return this.#add({
+      name,
+      label: "asyncMap",
+      kind: "stateless",
+      inputs: this.edges,
+      make: (context) => new AsyncMapOperator(context, apply, settings),
     });
   }
 

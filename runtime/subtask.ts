@@ -155,6 +155,7 @@ export class Subtask implements TaskControl, ExchangeOwner {
       } else if (this.#work.length > 0) {
         this.#work.shift()!();
         this.#flushOperators();
+        this.#finishEnd();
       } else {
         const status = this.#hasEnded ? "waiting" : this.input!.process();
         this.#flushOperators();
@@ -202,9 +203,10 @@ export class Subtask implements TaskControl, ExchangeOwner {
     this.#finishEnd();
   }
 
-  /** The end is passed on only after the last timer has fired. */
+  /** The end is passed on only after the last timer has fired and the last call has ended. */
   #finishEnd(): void {
     if (!this.#hasEnded || this.#endIsSent || this.#resumables.length > 0) return;
+    if (this.operators.some((operator) => operator.isWaiting)) return;
     this.#endIsSent = true;
     this.life.enter("finished");
     for (const exchange of this.exchanges) exchange.endOfInput();
