@@ -8,7 +8,7 @@
  * @module
  */
 import type { CheckpointType, SavepointFormat } from "../core/element.ts";
-import type { FileRef, OperatorSnapshot, RunHandle } from "../core/snapshot.ts";
+import type { FileRef, KeyedStateHandle, OperatorSnapshot } from "../core/snapshot.ts";
 
 /** The run of the job that has taken a checkpoint. */
 export interface JobStart {
@@ -78,16 +78,22 @@ export interface CompletedCheckpoint {
   readonly durationMs: number | null;
 }
 
-/** Every run of a checkpoint, subtask by subtask. */
-export function* runsOf(operators: readonly OperatorCheckpoint[]): Generator<RunHandle> {
+/** The keyed state of every subtask. */
+export function* keyedStatesOf(operators: readonly OperatorCheckpoint[]): Generator<KeyedStateHandle> {
   for (const operator of operators) {
     for (const { snapshot } of operator.subtasks) {
-      if (snapshot?.keyed) yield* snapshot.keyed.runs;
+      if (snapshot?.keyed) yield snapshot.keyed;
     }
   }
 }
 
+/** Every file of a keyed state: those of its runs, then those of its log. */
+export function* filesOfKeyedState({ runs, log = [] }: KeyedStateHandle): Generator<FileRef> {
+  for (const { file } of runs) yield file;
+  for (const { file } of log) yield file;
+}
+
 /** Every file of a checkpoint; one that several subtasks share comes several times. */
 export function* filesOf(operators: readonly OperatorCheckpoint[]): Generator<FileRef> {
-  for (const run of runsOf(operators)) yield run.file;
+  for (const keyed of keyedStatesOf(operators)) yield* filesOfKeyedState(keyed);
 }

@@ -12,7 +12,7 @@
  */
 import type { Random } from "../core/clock.ts";
 import type { FileSystem } from "../core/file_system.ts";
-import type { SnapshotReader } from "../core/snapshot.ts";
+import type { SnapshotReader, SnapshotStore } from "../core/snapshot.ts";
 import { makeDurable, METADATA_NAME, namesIn, removeSnapshotFolder, writeDurably } from "./durable_files.ts";
 import { FileReader, parentOf, resolvePointer } from "./filesystem_reader.ts";
 import { decodeLineage, encodeLineage } from "./lineage_file.ts";
@@ -90,6 +90,15 @@ export class FilesystemStorage implements CheckpointStorage {
       },
       discard: () => snapshot.discard(),
     };
+  }
+
+  sharedStore(): SnapshotStore {
+    const folder = new SnapshotFolder({ ...this.#options, inlineBytes: 0 }, {
+      name: "the shared folder",
+      folder: this.path,
+      sharedFolder: `${this.path}/${SHARED}`,
+    });
+    return folder.store;
   }
 
   async completedIds(): Promise<number[]> {

@@ -5,15 +5,17 @@
  * Called by: coordinator.ts (encode), recovery.ts (decode).
  * Calls: core/bytes.ts, core/cesu8.ts, metadata_reader.ts.
  *
- * Grammar of version 2 (numbers big endian; varint = unsigned LEB128, at most 2^53-1):
+ * Grammar of version 3 (numbers big endian; varint = unsigned LEB128, at most 2^53-1):
  *
- *     file      = "WEIRCHKP" version:u8(2) size:u32 body crc32:u32
+ *     file      = "WEIRCHKP" version:u8(3) size:u32 body crc32:u32
  *     body      = checkpointId:varint timestampMs:f64 type:u8 final:u8 job operators:varint operator*
  *     job       = id:text name:text startedMs:f64 restoredFrom:varint
  *     operator  = id:text name:text parallelism:varint maxParallelism:varint finished:u8 subtask{parallelism}
  *     subtask   = bits:u8 keyed? lists?
  *     keyed     = groups nextListNumber:varint incrementBytes:varint fullBytes:varint runs:varint run*
+ *                 segments:varint segment*
  *     run       = ref level:varint groups rowCount:varint footerCrc32:u32
+ *     segment   = ref groups entryCount:varint footerCrc32:u32
  *     groups    = first:u16 last:u16
  *     ref       = 0 name:text size:varint | 1 name:text size:varint | 2 size:varint byte{size}
  *     lists     = count:varint list*
@@ -25,7 +27,8 @@
  * a canonical savepoint, 2 for a native one. `restoredFrom` is 0 after a fresh start. Bits of a subtask: 1 = it had finished, 2 = it has a snapshot (lists follow),
  * 4 = with keyed state (keyed follows). `ref` begins with its scope: 0 beside this file, 1 in the job's shared folder,
  * 2 here. `distribution` is 0 split, 1 union, 2 broadcast. Text is CESU-8. Operators are sorted by id and lists by name,
- * both by UTF-16 units, so equal content gives equal bytes. Version 1 had no `writer`: serializer "auto", version 1.
+ * both by UTF-16 units, so equal content gives equal bytes. Version 2 had no `segments`: no log; version 1 had no `writer`
+ * either: serializer "auto", version 1.
  *
  * @module
  */
@@ -33,15 +36,22 @@ import { ByteWriter, crc32 } from "../core/bytes.ts";
 import { cesu8Size, writeCesu8 } from "../core/cesu8.ts";
 import type { SavepointFormat } from "../core/element.ts";
 import type { KeyGroupRange } from "../core/key_groups.ts";
-import type { FileRef, KeyedStateHandle, ListDistribution, OperatorList, RunHandle } from "../core/snapshot.ts";
+import type {
+  FileRef,
+  KeyedStateHandle,
+  ListDistribution,
+  LogSegment,
+  OperatorList,
+  RunHandle,
+} from "../core/snapshot.ts";
 import type { CheckpointMetadata, OperatorCheckpoint, SubtaskEntry } from "./completed_checkpoint.ts";
 
 /** First bytes of every `_metadata`. */
 export const METADATA_MAGIC = "WEIRCHKP";
 /** Version that is written. */
-export const METADATA_VERSION = 2;
+export const METADATA_VERSION = 3;
 /** Versions that are read. */
-export const READABLE_METADATA_VERSIONS: readonly number[] = [1, 2];
+export const READABLE_METADATA_VERSIONS: readonly number[] = [1, 2, 3];
 /** By their number in the file. */
 export const CHECKPOINT_FORMATS: readonly (SavepointFormat | null)[] = [null, "canonical", "native"];
 /** Bytes before the body: magic, version, size. */
@@ -122,6 +132,9 @@ function writeKeyed(out: ByteWriter, keyed: KeyedStateHandle): void {
   out.varint(keyed.fullBytes);
   out.varint(keyed.runs.length);
   for (const run of keyed.runs) writeRun(out, run);
+  const { log = [] } = keyed;
+  out.varint(log.length);
+  for (const segment of log) writeSegment(out, segment);
 }
 
 function writeRun(out: ByteWriter, run: RunHandle): void {
@@ -130,6 +143,13 @@ function writeRun(out: ByteWriter, run: RunHandle): void {
   writeGroups(out, run.keyGroups);
   out.varint(run.rowCount);
   out.u32(run.footerCrc32);
+}
+
+function writeSegment(out: ByteWriter, { file, keyGroups, entryCount, footerCrc32 }: LogSegment): void {
+  writeRef(out, file);
+  writeGroups(out, keyGroups);
+  out.varint(entryCount);
+  out.u32(footerCrc32);
 }
 
 function writeGroups(out: ByteWriter, { start, end }: KeyGroupRange): void {

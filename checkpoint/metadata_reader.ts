@@ -15,7 +15,7 @@ import { readCesu8 } from "../core/cesu8.ts";
 import { SnapshotCorruptError, StreamError } from "../core/errors.ts";
 import { type KeyGroupRange, MAX_PARALLELISM_LIMIT } from "../core/key_groups.ts";
 import type { SerializerSnapshot } from "../core/serializer.ts";
-import type { FileRef, KeyedStateHandle, OperatorList, RunHandle } from "../core/snapshot.ts";
+import type { FileRef, KeyedStateHandle, LogSegment, OperatorList, RunHandle } from "../core/snapshot.ts";
 import type { CheckpointMetadata, JobStart, OperatorCheckpoint, SubtaskEntry } from "./completed_checkpoint.ts";
 import {
   CHECKPOINT_FORMATS,
@@ -32,8 +32,8 @@ import {
 const FILE_NAME = /^[A-Za-z0-9_-][A-Za-z0-9._-]*$/;
 /** Version 1 did not say. */
 const WRITER_OF_VERSION_1: SerializerSnapshot = Object.freeze({ id: "auto", version: 1, schemaVersion: 1 });
-/** Fewest bytes that an operator, a run, a list and a list item take. */
-const MIN_BYTES = { operator: 6, run: 12, list: 3, item: 1 } as const;
+/** Fewest bytes that an operator, a run, a segment, a list and a list item take. */
+const MIN_BYTES = { operator: 6, run: 12, segment: 11, list: 3, item: 1 } as const;
 
 /**
  * What `encodeMetadata` has written.
@@ -129,11 +129,11 @@ function readSubtask(input: ByteReader, version: number): SubtaskEntry {
   }
   const finished = (bits & SUBTASK_BITS.finished) !== 0;
   if ((bits & SUBTASK_BITS.snapshot) === 0) return { finished, snapshot: null };
-  const keyed = (bits & SUBTASK_BITS.keyed) === 0 ? null : readKeyed(input);
+  const keyed = (bits & SUBTASK_BITS.keyed) === 0 ? null : readKeyed(input, version);
   return { finished, snapshot: { keyed, lists: readLists(input, version) } };
 }
 
-function readKeyed(input: ByteReader): KeyedStateHandle {
+function readKeyed(input: ByteReader, version: number): KeyedStateHandle {
   const keyGroups = readGroups(input);
   const nextListNumber = input.varint();
   const incrementBytes = input.varint();
@@ -148,7 +148,21 @@ function readKeyed(input: ByteReader): KeyedStateHandle {
       footerCrc32: input.u32(),
     });
   }
-  return { keyGroups, runs, nextListNumber, incrementBytes, fullBytes };
+  const log = version < 3 ? [] : readLog(input);
+  return { keyGroups, runs, ...(log.length > 0 && { log }), nextListNumber, incrementBytes, fullBytes };
+}
+
+function readLog(input: ByteReader): LogSegment[] {
+  const log: LogSegment[] = [];
+  for (let left = readCount(input, MIN_BYTES.segment); left > 0; left--) {
+    log.push({
+      file: readRef(input),
+      keyGroups: readGroups(input),
+      entryCount: input.varint(),
+      footerCrc32: input.u32(),
+    });
+  }
+  return log;
 }
 
 function readGroups(input: ByteReader): KeyGroupRange {

@@ -17,7 +17,7 @@
 import { StreamError } from "../core/errors.ts";
 import { intersect, type KeyGroupRange, keyGroupRangeOf } from "../core/key_groups.ts";
 import type { SerializerSnapshot } from "../core/serializer.ts";
-import type { KeyedStateHandle, OperatorList, OperatorSnapshot, RunHandle } from "../core/snapshot.ts";
+import type { KeyedStateHandle, LogSegment, OperatorList, OperatorSnapshot, RunHandle } from "../core/snapshot.ts";
 import { textOfWriter } from "../core/state_compatibility.ts";
 import type { OperatorCheckpoint } from "./completed_checkpoint.ts";
 
@@ -163,7 +163,15 @@ export function narrow(handle: KeyedStateHandle, range: KeyGroupRange): KeyedSta
     runs.push({ ...run, keyGroups: part });
     fullBytes += run.file.sizeBytes;
   }
-  return { keyGroups, runs, nextListNumber: handle.nextListNumber, incrementBytes: 0, fullBytes };
+  const log: LogSegment[] = [];
+  for (const segment of handle.log ?? []) {
+    const part = intersect(segment.keyGroups, keyGroups);
+    if (part === undefined) continue;
+    log.push({ ...segment, keyGroups: part });
+    fullBytes += segment.file.sizeBytes;
+  }
+  const { nextListNumber } = handle;
+  return { keyGroups, runs, ...(log.length > 0 && { log }), nextListNumber, incrementBytes: 0, fullBytes };
 }
 
 function subtasksOf(operator: OperatorCheckpoint, parallelism: number, maxParallelism: number): SubtaskAssignment[] {

@@ -92,6 +92,11 @@ export interface CheckpointStorage {
   prepare(): Promise<void>;
   /** Starts a checkpoint; does nothing on disk yet. */
   begin(checkpointId: number): CheckpointLocation;
+  /**
+   * Writes files to the shared folder at any time after `prepare`: durable when they are finished, named by the first
+   * checkpoint that refers to them. Absent where snapshots are not files.
+   */
+  sharedStore?(): SnapshotStore;
   /** Ids of checkpoints that have metadata, newest first, readable or not. */
   completedIds(): Promise<number[]>;
   /** Highest id that has left any trace; 0 when there is none. */

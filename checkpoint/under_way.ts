@@ -9,7 +9,7 @@
  */
 import type { Cancel, Clock } from "../core/clock.ts";
 import type { FileRef, SubtaskSnapshot } from "../core/snapshot.ts";
-import type { CompletedCheckpoint, JobStart } from "./completed_checkpoint.ts";
+import { type CompletedCheckpoint, filesOfKeyedState, type JobStart } from "./completed_checkpoint.ts";
 import { encodeMetadata } from "./metadata.ts";
 import type { PendingCheckpoint } from "./pending_checkpoint.ts";
 import type { CheckpointLocation } from "./storage.ts";
@@ -62,6 +62,6 @@ export function lowestBasis(all: Iterable<UnderWay>): number {
 /** Every file that a subtask's snapshot refers to. */
 export function* filesIn(snapshot: SubtaskSnapshot): Generator<FileRef> {
   for (const { keyed } of snapshot.values()) {
-    for (const run of keyed?.runs ?? []) yield run.file;
+    if (keyed !== null) yield* filesOfKeyedState(keyed);
   }
 }

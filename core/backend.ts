@@ -56,6 +56,8 @@ export interface StateBackendContext {
   readonly metrics: MetricGroup;
   /** Whether to keep track of changes, so that a snapshot can hold only those. */
   readonly incremental: boolean;
+  /** Writes files that checkpoints share, at any time between them; absent: files are written for a checkpoint alone. */
+  readonly sharedStore?: SnapshotStore;
 }
 
 /** Makes backends; one per operator subtask. */

@@ -37,17 +37,31 @@ export interface RunHandle {
   readonly footerCrc32: number;
 }
 
-/** Keyed state of one operator subtask: its runs, oldest first. */
+/** A piece of a changelog: changes in the order in which they were made. Those of key groups outside `keyGroups` are never read. */
+export interface LogSegment {
+  /** Where its bytes are. */
+  readonly file: FileRef;
+  /** Its changes of other key groups are not this subtask's. */
+  readonly keyGroups: KeyGroupRange;
+  /** All changes in the file. */
+  readonly entryCount: number;
+  /** CRC-32 of the segment's footer; every other byte of it is covered by a CRC inside it. */
+  readonly footerCrc32: number;
+}
+
+/** Keyed state of one operator subtask: its runs, oldest first, and what was changed since. */
 export interface KeyedStateHandle {
   /** Key groups of the subtask that wrote it. */
   readonly keyGroups: KeyGroupRange;
   /** Oldest first: later ones hide rows of earlier ones. */
   readonly runs: readonly RunHandle[];
+  /** Changes made after the runs were written, oldest first; absent: none. Whoever restores turns them into runs first. */
+  readonly log?: readonly LogSegment[];
   /** First number that a new list element may take; above every list number in the runs. */
   readonly nextListNumber: number;
   /** Bytes that this checkpoint wrote. */
   readonly incrementBytes: number;
-  /** Bytes of all runs. */
+  /** Bytes of all runs, and of the log. */
   readonly fullBytes: number;
 }
 

@@ -10,7 +10,14 @@
 import { verifyRun } from "../backends/runs/verify_run.ts";
 import type { CompletedCheckpoint } from "../checkpoint/completed_checkpoint.ts";
 import type { RestoredCheckpoints } from "../checkpoint/restart_points.ts";
-import { findAt, findLatest, type RecoveryEvent, type RecoveryOptions, startAfresh } from "../checkpoint/recovery.ts";
+import {
+  findAt,
+  findLatest,
+  type RecoveryEvent,
+  type RecoveryOptions,
+  startAfresh,
+  type VerifySegment,
+} from "../checkpoint/recovery.ts";
 import { assignState, type OperatorAssignment } from "../checkpoint/rescaling.ts";
 import type { CheckpointStorage } from "../checkpoint/storage.ts";
 import { StreamError } from "../core/errors.ts";
@@ -49,6 +56,12 @@ export function checkStart({ name, start, checkpointing }: JobSettings): void {
   );
 }
 
+/** Loaded where a checkpoint has a log. */
+const verifySegment: VerifySegment = async (input, segment) => {
+  const loaded = await import("../backends/changelog/verify_segment.ts");
+  loaded.verifySegment(input, segment);
+};
+
 /**
  * Looks at the job's folder, or at the path the user points to.
  *
@@ -60,7 +73,7 @@ export async function findStart(
   listener: (event: RecoveryEvent) => void,
 ): Promise<JobStartPoint> {
   const { start } = settings;
-  const options: RecoveryOptions = { storage, verify: verifyRun, listener };
+  const options: RecoveryOptions = { storage, verify: verifyRun, verifySegment, listener };
   if (start.kind === "path") return { kind: "restore", found: await findAt(start.path, options, start.claimMode) };
   if (start.kind === "latest") {
     const recovery = await findLatest(options);
@@ -81,7 +94,7 @@ export async function findOlder(
   storage: CheckpointStorage,
   listener: (event: RecoveryEvent) => void,
 ): Promise<RestoredCheckpoints | null> {
-  const recovery = await findLatest({ storage, verify: verifyRun, listener });
+  const recovery = await findLatest({ storage, verify: verifyRun, verifySegment, listener });
   if (recovery.kind !== "restored") return null;
   return recovery.restored.metadata.checkpointId === damaged?.metadata.checkpointId ? null : recovery;
 }

@@ -1,7 +1,7 @@
 /**
  * Decides what the next snapshot builds on: the runs of the last confirmed checkpoint, or nothing.
  *
- * Called by: the heap's increments; the rows of another owner in front of an embedded store.
+ * Called by: the heap's increments; the rows of another owner in front of an embedded store, and in a changelog.
  * Calls: core/snapshot.ts for types.
  *
  * Invariants:
@@ -9,7 +9,7 @@
  *
  * @module
  */
-import type { RunHandle } from "../../core/snapshot.ts";
+import type { FileRef, RunHandle } from "../../core/snapshot.ts";
 
 /**
  * A chain this long is rebased by a full run: when a hundredth of the keys changes between two checkpoints, one writes
@@ -17,26 +17,31 @@ import type { RunHandle } from "../../core/snapshot.ts";
  */
 const MAX_RUNS = 16;
 
+/** One file of a chain: a run, unless it says otherwise. */
+export interface ChainFile {
+  readonly file: FileRef;
+}
+
 /** A checkpoint that later ones can build on. */
-export interface Basis<Mark> {
+export interface Basis<Mark, Run extends ChainFile = RunHandle> {
   /** Number of its snapshot: later ones have greater ones. */
   readonly order: number;
   /** What its owner remembers of it. */
   readonly mark: Mark;
-  readonly runs: readonly RunHandle[];
+  readonly runs: readonly Run[];
 }
 
-interface Unconfirmed<Mark> {
+interface Unconfirmed<Mark, Run> {
   readonly order: number;
   readonly mark: Mark;
   /** Undefined until it is written. */
-  runs: readonly RunHandle[] | undefined;
+  runs: readonly Run[] | undefined;
 }
 
 /** The chain of one backend. */
-export class RunChain<Mark> {
-  private basis: Basis<Mark> | undefined;
-  private readonly unconfirmed = new Map<number, Unconfirmed<Mark>>();
+export class RunChain<Mark, Run extends ChainFile = RunHandle> {
+  private basis: Basis<Mark, Run> | undefined;
+  private readonly unconfirmed = new Map<number, Unconfirmed<Mark, Run>>();
 
   /**
    * Starts a snapshot.
@@ -44,14 +49,14 @@ export class RunChain<Mark> {
    * @param full It must stand alone, and none will build on it.
    * @returns What it builds on; undefined when it must hold everything.
    */
-  begin(checkpointId: number, order: number, mark: Mark, full: boolean): Basis<Mark> | undefined {
+  begin(checkpointId: number, order: number, mark: Mark, full: boolean): Basis<Mark, Run> | undefined {
     const basis = full || this.basis === undefined || isLong(this.basis.runs) ? undefined : this.basis;
     if (!full) this.unconfirmed.set(checkpointId, { order, mark, runs: undefined });
     return basis;
   }
 
   /** The snapshot was written; `runs` is all that it consists of. */
-  written(checkpointId: number, runs: readonly RunHandle[]): void {
+  written(checkpointId: number, runs: readonly Run[]): void {
     const snapshot = this.unconfirmed.get(checkpointId);
     if (snapshot !== undefined) snapshot.runs = runs;
   }
@@ -87,7 +92,7 @@ export class RunChain<Mark> {
 }
 
 /** Whether a chain is due for a full run: too many runs, or increments that outweigh the run they build on. */
-function isLong(runs: readonly RunHandle[]): boolean {
+function isLong(runs: readonly ChainFile[]): boolean {
   if (runs.length >= MAX_RUNS) return true;
   let increments = 0;
   for (let i = 1; i < runs.length; i++) increments += runs[i]!.file.sizeBytes;

@@ -78,6 +78,11 @@ export class Slices {
     this.failure ??= reason;
   }
 
+  /** Whether `stop` was called. */
+  get isStopped(): boolean {
+    return this.failure !== undefined;
+  }
+
   /** @throws What `stop` was given. */
   check(): void {
     if (this.failure !== undefined) throw this.failure;

@@ -1,7 +1,7 @@
 /** What the suites of state backends work with: backends over one clock and one set of snapshot files. */
 import type { StateBackend, StateBackendFactory } from "../../core/backend.ts";
 import type { KeyGroupRange } from "../../core/key_groups.ts";
-import type { KeyedStateHandle } from "../../core/snapshot.ts";
+import type { FileRef, KeyedStateHandle } from "../../core/snapshot.ts";
 import { backendContext } from "../support/backend_context.ts";
 import { ManualClock } from "../support/manual_clock.ts";
 import { MemoryFileSystem } from "../support/memory_file_system.ts";
@@ -11,6 +11,20 @@ import { MemorySnapshots, type MemorySnapshotsOptions } from "../support/memory_
 export const MAX_PARALLELISM = 128;
 /** All of them. */
 export const ALL: KeyGroupRange = { start: 0, end: MAX_PARALLELISM - 1 };
+
+/** What holds for some backends only. */
+export interface BackendTraits {
+  /**
+   * Checkpoints are a log: they hold what was given to `update`, not what was changed in place; all of them share its
+   * segments, which are written whatever becomes of a checkpoint.
+   */
+  readonly isLogged?: boolean;
+}
+
+/** Every file of a handle: those of runs, then those of its log. */
+export function filesOf({ runs, log = [] }: KeyedStateHandle): FileRef[] {
+  return [...runs, ...log].map(({ file }) => file);
+}
 
 /** Settings of one backend. */
 export interface OpenOptions {
@@ -42,7 +56,9 @@ export class BackendRig implements AsyncDisposable {
     const { keyGroups = ALL, maxParallelism = MAX_PARALLELISM, incremental = false, factory = this.factory } = options;
     const { clock, fileSystem } = this;
     const random = { next: () => 0.5, id: () => `${this.nextName++}`.padStart(32, "0") };
-    const context = backendContext({ keyGroups, maxParallelism, clock, random, fileSystem, incremental });
+    const sharedStore = this.files;
+    const given = { keyGroups, maxParallelism, clock, random, fileSystem, incremental, sharedStore };
+    const context = backendContext(given);
     const backend = factory.create(context);
     this.made.push(backend);
     return backend;

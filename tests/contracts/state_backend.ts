@@ -1,5 +1,6 @@
 /** What every state backend promises: the suites below, and what holds for a snapshot. */
 import type { StateBackendFactory } from "../../core/backend.ts";
+import type { BackendTraits } from "./backend_rig.ts";
 import { keyedMapSuite } from "./keyed_maps.ts";
 import { keyedStateSuite } from "./keyed_state.ts";
 import { keyIterationSuite } from "./key_iteration.ts";
@@ -17,6 +18,7 @@ export interface StateBackendContractOptions {
   readonly checking: StateBackendFactory;
   /** How many chains of runs its snapshots have; 1 when absent. */
   readonly chains?: number;
+  readonly traits?: BackendTraits;
 }
 
 /** Registers the suite for the backends that `factory` makes. */
@@ -28,12 +30,12 @@ export function stateBackendContract(
   keyedStateSuite(name, factory);
   keyedMapSuite(name, factory);
   keyIterationSuite(name, factory);
-  keyedSnapshotSuite(name, factory);
+  keyedSnapshotSuite(name, factory, options.traits);
   serializerSuite(name, factory);
   migrationSuite(name, factory);
   rowSourceSuite(name, factory);
-  incrementSuite(name, factory, options.chains);
+  incrementSuite(name, factory, options.chains, options.traits);
   savepointSuite(name, factory);
-  rescalingSuite(name, factory, options.checking);
-  stateModelSuite(name, factory);
+  rescalingSuite(name, factory, options.checking, options.traits);
+  stateModelSuite(name, factory, options.traits);
 }
