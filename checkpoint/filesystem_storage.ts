@@ -93,12 +93,24 @@ export class FilesystemStorage implements CheckpointStorage {
   }
 
   sharedStore(): SnapshotStore {
-    const folder = new SnapshotFolder({ ...this.#options, inlineBytes: 0 }, {
-      name: "the shared folder",
-      folder: this.path,
-      sharedFolder: `${this.path}/${SHARED}`,
-    });
-    return folder.store;
+    const sharedFolder = `${this.path}/${SHARED}`;
+    const options = { ...this.#options, inlineBytes: 0 };
+    const { store } = new SnapshotFolder(options, { name: "the shared folder", folder: this.path, sharedFolder });
+    // Files may come before the first checkpoint, which prepares the folders.
+    let isThere: Promise<void> | null = null;
+    return {
+      ...store,
+      create: async (scope) => {
+        isThere ??= makeDurable(this.#fs, sharedFolder);
+        try {
+          await isThere;
+        } catch (error) {
+          isThere = null;
+          throw error;
+        }
+        return await store.create(scope);
+      },
+    };
   }
 
   async completedIds(): Promise<number[]> {

@@ -76,7 +76,7 @@ function checkFrame(bytes: Uint8Array, path: string): void {
   // After the checksum: a flipped version is damage, another version is another program's.
   const version = bytes[METADATA_MAGIC.length]!;
   if (!READABLE_METADATA_VERSIONS.includes(version)) {
-    const readable = READABLE_METADATA_VERSIONS.join(" and ");
+    const readable = `${READABLE_METADATA_VERSIONS.slice(0, -1).join(", ")} and ${READABLE_METADATA_VERSIONS.at(-1)}`;
     throw corrupt(`its format has version ${version}, this program reads ${readable}`, METADATA_MAGIC.length);
   }
 }

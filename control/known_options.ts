@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { CHANGELOG_OPTIONS, REFUSED_CHANGELOG_KEYS } from "../backends/changelog/options.ts";
 import {
   listEmbeddedOptions,
   LMDB_EMBEDDED_OPTIONS,
@@ -34,6 +35,7 @@ export interface OptionGroup {
 export const OPTION_GROUPS: readonly OptionGroup[] = [
   { title: "Job", options: RUNTIME_OPTIONS },
   { title: "Checkpoints", options: CHECKPOINT_OPTIONS },
+  { title: "Changelog", options: CHANGELOG_OPTIONS },
   { title: "Timers", options: TIMER_OPTIONS },
   { title: "Latency of state", options: LATENCY_OPTIONS },
   { title: "HTTP API", options: HTTP_OPTIONS },
@@ -47,7 +49,6 @@ export const KNOWN_OPTIONS: readonly AnyOption[] = OPTION_GROUPS.flatMap(({ opti
 
 const UNALIGNED = "unaligned checkpoints come in a later version";
 const LOCAL = "local recovery comes in a later version";
-const CHANGELOG = "the changelog backend comes in a later version";
 const HTTP = "but for the keys above, the HTTP API has no such option";
 const TLS = "put a proxy that speaks TLS in front of the HTTP API";
 const MERGING = "merging small checkpoint files comes in a later version";
@@ -175,9 +176,7 @@ export const REFUSED_KEYS: readonly RefusedKeys[] = [
     keyPattern: "state.backend.forst.*",
     reason: "state in a remote store does not exist here; use state.backend.lsm.*",
   },
-  { keyPattern: "state.backend.changelog.*", reason: CHANGELOG },
-  { keyPattern: "state.changelog.*", reason: CHANGELOG },
-  { keyPattern: "dstl.*", reason: CHANGELOG },
+  ...REFUSED_CHANGELOG_KEYS,
   { keyPattern: "security.ssl.rest.enabled", reason: TLS, unless: OFF },
   { keyPattern: "security.ssl.rest.*", reason: TLS },
   { keyPattern: "metrics.*", reason: "metric reporters come in a later version" },

@@ -8,6 +8,7 @@
  * @module
  */
 import { getLogger } from "@logtape/logtape";
+import { CHANGELOG_ENABLED } from "../backends/changelog/options.ts";
 import { LSM_OPTIONS_FACTORY } from "../backends/lsm/options.ts";
 import type { LsmOptionsFactory } from "../backends/lsm/options_factory.ts";
 import type { StateBackendFactory } from "../core/backend.ts";
@@ -101,6 +102,8 @@ export interface EnvironmentOptions<S extends ScriptOptions> {
 export class StreamEnvironment<S extends ScriptOptions = Record<never, never>> extends Pipeline {
   readonly #commandLine: CommandLine<S>;
   readonly #options: EnvironmentOptions<S>;
+  /** Undefined: as the configuration says. */
+  #changelog: boolean | undefined;
 
   private constructor(options: EnvironmentOptions<S>, commandLine: CommandLine<S>) {
     super();
@@ -129,6 +132,22 @@ export class StreamEnvironment<S extends ScriptOptions = Record<never, never>> e
   /** Values of the script's own flags. */
   get args(): ScriptArguments<S> {
     return this.#commandLine.scriptArgs;
+  }
+
+  /**
+   * Turns the changelog on or off for what is executed afterwards; wins over `state.changelog.enabled`. May differ from
+   * what it was when the checkpoint was taken that the job goes on from.
+   *
+   * @example
+   * ```ts
+   * import { StreamEnvironment } from "../mod.ts";
+   *
+   * const env = StreamEnvironment.create({ argv: [] }).enableChangelog();
+   * ```
+   */
+  enableChangelog(enabled = true): this {
+    this.#changelog = enabled;
+    return this;
   }
 
   /**
@@ -189,7 +208,9 @@ export class StreamEnvironment<S extends ScriptOptions = Record<never, never>> e
     const chosen = ports.backendFactory ?? this.#options.stateBackend;
     const backend = chosen ?? (await (loaded.ownBackend && asUsageLater(loaded.ownBackend.make(stored))));
     const isChoice = backend !== undefined && isBackendChoice(backend);
-    const configuration = isChoice ? stored.with(backend.entries, backend.origin) : stored;
+    const chosen = isChoice ? stored.with(backend.entries, backend.origin) : stored;
+    const changelog = { [CHANGELOG_ENABLED.key]: this.#changelog };
+    const configuration = this.#changelog === undefined ? chosen : chosen.with(changelog, "enableChangelog()");
     const own = isChoice ? undefined : backend;
     const settings = asUsage(() => {
       const read = jobSettings(jobName, configuration, own?.name);
@@ -223,8 +244,8 @@ export class StreamEnvironment<S extends ScriptOptions = Record<never, never>> e
     own: StateBackendFactory | undefined,
   ): Promise<Job> {
     const slots = () => largestParallelism(this.graph, settings);
-    const backendFactory = own ??
-      await asUsageLater(createStateBackendFactory(configuration, { ...ports, slots }));
+    const factory = own ?? await asUsageLater(createStateBackendFactory(configuration, { ...ports, slots }));
+    const backendFactory = await withChangelog(factory, settings);
     try {
       return asUsage(() => Job.start(this.graph, settings, { ...ports, backendFactory }, configuration.notices));
     } catch (error) {
@@ -272,6 +293,16 @@ async function findOwnBackend(configuration: Configuration, ports: OuterPorts): 
   if (typeof reference !== "string" || !isExportReference(reference)) return undefined;
   const { loadOwnBackend } = await import("./own_backend.ts");
   return await asUsageLater(loadOwnBackend(reference.trim(), ports));
+}
+
+/** Without checkpoints of a job's own nobody would read a log. */
+async function withChangelog(
+  factory: StateBackendFactory,
+  { changelog, checkpointing }: JobSettings,
+): Promise<StateBackendFactory> {
+  if (changelog === null || checkpointing === null) return factory;
+  const { changelogFactory } = await import("../backends/changelog/changelog_factory.ts");
+  return changelogFactory(factory, changelog);
 }
 
 /** Makes room for a job in the HTTP API, which is loaded here because few jobs have one. */

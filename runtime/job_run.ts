@@ -233,6 +233,7 @@ export class JobRun {
       ...ports,
       ...start,
       metrics: this.metrics,
+      sharedStore: this.#storage.sharedStore?.(),
       incremental: settings.checkpointing?.incremental ?? false,
       exactlyOnce: settings.checkpointing?.exactlyOnce ?? true,
       watermarkIntervalMs: settings.watermarkIntervalMs,

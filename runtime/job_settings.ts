@@ -6,6 +6,8 @@
  *
  * @module
  */
+import type { ChangelogSettings } from "../backends/changelog/changelog_backend.ts";
+import { changelogSettings } from "../backends/changelog/options.ts";
 import {
   CHECKPOINT_DIR,
   CHECKPOINT_HISTORY,
@@ -101,6 +103,8 @@ export interface JobSettings {
   readonly stateLatency: StateLatencySettings | null;
   /** Null: no checkpoints. */
   readonly checkpointing: CheckpointingSettings | null;
+  /** Null: none. */
+  readonly changelog: ChangelogSettings | null;
   readonly savepoints: SavepointSettings;
   /** Checkpoints and savepoints of which details are remembered, ≥ 0. */
   readonly checkpointHistory: number;
@@ -135,6 +139,7 @@ export function jobSettings(
     timers: timerSettings(configuration, backendName),
     stateLatency: stateLatencySettings(configuration),
     checkpointing,
+    changelog: changelogSettings(configuration, checkpointing?.maxConcurrent ?? 1),
     savepoints: {
       directory: configuration.get(SAVEPOINT_DIR) ?? null,
       timeoutMs: configuration.get(CHECKPOINT_TIMEOUT),

@@ -18,7 +18,7 @@ import type { KeyGroupRange } from "../core/key_groups.ts";
 import type { Counter, MetricGroup } from "../core/metrics.ts";
 import type { OperatorStateDescriptor } from "../core/operator_state.ts";
 import type { SinkStart } from "../core/sink.ts";
-import type { KeyedStateHandle, OperatorList, SnapshotReader } from "../core/snapshot.ts";
+import type { KeyedStateHandle, OperatorList, SnapshotReader, SnapshotStore } from "../core/snapshot.ts";
 import type { StateLatencySettings } from "./latency_options.ts";
 import { OperatorError, refusePromise } from "./operator_error.ts";
 import { type InputPort, nowhere, type Output, type RecordPort } from "./output.ts";
@@ -70,6 +70,8 @@ export interface OperatorContext {
   readonly fileSystem: FileSystem;
   readonly metrics: MetricGroup;
   readonly backendFactory: StateBackendFactory;
+  /** Writes files that checkpoints share, at any time; absent where checkpoints are not files. */
+  readonly sharedStore?: SnapshotStore;
   readonly incremental: boolean;
   readonly timers: TimerSettings;
   /** Null: accesses of state are not measured. */

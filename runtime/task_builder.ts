@@ -14,6 +14,7 @@ import type { Clock, Random } from "../core/clock.ts";
 import type { FileSystem } from "../core/file_system.ts";
 import type { Key } from "../core/key.ts";
 import { keyGroupRangeOf } from "../core/key_groups.ts";
+import type { SnapshotStore } from "../core/snapshot.ts";
 import type { SinkStart } from "../core/sink.ts";
 import { WatermarkValve } from "../timers/watermark_valve.ts";
 import { Channel } from "./channel.ts";
@@ -36,6 +37,8 @@ export interface AttemptPorts {
   readonly fileSystem: FileSystem;
   readonly metrics: MetricRegistry;
   readonly backendFactory: StateBackendFactory;
+  /** Writes files that checkpoints share, at any time; undefined where checkpoints are not files. */
+  readonly sharedStore: SnapshotStore | undefined;
   readonly incremental: boolean;
   readonly timers: TimerSettings;
   readonly stateLatency: StateLatencySettings | null;
@@ -138,6 +141,7 @@ class SubtaskBuilder {
       fileSystem: ports.fileSystem,
       metrics: ports.metrics.operator(vertex.id, operator.node.name, index),
       backendFactory: ports.backendFactory,
+      ...(ports.sharedStore !== undefined && { sharedStore: ports.sharedStore }),
       incremental: ports.incremental,
       timers: ports.timers,
       stateLatency: ports.stateLatency,

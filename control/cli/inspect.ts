@@ -35,6 +35,9 @@ interface OperatorStatistics {
   /** Files of keyed state, with those within the metadata. */
   readonly runs: number;
   readonly runBytes: number;
+  /** Files of its changelog, with those within the metadata. */
+  readonly logSegments: number;
+  readonly logBytes: number;
   readonly states: readonly StateStatistics[];
   readonly lists: readonly ListStatistics[];
 }
@@ -96,7 +99,9 @@ async function operatorStatistics(
   countRows: boolean,
 ): Promise<OperatorStatistics> {
   const { name, id, parallelism, maxParallelism, finished } = operator;
-  const runs = keyedHandles(operator).flatMap((handle) => handle.runs);
+  const handles = keyedHandles(operator);
+  const runs = handles.flatMap((handle) => handle.runs);
+  const log = handles.flatMap((handle) => handle.log ?? []);
   return {
     name,
     id,
@@ -105,6 +110,8 @@ async function operatorStatistics(
     finished,
     runs: runs.length,
     runBytes: runs.reduce((sum, run) => sum + run.file.sizeBytes, 0),
+    logSegments: log.length,
+    logBytes: log.reduce((sum, segment) => sum + segment.file.sizeBytes, 0),
     states: await statesOf(operator, reader, countRows),
     lists: listsOf(operator),
   };
@@ -163,10 +170,12 @@ function inspectionText(inspection: Inspection): string {
 function operatorLines(operator: OperatorStatistics): string[] {
   const { name, id, parallelism, maxParallelism, finished, runs, runBytes, states, lists } = operator;
   const runText = runs === 0 ? "" : `, ${counted(runs, "run")} of ${formatBytes(runBytes)}`;
+  const { logSegments, logBytes } = operator;
+  const logText = logSegments === 0 ? "" : `, a log of ${formatBytes(logBytes)} in ${counted(logSegments, "segment")}`;
   return [
     "",
     `${printable(name)} (${id}), parallelism ${parallelism} of at most ${maxParallelism}` +
-    `${finished ? ", finished" : ""}${runText}`,
+    `${finished ? ", finished" : ""}${runText}${logText}`,
     ...(states.length === 0 ? [] : [indented(tableText(STATE_COLUMNS, states.map(stateRow)))]),
     ...(lists.length === 0 ? [] : [indented(tableText(LIST_COLUMNS, lists.map(listRow)))]),
   ];

@@ -7,7 +7,7 @@
  * Invariants:
  * - runs of one subtask are merged by age, those of different subtasks never are; rows outside the key groups of a run
  *   are not seen;
- * - memory is bounded by the number of runs, not by their size.
+ * - memory is bounded by the number of runs, not by their size; a log is in memory as a whole.
  *
  * @module
  */
@@ -21,6 +21,7 @@ import { METADATA_NAME } from "../../checkpoint/durable_files.ts";
 import { decodeMetadata } from "../../checkpoint/metadata_reader.ts";
 import { SnapshotCorruptError } from "../../core/errors.ts";
 import type { FileSystem } from "../../core/file_system.ts";
+import { systemClock } from "../../runtime/system_clock.ts";
 import type { KeyGroupRange } from "../../core/key_groups.ts";
 import type { KeyedStateHandle, SnapshotReader } from "../../core/snapshot.ts";
 
@@ -58,7 +59,8 @@ export class OpenedKeyedState {
     const runs: OpenRun[] = [];
     const opened = new OpenedKeyedState(runs, handle.keyGroups);
     try {
-      for (const run of handle.runs) runs.push(await OpenRun.openSnapshot(run, reader));
+      const { runs: all } = await withoutLog(handle, reader);
+      for (const run of all) runs.push(await OpenRun.openSnapshot(run, reader));
       checkSameIds(runs);
       return opened;
     } catch (error) {
@@ -76,6 +78,14 @@ export class OpenedKeyedState {
   close(): void {
     for (const run of this.runs) run.close();
   }
+}
+
+/** A log is turned into runs, in memory. */
+async function withoutLog(handle: KeyedStateHandle, reader: SnapshotReader): Promise<KeyedStateHandle> {
+  if (handle.log === undefined) return handle;
+  const { replayLogs } = await import("../../backends/changelog/log_replay.ts");
+  const [replayed] = await replayLogs([handle], reader, { clock: systemClock, keyGroups: handle.keyGroups });
+  return replayed!;
 }
 
 /** Walks the rows of a subtask; the fields speak of the row that `next` has moved to. */

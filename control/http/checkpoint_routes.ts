@@ -110,7 +110,7 @@ function remembered({ checkpoints }: ControlledJob, checkpointId: number): Check
 }
 
 function configOf({ job }: ReturnType<typeof listedJob>): z.infer<typeof CheckpointConfig> {
-  const { checkpointing, stateBackend } = job.status().settings;
+  const { checkpointing, changelog, stateBackend } = job.status().settings;
   return {
     "mode": checkpointing?.exactlyOnce ?? true ? "exactly_once" : "at_least_once",
     "interval": checkpointing?.intervalMs ?? NEVER_MS,
@@ -127,8 +127,8 @@ function configOf({ job }: ReturnType<typeof listedJob>): z.infer<typeof Checkpo
     "tolerable_failed_checkpoints": checkpointing?.tolerableFailures ?? 0,
     "aligned_checkpoint_timeout": 0,
     "checkpoints_after_tasks_finish": true,
-    "state_changelog_enabled": false,
-    "changelog_periodic_materialization_interval": 0,
-    "changelog_storage": "memory",
+    "state_changelog_enabled": changelog !== null,
+    "changelog_periodic_materialization_interval": changelog?.intervalMs ?? 0,
+    "changelog_storage": changelog?.inFiles ? "filesystem" : "memory",
   };
 }

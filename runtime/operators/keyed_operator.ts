@@ -19,6 +19,7 @@ import { type Barrier, MIN_WATERMARK, NO_TIMESTAMP } from "../../core/element.ts
 import { StreamError } from "../../core/errors.ts";
 import { type Key, type Namespace, VOID_NAMESPACE } from "../../core/key.ts";
 import { keyGroupOf } from "../../core/key_groups.ts";
+import type { KeyedStateHandle, SnapshotReader } from "../../core/snapshot.ts";
 import type { Timer, TimerTarget } from "../../core/timer.ts";
 import { MailboxProcessingTime } from "../../timers/processing_time.ts";
 import { TimerService } from "../../timers/timer_service.ts";
@@ -88,7 +89,8 @@ export abstract class KeyedOperator<K extends Key, I, O> extends Operator<I, O> 
   async openState(): Promise<void> {
     const { context } = this;
     this.backend = context.backendFactory.create(context);
-    await this.backend.open(context.restore?.keyed ?? [], context.restore?.reader ?? NO_READER);
+    const { keyed: handles, reader } = context.restore ?? NOTHING_TO_RESTORE;
+    await this.backend.open(await withoutLogs(handles, reader, context), reader);
     if (this.backend.backpressure !== undefined) this.backpressure = () => this.backend.backpressure!();
     this.states = new KeyedStates(this.backend, context.clock, latencyOf(context));
     this.timers = await this.#openTimers();
@@ -341,11 +343,24 @@ function latencyOf({ stateLatency, clock, metrics }: OperatorContext): StateLate
   return stateLatency === null ? null : new StateLatency(stateLatency, clock, metrics);
 }
 
+/** A backend restores runs: what checkpoints with a changelog hold besides is turned into runs, whichever backend it is. */
+async function withoutLogs(
+  handles: readonly KeyedStateHandle[],
+  reader: SnapshotReader,
+  context: OperatorContext,
+): Promise<readonly KeyedStateHandle[]> {
+  if (handles.every(({ log }) => log === undefined)) return handles;
+  const { replayLogs } = await import("../../backends/changelog/log_replay.ts");
+  return await replayLogs(handles, reader, context);
+}
+
 /** What a fresh start reads from: it has no handles, so nothing is ever opened. */
-const NO_READER = {
+const NO_READER: SnapshotReader = {
   open: (): Promise<never> =>
     Promise.reject(new StreamError("invalid", "Cannot read a snapshot: the job has started without one")),
 };
+
+const NOTHING_TO_RESTORE = { keyed: [], reader: NO_READER };
 
 /** The part of the timer service that actors see. */
 class TimersOfCurrentKey implements ActorTimers {

@@ -6,7 +6,7 @@ const bytes = (...values: number[]) => new Uint8Array(values);
 const AUTO = { id: "auto", version: 1, schemaVersion: 1 };
 const WRITER = { id: "f64", version: 2, schemaVersion: 300 };
 
-/** Equal to what the golden file holds. */
+/** Equal to what the golden file of version 2 holds. */
 export const SAMPLE: CheckpointMetadata = {
   checkpointId: 42,
   timestampMs: 1_700_000_000_123,
@@ -83,4 +83,35 @@ export const SAMPLE: CheckpointMetadata = {
       subtasks: [{ finished: true, snapshot: null }],
     },
   ],
+};
+
+/** The same with a log in every scope; equal to what the golden file of version 3 holds. */
+export const SAMPLE_WITH_LOG: CheckpointMetadata = {
+  ...SAMPLE,
+  operators: SAMPLE.operators.map((operator) => ({
+    ...operator,
+    subtasks: operator.subtasks.map(({ finished, snapshot }) => ({
+      finished,
+      snapshot: snapshot === null || snapshot.keyed === null ? snapshot : {
+        ...snapshot,
+        keyed: {
+          ...snapshot.keyed,
+          log: [
+            {
+              file: { scope: "shared", name: "f7", sizeBytes: 5_242_880 },
+              keyGroups: { start: 0, end: 63 },
+              entryCount: 6_000_000_000,
+              footerCrc32: 0x89abcdef,
+            },
+            {
+              file: { scope: "inline", bytes: bytes(7, 8), sizeBytes: 2 },
+              keyGroups: { start: 1, end: 2 },
+              entryCount: 1,
+              footerCrc32: 2,
+            },
+          ],
+        },
+      },
+    })),
+  })),
 };

@@ -8,7 +8,7 @@ import { decodeMetadata } from "../../checkpoint/metadata_reader.ts";
 import { crc32 } from "../../core/bytes.ts";
 import { SnapshotCorruptError } from "../../core/errors.ts";
 import { scaled } from "../support/scale.ts";
-import { SAMPLE } from "./metadata_fixture.ts";
+import { SAMPLE, SAMPLE_WITH_LOG } from "./metadata_fixture.ts";
 
 const isCorrupt = (error: unknown) => error instanceof SnapshotCorruptError && error.path === "m";
 
@@ -58,10 +58,15 @@ test("metadata of version 1 stays readable: its lists were written by the defaul
   deepEqual(decodeMetadata(goldenFile("metadata_v1.bin"), "m"), { ...SAMPLE, operators });
 });
 
-test("metadata of version 2 stays readable: the golden file is what is written today", () => {
-  const golden = goldenFile("metadata_v2.bin");
-  deepEqual(decodeMetadata(golden, "m"), SAMPLE);
-  deepEqual(encodeMetadata(SAMPLE), golden);
+test("metadata of version 2 stays readable: it has no log", () => {
+  deepEqual(decodeMetadata(goldenFile("metadata_v2.bin"), "m"), SAMPLE);
+});
+
+test("metadata of version 3 stays readable: the golden file is what is written today", () => {
+  const golden = goldenFile("metadata_v3.bin");
+  deepEqual(decodeMetadata(golden, "m"), SAMPLE_WITH_LOG);
+  deepEqual(encodeMetadata(SAMPLE_WITH_LOG), golden);
+  deepEqual(decodeMetadata(encodeMetadata(SAMPLE), "m"), SAMPLE);
 });
 
 test("metadata says in which format a savepoint is", () => {
@@ -72,7 +77,7 @@ test("metadata says in which format a savepoint is", () => {
 });
 
 test("decodeMetadata() notices each flipped bit and each truncation", () => {
-  const bytes = encodeMetadata(SAMPLE);
+  const bytes = encodeMetadata(SAMPLE_WITH_LOG);
   for (let offset = 0; offset < bytes.length; offset++) {
     for (let bit = 0; bit < 8; bit++) {
       bytes[offset]! ^= 1 << bit;
@@ -82,13 +87,13 @@ test("decodeMetadata() notices each flipped bit and each truncation", () => {
     throws(() => decodeMetadata(bytes.subarray(0, offset), "m"), isCorrupt, `cut to ${offset}`);
   }
   throws(() => decodeMetadata(new Uint8Array([...bytes, 0]), "m"), isCorrupt);
-  deepEqual(decodeMetadata(bytes, "m"), SAMPLE);
+  deepEqual(decodeMetadata(bytes, "m"), SAMPLE_WITH_LOG);
 });
 
 test("decodeMetadata() of a later version says so", () => {
   const bytes = encodeMetadata(SAMPLE);
-  bytes[8] = 3;
-  throws(() => decodeMetadata(reframe(bytes), "m"), /its format has version 3, this program reads 1 and 2/);
+  bytes[8] = 4;
+  throws(() => decodeMetadata(reframe(bytes), "m"), /its format has version 4, this program reads 1, 2 and 3/);
 });
 
 test("decodeMetadata() refuses file names that lead elsewhere", () => {

@@ -3,48 +3,14 @@ import { test } from "node:test";
 import { collectSink } from "../../mod.ts";
 import { SeededRandom } from "../connectors/contexts.ts";
 import { BACKEND_KINDS, type BackendKind, HEAP, LMDB, LSM } from "../support/backend_kinds.ts";
-import { type Outcome, TestWorld, type WorldConfig } from "../support/job_harness.ts";
+import { tell } from "../support/backend_story.ts";
+import { type Outcome, TestWorld } from "../support/job_harness.ts";
 import { checkFinished, LedgerRuns, parallel } from "../support/ledger_runs.ts";
 import { leftovers, overwrites, RECORDS } from "../support/overwrites_pipeline.ts";
 import { scaled } from "../support/scale.ts";
 
 const LATEST = ["--from", "latest"];
 const TIMEOUT = { timeout: 60_000 };
-
-/** One process of a story. */
-interface Chapter {
-  readonly backend: BackendKind;
-  readonly parallelism: number;
-}
-
-/** Runs the pipeline through all processes, each of which is stopped but the last, and looks at what is left. */
-async function tell(chapters: readonly Chapter[], config: WorldConfig = {}): Promise<void> {
-  const world = new TestWorld({ "execution.checkpointing.interval": 50, "pipeline.max-parallelism": 12, ...config });
-  const out = collectSink<string>();
-  // So slow that what a source may catch up with after a wait (100 ms) is little: there is something left for the last.
-  const perMs = 4;
-  // By records, not by time: how much a process reads within a time depends on how often its state waits for the disk.
-  const recordsEach = Math.floor(RECORDS / chapters.length / 2);
-  const story = chapters.map(({ backend, parallelism }) => `${backend.name} × ${parallelism}`).join(" → ");
-  for (const [index, { backend, parallelism }] of chapters.entries()) {
-    const process = await world.start((env) => overwrites(env, out, perMs), {
-      ...backend.options,
-      argv: index === 0 ? [] : LATEST,
-      config: { ...backend.options.config, ...parallel(parallelism) },
-    });
-    const isLast = index === chapters.length - 1;
-    if (!isLast) {
-      await process.until(() => process.job.progress().recordsIn >= recordsEach);
-      process.job.stop();
-    }
-    const outcome: Outcome = await process.end();
-    if (outcome.kind === "failed") throw new Error(story, { cause: outcome.error });
-    equal(outcome.kind === "ended" && outcome.result.state, isLast ? "finished" : "stopped", story);
-    await process.forMs(50);
-  }
-  deepEqual([...out.values].sort(), leftovers(), story);
-  equal(world.fileSystem.openCount, 0, story);
-}
 
 for (const from of BACKEND_KINDS) {
   for (const to of BACKEND_KINDS) {

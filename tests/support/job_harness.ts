@@ -7,6 +7,8 @@
  */
 import { StreamEnvironment } from "../../control/stream_environment.ts";
 // Loads at once what a job loads on demand: no time passes in here while a module is read.
+import "../../backends/changelog/changelog_factory.ts";
+import "../../backends/changelog/verify_segment.ts";
 import "../../timers/embedded_timer_queue.ts";
 import type { JobLock } from "../../checkpoint/job_lock.ts";
 import { StreamError } from "../../core/errors.ts";

@@ -1,0 +1,68 @@
+/** Whole jobs with a changelog: on and off, over every backend, at any parallelism, through crashes. */
+import { test } from "node:test";
+import { BACKEND_KINDS, type BackendKind } from "../support/backend_kinds.ts";
+import { tell } from "../support/backend_story.ts";
+import { SeededRandom } from "../connectors/contexts.ts";
+import type { Outcome } from "../support/job_harness.ts";
+import { checkFinished, LedgerRuns, parallel } from "../support/ledger_runs.ts";
+import { HEAP, LSM } from "../support/plain_backend_kinds.ts";
+import { scaled } from "../support/scale.ts";
+
+const TIMEOUT = { timeout: 60_000 };
+
+/** A backend with a changelog: small segments, and materializations every few checkpoints. */
+function logged({ name, options }: BackendKind): BackendKind {
+  const config = {
+    ...options.config,
+    "state.changelog.enabled": true,
+    "state.changelog.periodic-materialize.interval": "120 ms",
+    "state.changelog.dstl.dfs.preemptive-persist-threshold": "1 kb",
+  };
+  return { name: `changelog over ${name}`, options: { ...options, config } };
+}
+
+for (const backend of BACKEND_KINDS) {
+  test(
+    `${backend.name}: the changelog is turned on, off and on across restores, at any parallelism [259]`,
+    TIMEOUT,
+    async () => {
+      await tell([
+        { backend, parallelism: 2 },
+        { backend: logged(backend), parallelism: 3 },
+        { backend: logged(backend), parallelism: 2 },
+        { backend, parallelism: 2 },
+        { backend: logged(backend), parallelism: 1 },
+      ]);
+    },
+  );
+}
+
+for (const backends of [[HEAP], [LSM]]) {
+  const kinds = [...backends.map(logged), ...backends];
+  const names = kinds.map(({ name }) => name).join(" and ");
+  test(`a job on ${names} killed at any file operation goes on from the latest checkpoint [258]`, TIMEOUT, async () => {
+    const random = new SeededRandom(17);
+    for (let sample = 0; sample < scaled(12, 150); sample++) {
+      const runs = new LedgerRuns();
+      const story: string[] = [];
+      let outcome: Outcome | null = null;
+      while (outcome?.kind !== "ended") {
+        const isLast = story.length >= 4;
+        const parallelism = 1 + Math.floor(random.next() * 4);
+        const dieAfter = Math.floor(random.next() * 900);
+        const backend = kinds[Math.floor(random.next() * kinds.length)]!;
+        story.push(`${backend.name} × ${parallelism}, dies after ${isLast ? "nothing" : dieAfter}`);
+        outcome = await runs.run({
+          ...backend.options,
+          argv: story.length === 1 ? [] : ["--from", "latest"],
+          config: { ...backend.options.config, ...parallel(parallelism) },
+          delayMs: () => Math.floor(random.next() * 3),
+          ...(isLast ? {} : { dieAfter }),
+        });
+        if (outcome.kind === "failed") throw new Error(story.join("; "), { cause: outcome.error });
+      }
+      checkFinished(outcome, story.join("; "));
+      runs.check(story.join("; "));
+    }
+  });
+}
