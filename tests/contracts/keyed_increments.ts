@@ -5,14 +5,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { StateBackendFactory } from "../../core/backend.ts";
 import { valueState } from "../../core/descriptors.ts";
 import { StreamError } from "../../core/errors.ts";
-import type {
-  FrozenRows,
-  KeyedStateHandle,
-  LogSegment,
-  RowDraft,
-  RowSource,
-  RunHandle,
-} from "../../core/snapshot.ts";
+import type { FrozenRows, KeyedStateHandle, LogSegment, RowDraft, RowSource, RunHandle } from "../../core/snapshot.ts";
 import { BackendRig, type BackendTraits, filesOf, MAX_PARALLELISM } from "./backend_rig.ts";
 import { BOX, CELLS, COUNT, fill, ITEMS, KEYS, read } from "./snapshot_sample.ts";
 
