@@ -1,12 +1,9 @@
-import { deepEqual, equal } from "node:assert/strict";
 import { test } from "node:test";
-import { collectSink } from "../../mod.ts";
 import { SeededRandom } from "../connectors/contexts.ts";
-import { BACKEND_KINDS, type BackendKind, HEAP, LMDB, LSM } from "../support/backend_kinds.ts";
+import { BACKEND_KINDS, HEAP, LMDB, LSM } from "../support/backend_kinds.ts";
 import { tell } from "../support/backend_story.ts";
-import { type Outcome, TestWorld } from "../support/job_harness.ts";
+import type { Outcome } from "../support/job_harness.ts";
 import { checkFinished, LedgerRuns, parallel } from "../support/ledger_runs.ts";
-import { leftovers, overwrites, RECORDS } from "../support/overwrites_pipeline.ts";
 import { scaled } from "../support/scale.ts";
 
 const LATEST = ["--from", "latest"];
