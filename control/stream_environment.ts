@@ -204,13 +204,14 @@ export class StreamEnvironment<S extends ScriptOptions = Record<never, never>> e
   async #start(jobName: string, ports: OuterPorts, loaded: LoadedConfiguration): Promise<Job> {
     const skippedPlaces = skippedText(loaded.skipped);
     if (skippedPlaces !== null) log.info("{skippedPlaces}", { skippedPlaces });
-    const stored = this.#withStorage(loaded.configuration);
+    const logged = this.#changelog === undefined
+      ? loaded.configuration
+      : loaded.configuration.with({ [CHANGELOG_ENABLED.key]: this.#changelog }, "enableChangelog()");
+    const stored = this.#withStorage(logged);
     const chosen = ports.backendFactory ?? this.#options.stateBackend;
     const backend = chosen ?? (await (loaded.ownBackend && asUsageLater(loaded.ownBackend.make(stored))));
     const isChoice = backend !== undefined && isBackendChoice(backend);
-    const chosen = isChoice ? stored.with(backend.entries, backend.origin) : stored;
-    const changelog = { [CHANGELOG_ENABLED.key]: this.#changelog };
-    const configuration = this.#changelog === undefined ? chosen : chosen.with(changelog, "enableChangelog()");
+    const configuration = isChoice ? stored.with(backend.entries, backend.origin) : stored;
     const own = isChoice ? undefined : backend;
     const settings = asUsage(() => {
       const read = jobSettings(jobName, configuration, own?.name);
