@@ -9,6 +9,7 @@
  */
 import { EmbeddedBackend } from "../backends/embedded/embedded_backend.ts";
 import { BufferedRows } from "../backends/embedded/buffered_rows.ts";
+import { BufferMetrics } from "../backends/embedded/buffer_metrics.ts";
 import type { RowStore } from "../backends/embedded/row_store.ts";
 import { SlotMemory } from "../backends/embedded/slot_memory.ts";
 import { heapBackendFactory } from "../backends/heap/heap_backend.ts";
@@ -18,6 +19,7 @@ import { FilesystemStorage } from "../checkpoint/filesystem_storage.ts";
 import type { PendingSnapshot, StateBackend } from "../core/backend.ts";
 import { pause } from "../core/clock.ts";
 import type { KeyedStateHandle, SnapshotReader } from "../core/snapshot.ts";
+import { MetricRegistry } from "../runtime/metrics.ts";
 import { systemClock, systemRandom } from "../runtime/system_clock.ts";
 import { systemFileSystem } from "../runtime/system_file_system.ts";
 import { backendContext } from "./backend_context.ts";
@@ -27,6 +29,9 @@ import { inFolder } from "./disk_baselines.ts";
 const TURN_MS = 12;
 /** Records between two looks at clock and memory, as in runtime/subtask.ts. */
 const LOOK_INTERVAL = 64;
+
+/** How often metrics are read, milliseconds: more often than by most reporters. */
+const READ_INTERVAL_MS = 1_000;
 
 /** Backends whose state is on disk. */
 export type DiskBackend = "lsm" | "lmdb";
@@ -38,6 +43,8 @@ export interface OpenOptions {
   /** Where the backend works. */
   readonly folder: string;
   readonly incremental?: boolean;
+  /** Names of native metrics that are read every second, as a reporter would; none when absent. */
+  readonly metrics?: readonly string[];
   readonly restore?: {
     readonly handle: KeyedStateHandle;
     readonly reader: SnapshotReader;
@@ -57,8 +64,9 @@ export interface BenchedBackend {
 
 /** Opens a backend that stands alone in its slot. */
 export async function openBackend(kind: DiskBackend | "heap", options: OpenOptions): Promise<BenchedBackend> {
-  const { capBytes, folder, incremental = false, restore } = options;
-  const context = backendContext({ incremental });
+  const { capBytes, folder, incremental = false, metrics = [], restore } = options;
+  const registry = new MetricRegistry("bench");
+  const context = { ...backendContext({ incremental }), metrics: registry.operator("bench", "bench", 0) };
   const handles = restore === undefined ? [] : [restore.handle];
   const reader = restore?.reader ?? { open: () => Promise.reject(new Error("nothing is restored")) };
   if (kind === "heap") {
@@ -66,7 +74,9 @@ export async function openBackend(kind: DiskBackend | "heap", options: OpenOptio
     await backend.open(handles, reader);
     return { backend, settle: () => Promise.resolve(), reads: () => ({ points: 0, runs: 0 }) };
   }
-  const stores = kind === "lsm" ? lsmRowStoreFactory() : lmdbRowStoreFactory();
+  const stores = kind === "lsm" ? lsmRowStoreFactory({ metrics }) : lmdbRowStoreFactory();
+  const reported = new BufferMetrics(metrics, context.metrics, false);
+  const looking = metrics.length === 0 ? undefined : setInterval(() => registry.snapshot(), READ_INTERVAL_MS);
   const memory = new SlotMemory({ bytes: capBytes, writeBufferRatio: 0.5, highPriorityPoolRatio: 0.1 });
   const shift = restore?.rewriting === true ? 1 : 0;
   let rows!: BufferedRows;
@@ -81,11 +91,17 @@ export async function openBackend(kind: DiskBackend | "heap", options: OpenOptio
         directory,
         memory,
       }),
-    bufferRows: (opened) => {
+    bufferRows: (opened, states) => {
       store = opened;
-      return rows = new BufferedRows({ operatorName: "bench", backendName: kind, store, memory, clock: systemClock });
+      rows = new BufferedRows({ operatorName: "bench", backendName: kind, store, memory, clock: systemClock });
+      reported.use(rows, states);
+      return rows;
     },
-    onClosed: () => memory[Symbol.dispose](),
+    onState: (name) => reported.reportState(name),
+    onClosed: () => {
+      clearInterval(looking);
+      memory[Symbol.dispose]();
+    },
   });
   await backend.open(handles, reader);
   return {
@@ -101,14 +117,15 @@ export async function openBackend(kind: DiskBackend | "heap", options: OpenOptio
   };
 }
 
-/** Runs `use` over an empty backend in a folder that is gone afterwards. */
+/** Runs `use` over an empty backend in a folder that is gone afterwards. @param metrics See {@link OpenOptions}. */
 export function withBackend<T>(
   kind: DiskBackend,
   capBytes: number,
   use: (backend: StateBackend, settle: () => Promise<void>) => Promise<T>,
+  metrics: readonly string[] = [],
 ): Promise<T> {
   return inFolder(async (folder) => {
-    const { backend, settle } = await openBackend(kind, { capBytes, folder });
+    const { backend, settle } = await openBackend(kind, { capBytes, folder, metrics });
     try {
       return await use(backend, settle);
     } finally {

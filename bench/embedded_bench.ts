@@ -8,6 +8,8 @@
  *
  * @module
  */
+import { NATIVE_METRICS } from "../backends/lsm/options.ts";
+import type { StateBackend } from "../core/backend.ts";
 import { listState, mapState, valueState } from "../core/descriptors.ts";
 import { bytes } from "../core/serializer.ts";
 import { withClassicLevel, withLmdb } from "./disk_baselines.ts";
@@ -71,10 +73,10 @@ function accesses(params: Accesses, random: SeededRandom, draw: typeof uniform) 
 }
 
 /** Reads, changes and writes a value for each access. */
-function readModifyWrite(kind: DiskBackend, draw: typeof uniform) {
+function readModifyWrite(kind: DiskBackend, draw: typeof uniform, metrics: readonly string[] = []) {
   return async (params: Accesses, random: SeededRandom): Promise<Run> => {
     const { names, value, drawn } = accesses(params, random, draw);
-    return await withBackend(kind, CAP_BYTES, async (backend, settle) => {
+    const run = async (backend: StateBackend, settle: () => Promise<void>): Promise<Run> => {
       const state = backend.state(VALUE);
       await inTurns(backend, params.keys, (i) => {
         backend.setCurrentKey(names[i]!);
@@ -91,7 +93,8 @@ function readModifyWrite(kind: DiskBackend, draw: typeof uniform) {
       });
       await settle();
       return { ops: params.ops, checksum, elapsedMs: performance.now() - startMs };
-    });
+    };
+    return await withBackend(kind, CAP_BYTES, run, metrics);
   };
 }
 
@@ -121,6 +124,15 @@ for (const kind of ["lsm", "lmdb"] as const) {
     baseline: lmdbDirectly,
   });
 }
+
+bench("value_state/rmw/lsm/native_metrics", {
+  smoke: SMOKE,
+  full: { keys: 300_000, ops: 1_000_000 },
+  rounds: 5,
+  against: "the same without metrics",
+  run: readModifyWrite("lsm", uniform, NATIVE_METRICS.map(({ name }) => name)),
+  baseline: readModifyWrite("lsm", uniform),
+});
 
 bench("value_state/rmw/lsm/zipf", {
   smoke: SMOKE,

@@ -2,10 +2,11 @@
  * What a tree of an LSM store counts, and what it is asked for.
  *
  * Called by: the files beside it (count), native_metrics.ts (reads).
- * Calls: nothing.
+ * Calls: ../runs/block_cache.ts, for a type.
  *
  * @module
  */
+import type { BlockReads } from "../runs/block_cache.ts";
 
 /** What a tree is asked for when somebody looks. */
 export interface LsmGauges {
@@ -32,12 +33,14 @@ export interface CacheFigures {
   readonly capacityBytes: number;
   readonly usageBytes: number;
   readonly pinnedBytes: number;
-  readonly hitCount: number;
-  readonly missCount: number;
 }
 
 /** Counters of one tree. */
-export class LsmStatistics {
+export class LsmStatistics implements BlockReads {
+  /** Blocks of its files that were in the cache when asked for. */
+  hitCount = 0;
+  /** Blocks of its files that had to be read into it. */
+  missCount = 0;
   /** Rows asked for one by one. */
   pointReads = 0;
   /** Runs that a filter has saved from being read. */

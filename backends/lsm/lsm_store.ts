@@ -142,15 +142,15 @@ export class LsmStore implements RowStore, LsmGauges {
     prefixHash: number,
     found: FoundValue,
   ): Lookup {
-    const { blocks, statistics } = this;
-    const blocksBefore = blocks.hitCount + blocks.missCount;
+    const { statistics } = this;
+    const blocksBefore = statistics.hitCount + statistics.missCount;
     let answer: Lookup;
     try {
       answer = run.get(row, rowBytes, prefixBytes, prefixHash, found);
     } catch (error) {
       throw ofWorkingFile(error);
     }
-    if (blocks.hitCount + blocks.missCount === blocksBefore) {
+    if (statistics.hitCount + statistics.missCount === blocksBefore) {
       statistics.bloomUseful++;
     } else {
       statistics.bloomFullPositive++;
@@ -284,8 +284,8 @@ export class LsmStore implements RowStore, LsmGauges {
 
   /** The slot's. */
   cache(): CacheFigures {
-    const { capacityBytes, usageBytes, pinnedBytes, hitCount, missCount } = this.blocks;
-    return { capacityBytes, usageBytes, pinnedBytes, hitCount, missCount };
+    const { capacityBytes, usageBytes, pinnedBytes } = this.blocks;
+    return { capacityBytes, usageBytes, pinnedBytes };
   }
 
   private publish(version: Version): void {

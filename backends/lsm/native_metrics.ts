@@ -20,6 +20,8 @@ const LEVELS = 7;
 
 /** What is counted by all trees of a store together. */
 const COUNTED: Readonly<Record<string, (tree: LsmGauges) => number>> = {
+  "block-cache-hit": ({ statistics }) => statistics.hitCount,
+  "block-cache-miss": ({ statistics }) => statistics.missCount,
   "bloom-filter-full-positive": ({ statistics }) => statistics.bloomFullPositive,
   "bloom-filter-full-true-positive": ({ statistics }) => statistics.bloomFullTruePositive,
   "bloom-filter-useful": ({ statistics }) => statistics.bloomUseful,
@@ -28,12 +30,6 @@ const COUNTED: Readonly<Record<string, (tree: LsmGauges) => number>> = {
   "compaction-read-bytes": ({ statistics }) => statistics.compactionReadBytes,
   "compaction-write-bytes": ({ statistics }) => statistics.compactionWriteBytes,
   "iter-bytes-read": ({ statistics }) => statistics.iterBytesRead,
-};
-
-/** What is counted by the cache of the slot. */
-const CACHE_COUNTED: Readonly<Record<string, (tree: LsmGauges) => number>> = {
-  "block-cache-hit": (tree) => tree.cache().hitCount,
-  "block-cache-miss": (tree) => tree.cache().missCount,
 };
 
 /** What all states of a slot have in common, reported for each. */
@@ -63,7 +59,7 @@ const TREE: Readonly<Record<string, (tree: LsmGauges) => number>> = {
 const FILES_AT_LEVEL = "num-files-at-level";
 
 /** Names of the metrics that a store reports once for its operator. */
-export const LSM_STORE_METRICS: readonly string[] = [...Object.keys(COUNTED), ...Object.keys(CACHE_COUNTED)];
+export const LSM_STORE_METRICS: readonly string[] = Object.keys(COUNTED);
 
 /** Names of the metrics that a store reports for each state. */
 export const LSM_STATE_METRICS: readonly string[] = [...Object.keys(CACHE), ...Object.keys(TREE), FILES_AT_LEVEL];
@@ -90,16 +86,12 @@ export class NativeMetrics {
     this.hasStateMetrics = names.some((name) => LSM_STATE_METRICS.includes(name));
   }
 
-  /** Reports what is counted for the operator. @param trees There is at least one whenever it is called. */
+  /** Reports what is counted for the operator. @param trees All that there are when somebody looks. */
   reportStore(trees: () => readonly LsmGauges[]): void {
     for (const name of this.names) {
       const counted = COUNTED[name];
-      const ofCache = CACHE_COUNTED[name];
-      if (counted !== undefined) {
-        this.metrics.gauge(`rocksdb.${name}`, () => trees().reduce((sum, tree) => sum + counted(tree), 0));
-      } else if (ofCache !== undefined) {
-        this.metrics.gauge(`rocksdb.${name}`, () => ofCache(trees()[0]!));
-      }
+      if (counted === undefined) continue;
+      this.metrics.gauge(`rocksdb.${name}`, () => trees().reduce((sum, tree) => sum + counted(tree), 0));
     }
   }
 

@@ -67,6 +67,7 @@ export class RunFile {
   }
 
   private count(ports: RunFilePorts): void {
+    this.run.reads = ports.statistics;
     ports.files.add(this);
     ports.statistics.totalFileBytes += this.sizeBytes;
   }
@@ -90,7 +91,13 @@ export class RunFile {
    */
   static open(path: string, facts: RunFileFacts, ports: RunFilePorts): RunFile {
     const { rowCount, footerCrc32 } = facts;
-    const run = OpenRun.openLocal(ports.fileSystem, path, { rowCount, footerCrc32, keyGroups: ALL }, ports.cache);
+    const run = OpenRun.openLocal(
+      ports.fileSystem,
+      path,
+      { rowCount, footerCrc32, keyGroups: ALL },
+      ports.cache,
+      ports.statistics,
+    );
     return new RunFile(path, run, facts, ports);
   }
 

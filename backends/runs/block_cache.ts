@@ -45,6 +45,14 @@ const LARGE_SHARE = 1 / 8;
 /** Large blocks of a run are told apart by run · this + block. */
 const LARGE_BLOCKS = 2 ** 26;
 
+/** Counts what the runs of one owner ask for. */
+export interface BlockReads {
+  /** Blocks that were in the cache. */
+  hitCount: number;
+  /** Blocks that had to be read. */
+  missCount: number;
+}
+
 /** A block that does not fit into a slot. */
 interface LargeBlock {
   readonly run: number;
@@ -60,10 +68,6 @@ export class BlockCache implements BlockPlace {
   restartCount = 0;
   /** Slot of the block that was loaded last; -1 if it is in none. */
   slot = -1;
-  /** Blocks that were here when asked for. */
-  hitCount = 0;
-  /** Blocks that had to be read. */
-  missCount = 0;
   /** Bytes that were read from files. */
   readBytes = 0;
   /** Bytes of indexes and filters. */
@@ -167,7 +171,7 @@ export class BlockCache implements BlockPlace {
   load(run: OpenRun, block: number): void {
     const slot = this.table.find(run.id, block);
     if (slot < 0) return this.loadMissing(run, block);
-    this.hitCount++;
+    run.reads.hitCount++;
     this.recency.use(slot);
     this.point(slot);
   }
@@ -206,7 +210,7 @@ export class BlockCache implements BlockPlace {
     const segment = this.segments[Math.floor(slot / this.segmentSlots)]!;
     const start = (slot % this.segmentSlots) * this.slotBytes;
     const stored = segment.subarray(start, start + size);
-    this.missCount++;
+    run.reads.missCount++;
     this.readBytes += size;
     run.input.read(stored, offset);
     const compression = checkBlock(run.path, offset, stored);
@@ -219,12 +223,12 @@ export class BlockCache implements BlockPlace {
     const key = run.id * LARGE_BLOCKS + block;
     const known = this.large.get(key);
     if (known !== undefined) {
-      this.hitCount++;
+      run.reads.hitCount++;
       this.large.delete(key);
       this.large.set(key, known);
       return this.pointToLarge(known);
     }
-    this.missCount++;
+    run.reads.missCount++;
     this.readBytes += size;
     const offset = run.index.offsetOf(block);
     let stored: Uint8Array;

@@ -16,7 +16,7 @@ import type { FileSystem } from "../../core/file_system.ts";
 import { intersect, type KeyGroupRange } from "../../core/key_groups.ts";
 import type { RunHandle, SnapshotReader } from "../../core/snapshot.ts";
 import type { FoundValue } from "../embedded/row_store.ts";
-import { type BlockCache, STRETCH_BYTES } from "./block_cache.ts";
+import { type BlockCache, type BlockReads, STRETCH_BYTES } from "./block_cache.ts";
 import { BlockSearch } from "./block_search.ts";
 import { bloomMayHold } from "./bloom_filter.ts";
 import { rowHash } from "./row_hash.ts";
@@ -81,6 +81,8 @@ export class OpenRun {
   readonly hidesGroups: boolean;
   /** How much a walk past the cache reads at once, and holds, unless a block is larger. */
   readonly stretchBytes: number;
+  /** Counts the blocks that are asked for: its own, until its owner gives it another. */
+  reads: BlockReads = { hitCount: 0, missCount: 0 };
   /** What it takes in memory; charged to the cache until it is closed. */
   readonly memoryBytes: number;
   private readonly hidesStates: boolean;

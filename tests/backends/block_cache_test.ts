@@ -96,8 +96,8 @@ test("BlockCache counts what it reads, and reads a block that is kept once", () 
   const cache = new BlockCache({ cacheBytes: 1_000_000, highPriorityBytes: 2048, blockBytes: BLOCK_BYTES });
   const run = openRun(files, "work/run", rowsOf(0, 100), cache, { blockBytes: BLOCK_BYTES });
   for (let i = 0; i < 3; i++) for (let block = 0; block < run.index.blockCount; block++) cache.load(run, block);
-  equal(cache.missCount, run.index.blockCount);
-  equal(cache.hitCount, run.index.blockCount * 2);
+  equal(run.reads.missCount, run.index.blockCount);
+  equal(run.reads.hitCount, run.index.blockCount * 2);
   equal(cache.readBytes, run.index.offsetOf(run.index.blockCount) - 8);
 });
 
@@ -126,7 +126,7 @@ test("BlockCache keeps no block that could not be read or is damaged", () => {
   files.fail({ operation: "read", code: "EIO" });
   throws(() => cache.load(run, 1), StreamError);
   cache.load(run, 1);
-  equal(cache.missCount, 2);
+  equal(run.reads.missCount, 2);
   files.truncate("work/run", run.index.offsetOf(3) - 1);
   throws(() => cache.load(run, 2), (error) => {
     return error instanceof SnapshotCorruptError && error.path === "work/run" &&
@@ -144,9 +144,9 @@ test("BlockCache keeps blocks that are used again when it is full, and lets new 
   const run = openRun(files, "work/run", rows, cache, { blockBytes: BLOCK_BYTES });
   const { blockCount } = run.index;
   const missesOf = (first: number, end: number): number => {
-    const before = cache.missCount;
+    const before = run.reads.missCount;
     for (let block = first; block < end; block++) cache.load(run, block);
-    return cache.missCount - before;
+    return run.reads.missCount - before;
   };
   const fits = 200;
   equal(missesOf(0, fits), fits);

@@ -1,11 +1,12 @@
 /** Figures of LSM stores: what is counted for an operator, and what each state has in a tree of its own. */
-import { deepEqual, equal, ok } from "node:assert/strict";
+import { deepEqual, equal, ok, throws } from "node:assert/strict";
 import { test } from "node:test";
 import { ColumnFamilies } from "../../backends/lsm/column_families.ts";
 import { LSM_STATE_METRICS, LSM_STORE_METRICS } from "../../backends/lsm/native_metrics.ts";
 import { lsmRowStoreFactory, LsmStore } from "../../backends/lsm/lsm_store.ts";
 import { group, ingest, read, StoreRig, work } from "../contracts/store_rig.ts";
 import { Gauges } from "../support/gauges.ts";
+import { MemoryFileSystem } from "../support/memory_file_system.ts";
 import { MAPS, put, type RowName, rowOf, SampleRows, VALUES } from "../support/sample_rows.ts";
 
 const ALL = [...LSM_STORE_METRICS, ...LSM_STATE_METRICS];
@@ -74,7 +75,10 @@ test("native metrics tell of reads, writes, filters, compactions, files and snap
   for (let i = 0; i < 900; i++) equal(read(store, name(i)) !== null, i < 800);
   equal(ofStore("bytes-read"), 800 * 50);
   equal(ofStore("bloom-filter-full-true-positive"), 800);
-  ok(Number(ofStore("bloom-filter-useful")) > 1000);
+  // Newest first, a value is in one of four files, and a hundred are in none.
+  const asked = 200 * (1 + 2 + 3 + 4) + 100 * 4;
+  equal(Number(ofStore("bloom-filter-useful")) + Number(ofStore("bloom-filter-full-positive")), asked);
+  ok(Number(ofStore("bloom-filter-full-positive")) < 800 + asked / 20);
   ok(Number(ofStore("block-cache-hit")) > 0 && Number(ofStore("block-cache-miss")) > 0);
   const frozen = store.freeze();
   equal(ofState("num-snapshots"), 1);
@@ -122,4 +126,49 @@ test("native metrics tell what one state has, whatever others have, and count fo
   deepEqual(capacity, [rig.memory.cacheBytes, rig.memory.cacheBytes, rig.memory.cacheBytes]);
   const [usage, pinned] = [read3("block-cache-usage"), read3("block-cache-pinned-usage")];
   ok(Number(usage[0]) > Number(pinned[0]) && Number(pinned[0]) > 0);
+});
+
+test("blocks are counted for the operator whose files they are of, though a slot has one cache", async () => {
+  await using rig = new StoreRig({ factory: () => lsmRowStoreFactory({ metrics: ALL, blockBytes: 512 }) });
+  const [first, second] = [new Gauges(), new Gauges()];
+  const store = await rig.open({ metrics: first });
+  const other = await rig.open({ metrics: second });
+  ingest(store, [put(name(1), "a"), put(rowOf(1, MAPS, "m", "x"), "b")]);
+  ingest(other, [put(name(1), "a")]);
+  for (let i = 0; i < 5; i++) equal(read(store, name(1)), "a");
+  equal(read(store, rowOf(1, MAPS, "m", "x")), "b");
+  equal(read(other, name(1)), "a");
+  const blocks = (of: Gauges) => ["miss", "hit"].map((what) => of.read(`rocksdb.block-cache-${what}`));
+  deepEqual([blocks(first), blocks(second)], [[2, 4], [1, 0]]);
+});
+
+test("compactions, flushes and failures that are under way show, in the state that they are of", async () => {
+  const fileSystem = new MemoryFileSystem();
+  await using rig = new StoreRig({ factory: () => lsmRowStoreFactory({ metrics: ALL, blockBytes: 512 }) });
+  const gauges = new Gauges();
+  const store = await rig.open({ metrics: gauges, fileSystem });
+  for (const state of ["value", "map"]) store.reportState!(state);
+  const both = (metric: string) => ["value", "map"].map((state) => gauges.read(`${state}.rocksdb.${metric}`));
+  ingest(store, [put(rowOf(1, MAPS, "m", "x"), "b")]);
+  for (let i = 0; i < 4; i++) ingest(store, Array.from({ length: 900 }, (_, k) => put(name(k), `${i}`)));
+  deepEqual(both("compaction-pending"), [1, 0]);
+  ok(Number(both("estimate-pending-compaction-bytes")[0]) > 0);
+  equal(both("estimate-pending-compaction-bytes")[1], 0);
+  deepEqual(both("estimate-live-data-size"), both("live-sst-files-size"));
+  const steps = store.nextWork()!;
+  equal(steps.step(), false);
+  deepEqual(both("num-running-compactions"), [1, 0]);
+  steps.cancel();
+  deepEqual(both("num-running-compactions"), [0, 0]);
+  equal(gauges.read("rocksdb.compaction-write-bytes"), 0);
+
+  const flush = store.ingest(new SampleRows(Array.from({ length: 2_000 }, (_, k) => put(name(k), "new"))));
+  while (both("num-running-flushes")[0] === 0) equal(flush.step(), false);
+  deepEqual(both("num-running-flushes"), [1, 0]);
+  fileSystem.fail({ operation: "write", code: "ENOSPC" });
+  throws(() => {
+    while (!flush.step());
+  }, { kind: "unavailable" });
+  deepEqual(both("num-running-flushes"), [0, 0]);
+  deepEqual(both("background-errors"), [1, 0]);
 });

@@ -191,7 +191,7 @@ test("files of a savepoint never go; those of a job's checkpoints only with its 
   }
 });
 
-test("SharedFiles gives a file up when no checkpoint from the lowest retained on has used it [213, 224]", () => {
+test("SharedFiles gives a file up once, when no checkpoint from the lowest retained on has used it [213, 224, 271]", () => {
   const files = new SharedFiles();
   const file = (name: string, sizeBytes = 1) => ({ name, sizeBytes });
   files.register(1, [file("a"), file("b")]);

@@ -1,6 +1,7 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { stateGauge } from "../../backends/embedded/state_gauges.ts";
 import { aggregate, parseRanges, valueText } from "../../control/http/metric_values.ts";
 import { ApiRig } from "./http_rig.ts";
 import { JOB, OTHER_JOB, sampleView, ScriptedJob, SINK, SOURCE } from "./scripted_job.ts";
@@ -116,6 +117,30 @@ test("GET /metrics is read by Prometheus, with the names of Flink's reporter", a
   ok(/operator_size_count\{.*\} 4/.test(text));
   ok(/isBackPressured\{[^}]*task_id="d+"[^}]*\} 1/.test(text));
   ok(!text.includes("operator_text"), "a text is no number");
+});
+
+test("GET /metrics shows figures of a state under its name, or as one family with the state as a label", async () => {
+  for (const asVariable of [false, true]) {
+    const { rig, job } = rigWithCounts();
+    const operator = job.metrics.operator(SOURCE, "parse", 0);
+    stateGauge(operator, "totals", asVariable)("rocksdb.num-snapshots", () => 2);
+    stateGauge(operator, 'own "counts"', asVariable)("rocksdb.num-snapshots", () => 3);
+    const text = String((await rig.ask("/metrics")).body);
+    const lines = text.split("\n").filter((line) => /^flink.*rocksdb_num_snapshots/.test(line));
+    const shown = lines.map((line) => /operator_(\w+)\{.*?(?:,column_family="(.*)")?\} (\d)/.exec(line)?.slice(1));
+    deepEqual(
+      shown,
+      asVariable
+        ? [["column_family_rocksdb_num_snapshots", "totals", "2"], [
+          "column_family_rocksdb_num_snapshots",
+          'own \\"counts\\"',
+          "3",
+        ]]
+        : [["totals_rocksdb_num_snapshots", undefined, "2"], ["own__counts__rocksdb_num_snapshots", undefined, "3"]],
+    );
+    const id = asVariable ? "column_family.totals.rocksdb.num-snapshots" : "totals.rocksdb.num-snapshots";
+    deepEqual(await rig.get(`${VERTEX}/subtasks/0/metrics?get=parse.${id}`), [{ id: `parse.${id}`, value: "2" }]);
+  }
 });
 
 test("every line of /metrics is a comment or a sample, whatever jobs and operators are called", async () => {
