@@ -96,7 +96,6 @@ export class RunFile {
       path,
       { rowCount, footerCrc32, keyGroups: ALL },
       ports.cache,
-      ports.statistics,
     );
     return new RunFile(path, run, facts, ports);
   }
