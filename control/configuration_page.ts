@@ -48,7 +48,8 @@ Keys are Apache Flink's where the meaning is; keys of earlier versions are accep
 const PASSED_OVER = `## Passed over
 
 A configuration file of Apache Flink starts a job as it is: \`deno run pipeline.ts --config flink-conf.yaml\`. These of its keys
-are about a cluster or a JVM that does not exist here. No result depends on them; they are named in one notice at the start.
+are about a cluster or a JVM that does not exist here. No result depends on them; they are named in one notice at the start
+([how it was decided](decisions/0005-configuration-of-flink.md)).
 
 `;
 

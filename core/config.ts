@@ -40,6 +40,44 @@ export interface ShownEntry {
   readonly origin: string;
 }
 
+/** More old names than this of one place are told in one line. */
+const MOST_RENAMED_LINES = 3;
+
+/** What to tell the user, each thing once. */
+class Notices {
+  readonly #lines = new Set<string>();
+  /** Place → old name → new name. */
+  readonly #renamed = new Map<string, Map<string, string>>();
+
+  add(line: string): void {
+    this.#lines.add(line);
+  }
+
+  addRenamed(origin: string, name: string, key: string): void {
+    const names = this.#renamed.get(origin) ?? new Map<string, string>();
+    this.#renamed.set(origin, names.set(name, key));
+  }
+
+  addAll(others: Notices): void {
+    for (const line of others.#lines) this.#lines.add(line);
+    for (const [origin, names] of others.#renamed) {
+      for (const [name, key] of names) this.addRenamed(origin, name, key);
+    }
+  }
+
+  lines(): string[] {
+    const renamed = [...this.#renamed].flatMap(([origin, names]) => {
+      if (names.size <= MOST_RENAMED_LINES) {
+        return [...names].map(([name, key]) => `Option "${name}" (${origin}) has a new name: "${key}"`);
+      }
+      return `Options of ${origin} that have new names: ${
+        [...names].map(([name, key]) => `${name} → ${key}`).join(", ")
+      }`;
+    });
+    return [...this.#lines, ...renamed];
+  }
+}
+
 /** Values that came from the same place. */
 interface Layer {
   readonly origin: string;
@@ -70,16 +108,16 @@ export class Configuration {
   /** Highest precedence first. */
   readonly #layers: readonly Layer[];
   /** Shared with every configuration that is made from this one. */
-  readonly #notices: Set<string>;
+  readonly #notices: Notices;
 
-  private constructor(layers: readonly Layer[], notices: Set<string>) {
+  private constructor(layers: readonly Layer[], notices: Notices) {
     this.#layers = layers;
     this.#notices = notices;
   }
 
   /** A configuration of one layer. Entries whose value is undefined are left out. @param origin Where they came from. */
   static of(entries: Readonly<Record<string, unknown>>, origin = "code"): Configuration {
-    return new Configuration([layerOf(entries, origin)], new Set());
+    return new Configuration([layerOf(entries, origin)], new Notices());
   }
 
   /** The same with more entries, which win over those that are there. */
@@ -89,7 +127,7 @@ export class Configuration {
 
   /** The same with another configuration below it: its values count where this one has none. */
   over(lower: Configuration): Configuration {
-    for (const notice of lower.#notices) this.#notices.add(notice);
+    this.#notices.addAll(lower.#notices);
     return new Configuration([...this.#layers, ...lower.#layers], this.#notices);
   }
 
@@ -107,7 +145,7 @@ export class Configuration {
         `Option "${found.name}: ${text(found.raw)}" (${found.origin}) is written otherwise now: ${now}`,
       );
     } else if (found.name !== option.key) {
-      this.#notices.add(`Option "${found.name}" (${found.origin}) has a new name: "${option.key}"`);
+      this.#notices.addRenamed(found.origin, found.name, option.key);
     }
     return option.parse(found.raw, found.origin);
   }
@@ -129,7 +167,7 @@ export class Configuration {
 
   /** What to tell the user once: what was found in old spellings so far, and what is passed over. */
   get notices(): readonly string[] {
-    return [...this.#notices];
+    return this.#notices.lines();
   }
 
   /** Adds a line to what the user is told. */

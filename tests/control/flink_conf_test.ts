@@ -73,6 +73,22 @@ test("keys of the cluster in a flink-conf.yaml are named in one notice, with the
   }
 });
 
+test("the many old names in a flink-conf.yaml are told in one line, each with the new one", async () => {
+  const { configuration } = await load(await readFile(PATH, "utf8"));
+  const renamed = configuration.notices.filter((notice) => notice.includes("new name"));
+  equal(renamed.length, 1);
+  for (
+    const pair of [
+      "state.backend → state.backend.type",
+      "state.checkpoint-storage → execution.checkpointing.storage",
+      "state.checkpoints.dir → execution.checkpointing.dir",
+      "state.storage.fs.memory-threshold → execution.checkpointing.data-inline-threshold",
+      "state.backend.rocksdb.memory.managed → state.backend.lsm.memory.managed",
+    ]
+  ) ok(renamed[0]!.includes(pair), pair);
+  equal(configuration.notices.length, 2);
+});
+
 test("the settings of a flink-conf.yaml are those of the job", async () => {
   const { configuration } = await load(await readFile(PATH, "utf8"));
   const { checkpointing, savepoints } = jobSettings("job", configuration);
