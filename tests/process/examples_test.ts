@@ -1,4 +1,4 @@
-import { deepEqual, equal } from "node:assert/strict";
+import { deepEqual, equal, ok } from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -68,6 +68,28 @@ test(
         totals.set(word, count);
       }
       deepEqual(Object.fromEntries(totals), { the: 2, stream: 2, is: 3, a: 4, river: 2, barrier: 1, not: 1, dam: 1 });
+    });
+  },
+);
+
+test(
+  "examples/options_factory.ts gives each state its options, by an option of its own and by the state's name",
+  { timeout: 60_000 },
+  () => {
+    const flags = ["--allow-read", "--allow-write", "--allow-env"];
+    const optionsOf = (options: readonly string[]) => {
+      let printed = "";
+      inEmptyFolder((folder) => printed = run("options_factory.ts", flags, folder, options));
+      const lines = printed.trimEnd().split("\n");
+      ok(lines.includes(`2 of 2 words, the longest is "three four"`), printed);
+      const asked = lines.flatMap((line) => /^(count|longest): (.*)$/.exec(line)?.slice(1) ?? []);
+      return { [asked[0]!]: JSON.parse(asked[1]!), [asked[2]!]: JSON.parse(asked[3]!) };
+    };
+    const longest = { blockBytes: 16_384, compressionPerLevel: ["none", "zstd"] };
+    deepEqual(optionsOf([]), { count: { restartInterval: 16 }, longest: { restartInterval: 16, ...longest } });
+    deepEqual(optionsOf(["-Dmy.custom.lsm.block.restart-interval=4"]), {
+      count: { restartInterval: 4 },
+      longest: { restartInterval: 4, ...longest },
     });
   },
 );
