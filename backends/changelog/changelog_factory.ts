@@ -31,6 +31,7 @@ export function changelogFactory(
   return {
     name: inner.name,
     create: (context) => new ChangelogBackend(context, inner.create(context), all),
+    ...(inner.memoryReport !== undefined && { memoryReport: () => inner.memoryReport!() }),
     ...(inner.close !== undefined && { close: () => inner.close!() }),
   };
 }

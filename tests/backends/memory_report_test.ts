@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { embeddedBackendFactory } from "../../backends/embedded/embedded_backend_factory.ts";
 import { SlotMemory } from "../../backends/embedded/slot_memory.ts";
 import { slotMemoryReport } from "../../backends/embedded/slot_memory_report.ts";
+import { changelogFactory } from "../../backends/changelog/changelog_factory.ts";
 import { heapBackendFactory } from "../../backends/heap/heap_backend.ts";
 import { lsmRowStoreFactory } from "../../backends/lsm/lsm_store.ts";
 import type { StateBackend, StateBackendFactory } from "../../core/backend.ts";
@@ -152,6 +153,17 @@ test("without a shared memory each operator has one of its own, and a report of 
   await left.close();
   await right.close();
   deepEqual(rig.slots(), []);
+});
+
+test("a changelog in front of a backend changes nothing of its report, and the heap has none behind it either", async () => {
+  const rig = new Rig(changelogFactory(lsm()));
+  const backend = await rig.open("op", 0);
+  fill(backend, 10);
+  const [slot] = rig.slots();
+  deepEqual([slot!.operators.map(({ operatorName }) => operatorName), slot!.capBytes], [["op"], MIB]);
+  ok(slot!.operators[0]!.activeBytes > 0);
+  await backend.close();
+  equal(changelogFactory(heapBackendFactory).memoryReport, undefined);
 });
 
 test("operators of lmdb have write buffers and no block cache; the heap reports nothing", async () => {

@@ -178,6 +178,22 @@ test("RocksDBStateBackend of the page's last chapter: lsm and filesystem, also b
   }
 });
 
+test("the page's settings of the changelog start a job; where its files go is Weir's own", async () => {
+  const configuration = await configured(
+    "state.backend.changelog.enabled: true",
+    "state.backend.changelog.storage: filesystem",
+    "dstl.dfs.base-path: s3://<bucket-name>",
+    "execution.checkpointing.max-concurrent-checkpoints: 1",
+    "execution.checkpointing.interval: 1 s",
+    "state.checkpoints.dir: file:///checkpoint-dir",
+  );
+  const { changelog } = jobSettings("job", configuration);
+  equal(changelog?.inFiles, true);
+  ok(
+    configuration.notices.some((notice) => /passed over: dstl\.dfs\.base-path \(the log is in the folder/.test(notice)),
+  );
+});
+
 test("checkpoint storage is derived from the presence of a folder; filesystem without one is an error", async () => {
   const interval = "execution.checkpointing.interval: 1 s";
   const directoryOf = async (...lines: readonly string[]) =>
