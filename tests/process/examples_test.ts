@@ -120,26 +120,3 @@ test("it commits the same with its state on disk, with the options that the READ
   ]);
   checkFlights(options);
 });
-
-test(
-  "examples/options_factory.ts prints the options of each state, by an option of its own",
-  { timeout: 60_000 },
-  () => {
-    inEmptyFolder((folder) => {
-      const flags = ["--allow-read", "--allow-write", "--allow-env"];
-      const lines = run("options_factory.ts", flags, folder, ["-Dmy.custom.lsm.block.restart-interval=4"]).split("\n");
-      const own = Object.fromEntries(lines.flatMap((line) => {
-        const [, state, options] = /^(\w+): (\{.*\})$/.exec(line) ?? [];
-        return state === undefined ? [] : [[state, JSON.parse(options!)]];
-      }));
-      deepEqual(own["count"], { restartInterval: 4 });
-      deepEqual(Object.keys(own["longest"]), ["restartInterval", "blockBytes", "compressionPerLevel"]);
-      deepEqual(lines.filter((line) => line.includes("longest is")), [
-        '1 of 5 words, the longest is "the stream is a river"',
-        '1 of 2 words, the longest is "one two"',
-        '2 of 5 words, the longest is "the stream is a river"',
-        '2 of 2 words, the longest is "three four"',
-      ]);
-    });
-  },
-);
