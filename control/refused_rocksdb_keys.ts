@@ -23,7 +23,6 @@ const REASONS: readonly (readonly [key: string, reason: string, unless?: readonl
   ["log.*", NO_LOG],
   ["files.open", "every file stays open as long as it is needed; remove the option", ["-1"]],
   ["compaction.filter.*", "time to live comes in a later version"],
-  ["block.metadata-blocksize", "parts of indexes and filters have 4 kb; remove the option", ["4 kb", "4kb", "4096"]],
   ["write-batch-size", "each write goes to the write buffer at once; remove the option"],
   ["bloom-filter.block-based-mode", "a filter belongs to a whole file; remove the option", OFF],
   ["restore-overlap-fraction-threshold", RESTORE, ["0", "0.0"]],

@@ -107,11 +107,12 @@ async function loadStores(
   const sharedMemory = isMemoryShared(configuration, LSM_EMBEDDED_OPTIONS) ? slotMemory : undefined;
   const lsm = configuredLsm(configuration, { factory, sharedMemory });
   const { memory, sharesMemory, maxBufferBytes, columnOf, columnFamilyAsVariable } = lsm;
-  const { metrics, partitionedIndexFilters } = lsm.store;
+  if (lsm.bufferNotice !== null) configuration.note(lsm.bufferNotice);
+  const { metrics, partitionedIndexFilters, indexPartBytes } = lsm.store;
   const stores = lsmRowStoreFactory({
     ...lsm.column,
     ...(columnOf === undefined ? {} : { column: columnOf }),
-    partitionedIndexFilters,
+    indexPartBytes: partitionedIndexFilters ? indexPartBytes : undefined,
     metrics,
     columnFamilyAsVariable,
   });

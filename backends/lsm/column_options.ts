@@ -54,6 +54,8 @@ export interface StoreOptions {
    * is kept for them; else all of them are. `state.backend.lsm.memory.partitioned-index-filters`; false.
    */
   readonly partitionedIndexFilters: boolean;
+  /** Size of such a part, ≥ 64: rounded up to a multiple of 64. `state.backend.lsm.block.metadata-blocksize`; 4,096. */
+  readonly indexPartBytes: number;
   /** Names of the native metrics to report: `state.backend.lsm.metrics.<name>`; none. */
   readonly metrics: readonly string[];
 }
@@ -82,6 +84,7 @@ export const DEFAULT_STORE_OPTIONS: StoreOptions = {
   buffersToMerge: 1,
   cacheBytes: 8_388_608,
   partitionedIndexFilters: false,
+  indexPartBytes: 4096,
   metrics: [],
 };
 
@@ -143,6 +146,7 @@ export function storeOptions(options: Partly<StoreOptions>, basis: StoreOptions 
   const store = filledIn(options, basis);
   checkRange("writeBufferBytes", store.writeBufferBytes, 4096, Infinity);
   checkRange("cacheBytes", store.cacheBytes, 4096, Infinity);
+  checkRange("indexPartBytes", store.indexPartBytes, 64, 1 << 24);
   checkWhole("writeBufferCount", store.writeBufferCount);
   checkWhole("buffersToMerge", store.buffersToMerge);
   checkBoolean("partitionedIndexFilters", store.partitionedIndexFilters);

@@ -11,6 +11,7 @@
  */
 import type { Configuration } from "../../core/config.ts";
 import type { ConfigOption } from "../../core/config_option.ts";
+import { formatSize } from "../../core/config_units.ts";
 import { LSM_EMBEDDED_OPTIONS } from "../embedded/options.ts";
 import type { SlotMemoryOptions } from "../embedded/slot_memory.ts";
 import {
@@ -34,6 +35,7 @@ import {
   LSM_COMPRESSION,
   LSM_DYNAMIC_LEVELS,
   LSM_FILE_SIZE,
+  LSM_INDEX_PART_SIZE,
   LSM_LEVEL_COMPRESSION,
   LSM_LEVEL_RATIO,
   LSM_LEVEL_SIZE,
@@ -69,6 +71,8 @@ export interface ConfiguredLsm {
   readonly sharesMemory: boolean;
   /** From this size on a write buffer is written to a file. */
   readonly maxBufferBytes: number;
+  /** What the user should know of buffers that are too small; null: nothing. */
+  readonly bufferNotice: string | null;
 }
 
 /** Option of a state → field, where the value is taken as it is. */
@@ -88,6 +92,7 @@ const STORE_FIELDS: readonly (readonly [option: ConfigOption<unknown>, field: ke
   [LSM_BUFFERS_TO_MERGE, "buffersToMerge"],
   [LSM_CACHE_SIZE, "cacheBytes"],
   [LSM_PARTITIONED_INDEXES, "partitionedIndexFilters"],
+  [LSM_INDEX_PART_SIZE, "indexPartBytes"],
 ];
 
 /** Resolves the options of a job. @throws {StreamError} "invalid" if the factory fails, or says what cannot be. */
@@ -108,6 +113,7 @@ export function configuredLsm(
     memory: sharedMemory ?? ownMemory(store, configuration),
     sharesMemory: sharedMemory !== undefined,
     maxBufferBytes: store.writeBufferBytes * store.buffersToMerge,
+    bufferNotice: sharedMemory === undefined ? null : bufferNotice(store.writeBufferBytes, sharedMemory),
   };
   if (factory?.columnOptions === undefined) return resolved;
   const ask = (stateName: string): ColumnOptions => {
@@ -123,6 +129,28 @@ function ownMemory(store: StoreOptions, configuration: Configuration): SlotMemor
   const bytes = writeBytes + store.cacheBytes;
   const highPriorityPoolRatio = configuration.get(LSM_EMBEDDED_OPTIONS.highPriorityPoolRatio);
   return { bytes, writeBytes, writeBufferRatio: writeBytes / bytes, highPriorityPoolRatio };
+}
+
+/** Bytes that RocksDB allocates at once for a buffer: an eighth of it, in pages of 4 KiB. */
+function arenaBlockBytes(writeBufferBytes: number): number {
+  return Math.ceil(writeBufferBytes / 8 / 4_096) * 4_096;
+}
+
+/**
+ * What to say when a slot has so little memory for write buffers that they are flushed all the time.
+ *
+ * Source: Flink's `RocksDBMemoryControllerUtils.validateArenaBlockSize`, which warns in the same cases but for the share
+ * of write buffers, which is all of `memory.write-buffer-ratio` here.
+ */
+export function bufferNotice(writeBufferBytes: number, { bytes, writeBufferRatio }: SlotMemoryOptions): string | null {
+  const mutableBytes = Math.floor((Math.floor(bytes * writeBufferRatio) * 7) / 8);
+  if (arenaBlockBytes(writeBufferBytes) <= mutableBytes) return null;
+  const { fixedPerSlot, writeBufferRatio: ratio } = LSM_EMBEDDED_OPTIONS;
+  return `Write buffers of a slot have ${formatSize(mutableBytes)}, less than an eighth of one that ` +
+    `${LSM_WRITE_BUFFER_SIZE.key} (${
+      formatSize(writeBufferBytes)
+    }) allows: they are written to many small files, which ` +
+    `costs time; raise ${fixedPerSlot.key} or ${ratio.key}, or lower ${LSM_WRITE_BUFFER_SIZE.key}`;
 }
 
 function setColumn(configuration: Configuration): Partial<ColumnOptions> {

@@ -15,8 +15,8 @@ export interface LsmOptions extends Partial<ColumnOptions> {
    * a store, the hidden ones of timers included. The same object for states that have nothing of their own.
    */
   readonly column?: (stateName: string) => ColumnOptions;
-  /** Whether indexes and filters are in memory by parts, in every slot; false. */
-  readonly partitionedIndexFilters?: boolean;
+  /** Indexes and filters are in memory by parts of this size, in every slot; undefined: all of them are. */
+  readonly indexPartBytes?: number | undefined;
   /** Names of the native metrics to report: `state.backend.rocksdb.metrics.<name>`; none. */
   readonly metrics?: readonly string[];
   /** Whether the state is a variable of its metrics instead of a part of their names. `…column-family-as-variable`; false. */
@@ -25,6 +25,6 @@ export interface LsmOptions extends Partial<ColumnOptions> {
 
 /** The options of all states, with defaults. @throws {RangeError} If one is out of range. */
 export function sharedColumn(options: LsmOptions): ColumnOptions {
-  const { column: _, partitionedIndexFilters: __, metrics: ___, columnFamilyAsVariable: ____, ...fields } = options;
+  const { column: _, indexPartBytes: __, metrics: ___, columnFamilyAsVariable: ____, ...fields } = options;
   return columnOptions(fields);
 }

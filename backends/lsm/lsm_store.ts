@@ -55,7 +55,7 @@ export function lsmRowStoreFactory(options: LsmOptions = {}): RowStoreFactory {
     async open(context: StoreContext): Promise<LsmStore | ColumnFamilies> {
       await context.fileSystem.makeDirectory(context.directory);
       // Made here, as all that share it must have it of the same kind.
-      slotCache(context.memory, shared.blockBytes, options.partitionedIndexFilters);
+      slotCache(context.memory, shared.blockBytes, options.indexPartBytes);
       const native = new NativeMetrics(names, context.metrics, asVariable);
       if (column === undefined && !native.hasStateMetrics) {
         const store = new LsmStore(context, shared);

@@ -129,11 +129,20 @@ export const LSM_PARTITIONED_INDEXES: ConfigOption<boolean> = booleanOption(
   {
     default: false,
     oldNames: named("memory.partitioned-index-filters").oldNames,
-    description: "Whether indexes and filters are in memory by parts of 4 kb, those that were used lately, within " +
+    description: "Whether indexes and filters are in memory by parts, those that were used lately, within " +
       "`memory.high-prio-pool-ratio` of the cache; else all of them are, and blocks give way. For state whose indexes " +
       "and filters do not fit in memory; reads become slower.",
   },
 );
+
+/** Bytes of a part of an index or filter. */
+export const LSM_INDEX_PART_SIZE: ConfigOption<number> = sizeOption(named("block.metadata-blocksize").key, {
+  default: 4_096,
+  min: 64,
+  max: 16 * 1024 ** 2,
+  oldNames: named("block.metadata-blocksize").oldNames,
+  description: "Size of a part of an index or filter; counts with `memory.partitioned-index-filters`.",
+});
 
 /** Bytes of the first level below the newest files. */
 export const LSM_LEVEL_SIZE: ConfigOption<number> = sizeOption(named("compaction.level.max-size-level-base").key, {
@@ -300,6 +309,7 @@ export const LSM_OPTIONS: readonly AnyOption[] = [
   LSM_BUFFERS_TO_MERGE,
   LSM_CACHE_SIZE,
   LSM_PARTITIONED_INDEXES,
+  LSM_INDEX_PART_SIZE,
   LSM_COMPACTION_STYLE,
   LSM_DYNAMIC_LEVELS,
   LSM_LEVEL_SIZE,

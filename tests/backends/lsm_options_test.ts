@@ -10,7 +10,7 @@ import {
   type StoreOptions,
   storeOptions,
 } from "../../backends/lsm/column_options.ts";
-import { configuredLsm } from "../../backends/lsm/configured_lsm.ts";
+import { bufferNotice, configuredLsm } from "../../backends/lsm/configured_lsm.ts";
 import { LSM_OPTIONS, LSM_PROFILE, type LsmProfileName } from "../../backends/lsm/options.ts";
 import { asOptionsFactory, type LsmOptionsFactory } from "../../backends/lsm/options_factory.ts";
 import { isMemoryShared } from "../../backends/embedded/memory_settings.ts";
@@ -40,7 +40,13 @@ test("configuredLsm() reads back the defaults [265]", () => {
   deepEqual(column, DEFAULT_COLUMN_OPTIONS);
   deepEqual(store, DEFAULT_STORE_OPTIONS);
   equal(columnOf, undefined);
-  deepEqual(rest, { columnFamilyAsVariable: false, memory: SLOT, sharesMemory: true, maxBufferBytes: 64 * MIB });
+  deepEqual(rest, {
+    columnFamilyAsVariable: false,
+    memory: SLOT,
+    sharesMemory: true,
+    maxBufferBytes: 64 * MIB,
+    bufferNotice: null,
+  });
   const { blockBytes, levelBaseBytes, targetFileBytes, compactionStyle, dynamicLevelBytes, bloomBitsPerKey } = column;
   deepEqual(
     [blockBytes, levelBaseBytes, targetFileBytes, compactionStyle, dynamicLevelBytes, bloomBitsPerKey],
@@ -70,6 +76,7 @@ test("configuredLsm() reads every option, also by the names of RocksDB [265]", (
     "writebuffer.number-to-merge": "2",
     "block.cache-size": "16 mb",
     "memory.partitioned-index-filters": "true",
+    "block.metadata-blocksize": "8 kb",
     "metrics.block-cache-usage": "true",
     "metrics.num-files-at-level": "true",
   };
@@ -91,6 +98,7 @@ test("configuredLsm() reads every option, also by the names of RocksDB [265]", (
       buffersToMerge: 2,
       cacheBytes: 16 * MIB,
       partitionedIndexFilters: true,
+      indexPartBytes: 8 * KIB,
       metrics: ["block-cache-usage", "num-files-at-level"],
     });
     equal(maxBufferBytes, 16 * MIB);
@@ -228,6 +236,20 @@ test("options that were set stay when others are set above them [266]", () => {
   });
   deepEqual([store.writeBufferCount, store.buffersToMerge, store.cacheBytes], [3, 2, MIB]);
   equal(configuredLsm(below, {}).column.blockBytes, 8 * KIB);
+});
+
+test("a notice says that write buffers have less than an eighth of their size, at the border that Flink has [268]", () => {
+  // An eighth of 64 MiB is 8 MiB, which is seven eighths of this share.
+  const share = Math.ceil((8 * MIB * 8) / 7);
+  const slot = (writeBytes: number) => ({ bytes: writeBytes * 2, writeBufferRatio: 0.5, highPriorityPoolRatio: 0.1 });
+  equal(bufferNotice(64 * MIB, slot(share)), null);
+  ok(/memory\.fixed-per-slot.*writebuffer\.size$/.test(bufferNotice(64 * MIB, slot(share - 1)) ?? ""));
+  // Rounded up to pages of 4 KiB: one byte more than eight of them is nine.
+  equal(bufferNotice(8 * 4_096, slot(Math.ceil((4_096 * 8) / 7))), null);
+  ok(bufferNotice(8 * 4_096 + 1, slot(Math.ceil((4_096 * 8) / 7))) !== null);
+  const entries = lsm({ "writebuffer.size": "256 mb" });
+  ok(configuredLsm(entries, { sharedMemory: { ...SLOT, bytes: 64 * MIB } }).bufferNotice !== null);
+  equal(configuredLsm(entries, {}).bufferNotice, null, "memory of its own is as large as its buffers");
 });
 
 test("there is a write buffer besides those that make a file, as in RocksDB", () => {

@@ -17,7 +17,7 @@ rowStoreContract("lsm, dynamic levels, compressed below", { factory: () => lsmRo
 const UNIVERSAL: LsmOptions = {
   ...SMALL,
   compactionStyle: "UNIVERSAL",
-  partitionedIndexFilters: true,
+  indexPartBytes: 128,
   restartInterval: 1,
   bloomBitsPerKey: 3,
 };

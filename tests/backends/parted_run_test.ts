@@ -133,8 +133,8 @@ test("a part that has changed since the run was opened is found out, and not use
 const ROWS = Array.from({ length: 20_000 }, (_, i) => put(rowOf(i % 64, VALUES, `key-${i}`), `value ${i}`));
 
 test("memory.partitioned-index-filters: indexes and filters stay within their share of the cache, where they would not", async () => {
-  const cacheOfStore = async (partitionedIndexFilters: boolean) => {
-    const factory = () => lsmRowStoreFactory({ blockBytes: 512, partitionedIndexFilters });
+  const cacheOfStore = async (indexPartBytes: number | undefined) => {
+    const factory = () => lsmRowStoreFactory({ blockBytes: 512, indexPartBytes });
     await using rig = new StoreRig({ factory, memoryBytes: 131_072 });
     const store = await rig.open();
     for (let i = 0; i < ROWS.length; i += 5_000) ingest(store, ROWS.slice(i, i + 5_000));
@@ -145,9 +145,9 @@ test("memory.partitioned-index-filters: indexes and filters stay within their sh
     const { heldBytes, indexBytes } = cache;
     return { indexBytes, heldBytes, memory: rig.memory };
   };
-  const whole = await cacheOfStore(false);
+  const whole = await cacheOfStore(undefined);
   ok(whole.indexBytes > whole.memory.cacheBytes / 2, `${whole.indexBytes} of ${whole.memory.cacheBytes}`);
-  const parted = await cacheOfStore(true);
+  const parted = await cacheOfStore(512);
   const { highPriorityBytes, cacheBytes } = parted.memory;
   ok(parted.indexBytes < highPriorityBytes + 4_096, `${parted.indexBytes}, share ${highPriorityBytes}`);
   ok(parted.heldBytes <= cacheBytes, `${parted.heldBytes} of ${cacheBytes}`);
@@ -155,7 +155,7 @@ test("memory.partitioned-index-filters: indexes and filters stay within their sh
 
 test("SlotMemory of a slot has one cache, of the kind that was asked for first", () => {
   const memory = new SlotMemory({ bytes: 1 << 20, writeBufferRatio: 0.5, highPriorityPoolRatio: 0.1 });
-  const cache = slotCache(memory, 4096, true);
-  equal(slotCache(memory, 128, false), cache);
-  ok(cache.parts !== null);
+  const cache = slotCache(memory, 4096, 100);
+  equal(slotCache(memory, 128), cache);
+  equal(cache.parts?.partBytes, 128, "a multiple of 64");
 });
