@@ -9,6 +9,7 @@ import type { Configuration } from "../../core/config.ts";
 import { collectSink, fromIterable, StreamEnvironment } from "../../mod.ts";
 import { jobSettings } from "../../runtime/job_settings.ts";
 import { STATE_BACKEND } from "../../runtime/options.ts";
+import { MemoryFileSystem } from "../support/memory_file_system.ts";
 
 const PATH = fileURLToPath(new URL("./flink-conf.yaml", import.meta.url));
 
@@ -32,18 +33,29 @@ async function fileWith(...lines: readonly string[]): Promise<string> {
   return [...kept, ...lines].join("\n");
 }
 
-test("a job runs with the unchanged flink-conf.yaml of a Flink 1.18 user", async () => {
-  const env = StreamEnvironment.create({
-    argv: ["--config", PATH],
-    // Written nowhere but in memory: where checkpoints go is what the next test looks at.
-    config: { "execution.checkpointing.storage": "jobmanager" },
+for (const backend of ["hashmap", "rocksdb"]) {
+  test(`a job runs with the flink-conf.yaml of a Flink 1.18 user as it is, state in ${backend}`, async () => {
+    const fileSystem = new MemoryFileSystem();
+    const file = await fileSystem.create("flink-conf.yaml", "exclusive");
+    const text = backend === "hashmap" ? await readFile(PATH, "utf8") : await fileWith(`state.backend: ${backend}`);
+    await file.write(new TextEncoder().encode(text));
+    await file.close();
+    const env = StreamEnvironment.create({
+      argv: ["--config", "flink-conf.yaml"],
+      ports: { fileSystem, jobLock: { acquire: () => Promise.resolve({ release: () => Promise.resolve() }) } },
+    });
+    const out = collectSink<number>();
+    env.fromSource("numbers", fromIterable([1, 2, 3])).keyBy((n) => n % 2).reduce("sum", (sum, n) => sum + n)
+      .sinkTo("out", out);
+    const job = await env.executeAsync("flink user");
+    equal((await job.result).state, "finished");
+    deepEqual(out.values, [1, 2, 4]);
+    equal(job.status().settings.stateBackend, backend === "rocksdb" ? "lsm" : "hashmap");
+    // Where the file says, and retained as it says.
+    ok(await fileSystem.status(`/tmp/weir-flink-conf/checkpoints/${job.id}/chk-1/_metadata`));
+    equal(job.checkpoints.latestCompleted?.externalPath, `/tmp/weir-flink-conf/checkpoints/${job.id}/chk-1`);
   });
-  const out = collectSink<number>();
-  env.fromSource("numbers", fromIterable([1, 2, 3])).sinkTo("out", out);
-  const job = await env.executeAsync("flink user");
-  equal((await job.result).state, "finished");
-  deepEqual(out.values, [1, 2, 3]);
-});
+}
 
 test("keys of the cluster in a flink-conf.yaml are named in one notice, with the reasons", async () => {
   const { configuration } = await load(await readFile(PATH, "utf8"));
