@@ -1,4 +1,5 @@
-import { deepEqual, equal } from "node:assert/strict";
+import { deepEqual, equal, ok } from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { weir } from "./cli_rig.ts";
 import { ORDERS, scriptedServer } from "./scripted_server.ts";
@@ -57,6 +58,8 @@ test("weir memory shows slots and operators on a terminal", async () => {
     "  last seen  0 bytes  0 bytes  0 bytes           0 bytes",
     "",
   ]);
+  const page = readFileSync(new URL("../../../docs/command_line.md", import.meta.url), "utf8");
+  ok(page.includes(`$ weir memory orders\n${out}`), "the page shows it as it is");
 });
 
 test("weir memory prints a line for each holder in a pipe, the whole answer with --json", async () => {
