@@ -42,8 +42,8 @@ function memoryText(name: string, memory: unknown): string[] {
   const backend = textIn(memory, "backend") ?? "";
   const head = `${printable(name)} keeps its state in ${printable(backend)}`;
   if (slots.length === 0) {
-    const why = backend === "hashmap" ? "on the heap of the process" : "and no slot is in use now";
-    return [`${head}: ${why}, no managed memory is used`];
+    const why = backend === "hashmap" ? "on the heap of the process, without managed memory" : "no slot is in use now";
+    return [`${head}: ${why}`];
   }
   const total = `${bytesIn(memory, "usedBytes")} of ${bytesIn(memory, "totalBytes")}`;
   return [

@@ -79,13 +79,13 @@ test("weir memory says that state on the heap uses no managed memory", async () 
   const server = serverWith({ backend: "hashmap", totalBytes: 0, usedBytes: 0, slots: [] });
   equal(
     (await weir(["memory", "orders"], { server, outputIsTerminal: true })).out,
-    "orders keeps its state in hashmap: on the heap of the process, no managed memory is used\n",
+    "orders keeps its state in hashmap: on the heap of the process, without managed memory\n",
   );
   equal((await weir(["memory", "orders"], { server })).out, "");
   const idle = serverWith({ backend: "lsm", totalBytes: 0, usedBytes: 0, slots: [] });
   equal(
     (await weir(["memory", "orders"], { server: idle, outputIsTerminal: true })).out,
-    "orders keeps its state in lsm: and no slot is in use now, no managed memory is used\n",
+    "orders keeps its state in lsm: no slot is in use now\n",
   );
 });
 
