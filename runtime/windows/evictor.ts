@@ -65,7 +65,7 @@ function evicting<T>(keep: Keep<T>, { after = false }: EvictorOptions): Evictor<
  * @param count An integer ≥ 0.
  * @throws {RangeError} If it is not.
  */
-export function countEvictor(count: number, options: EvictorOptions = {}): Evictor {
+export function countEvictor<T>(count: number, options: EvictorOptions = {}): Evictor<T> {
   if (!Number.isInteger(count) || count < 0) {
     throw new RangeError(`Cannot make a count evictor: count must be an integer ≥ 0, current value is ${count}`);
   }
@@ -78,7 +78,7 @@ export function countEvictor(count: number, options: EvictorOptions = {}): Evict
  * @param time "10 s", or milliseconds; ≥ 0.
  * @throws {RangeError} If it is no such time.
  */
-export function timeEvictor(time: Duration, options: EvictorOptions = {}): Evictor {
+export function timeEvictor<T>(time: Duration, options: EvictorOptions = {}): Evictor<T> {
   const timeMs = durationMs(time, "the time of an evictor", 0);
   return evicting((elements) => {
     if (elements[0]?.timestampMs === NO_TIMESTAMP) return elements;
