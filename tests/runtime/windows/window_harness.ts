@@ -20,6 +20,8 @@ import type { TimerService } from "../../../timers/timer_service.ts";
 import { ManualClock } from "../../support/manual_clock.ts";
 import { MemoryFileSystem } from "../../support/memory_file_system.ts";
 import { MemorySnapshots } from "../../support/memory_snapshot_store.ts";
+// Loads at once what an operator loads on demand: the clock of a test does not wait for a module.
+import "../../../timers/embedded_timer_queue.ts";
 
 /** An element of most tests. */
 export interface Item {
