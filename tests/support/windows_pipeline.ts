@@ -17,7 +17,7 @@ import {
 import { countTrigger, purgingTrigger, session, sliding, tumbling } from "../../windows.ts";
 
 /** Records of the input. */
-export const COUNT = 900;
+export const COUNT = 450;
 const KEYS = 23;
 
 interface Reading {
@@ -61,7 +61,7 @@ export function windowsOfAllKinds(
 ): void {
   const readings = env.fromSource(
     "readings",
-    generator({ count: COUNT, ratePerSecond: 4_000, create: reading }),
+    generator({ count: COUNT, ratePerSecond: 2_000, create: reading }),
     watermarks((one: Reading) => one.atMs).boundedOutOfOrderness(20),
   ).setParallelism(1).map((one) => {
     beforeWindows(one.n);
