@@ -75,8 +75,10 @@ async function runWindows(
   const records = makeBids(size, random);
   const env = StreamEnvironment.create({ argv: [], config: {} });
   const sink = summingSink();
-  describe(env.fromSource("bids", fromIterable(records), watermarks((bid) => bid.atMs)).keyBy((bid) => bid.auction)
-    .window<TimeWindow>(assigner)).aggregate("sums", total).sinkTo("sum", sink);
+  describe(
+    env.fromSource("bids", fromIterable(records), watermarks((bid) => bid.atMs)).keyBy((bid) => bid.auction)
+      .window<TimeWindow>(assigner),
+  ).aggregate("sums", total).sinkTo("sum", sink);
   await (await env.executeAsync("windows")).result;
   return sink.sum;
 }
@@ -101,7 +103,7 @@ function bareWindows(size: Size, random: SeededRandom, sizeMs: number, slideMs: 
       folds.set(auction, (folds.get(auction) ?? 0) + price);
     }
   }
-  for (const folds of windows.values()) { for (const fold of folds.values()) sum += fold; }
+  for (const folds of windows.values()) for (const fold of folds.values()) sum += fold;
   return sum;
 }
 

@@ -33,6 +33,11 @@ export class Firing<C, O> implements AnyWindowContext<O> {
   readonly globalState: WindowStates<StateDeclarations>;
   /** Whether anything is to be done when a window goes. */
   readonly clears: boolean;
+  // Fields, so that a function may take them out of its context.
+  readonly currentProcessingTime = (): number => this.scope.timers.currentProcessingTime();
+  readonly emit = (value: O): void => this.scope.out.collect(value, this.window.maxTimestampMs);
+  readonly emitTo = <T>(tag: OutputTag<T>, value: T): void =>
+    this.scope.sideOutput(tag.id).collect(value, this.window.maxTimestampMs);
   private readonly ofWindow: AnyHandle[] = [];
   private readonly process: AnyProcess<C, O> | null;
 
@@ -58,18 +63,6 @@ export class Firing<C, O> implements AnyWindowContext<O> {
 
   get metrics(): MetricGroup {
     return this.scope.metrics;
-  }
-
-  currentProcessingTime(): number {
-    return this.scope.timers.currentProcessingTime();
-  }
-
-  emit(value: O): void {
-    this.scope.out.collect(value, this.window.maxTimestampMs);
-  }
-
-  emitTo<T>(tag: OutputTag<T>, value: T): void {
-    this.scope.sideOutput(tag.id).collect(value, this.window.maxTimestampMs);
   }
 
   /** The window of the current key fires. */
