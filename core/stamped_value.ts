@@ -32,13 +32,23 @@ export interface Sweeper {
   sweep(entries: number, nowMs: number): void;
 }
 
+/** What time it is for accesses to state: `time.left-- > 0 ? time.nowMs : time.look()`, before the state is touched. */
+export interface AccessTime {
+  /** The clock when it was looked at last. */
+  readonly nowMs: number;
+  /** Accesses until it must be looked at again. */
+  left: number;
+  /** Looks at the clock. */
+  look(): number;
+}
+
 /** When the values of one state are over; shared by its handles and the backend below. */
 export class Expiry {
   /** Set by a backend that can remove by itself what is over. */
   sweeper: Sweeper | undefined = undefined;
 
-  /** @param nowMs The wall clock. */
-  constructor(readonly settings: TtlSettings, readonly nowMs: () => number) {}
+  /** @param nowMs The wall clock, for what is no access. */
+  constructor(readonly settings: TtlSettings, readonly time: AccessTime, readonly nowMs: () => number) {}
 
   /** Whether a value that was written at `stampMs` is over. Large numbers never wrap around. */
   isOver(stampMs: number, nowMs: number): boolean {
@@ -116,16 +126,15 @@ export function stampAt(bytes: Uint8Array, start: number): number {
   return high * TWO_TO_32 + (low >>> 0);
 }
 
-/** A value state whose stamps lie beside the values: what a handle offers besides `ValueState<Stamped<T>>` when it does. */
-export interface StampedSlot<T> {
-  /** Stamp of what was taken last. */
-  readonly stampMs: number;
-  /** The value, and then `stampMs`; undefined when there is none. */
-  take(): T | undefined;
-  /** Gives what was taken last another stamp. */
-  restamp(stampMs: number): void;
-  /** Stores a value with its stamp. @throws {StreamError} For a value that cannot be stored, if that can be told. */
-  put(value: T, stampMs: number): void;
+/**
+ * The value of the current key as long as it lives. What a handle of a backend offers besides `ValueState<Stamped<T>>` when
+ * it knows how, so that an access makes no object: it is declared with a {@link StampedSerializer}, which has all it needs.
+ */
+export interface LivingValue<T> {
+  /** The value that a read may give; undefined when there is none. Begins its life anew, or removes it, as declared. */
+  readLiving(): T | undefined;
+  /** Stores a value, which is neither null nor undefined, with the time of now. */
+  writeLiving(value: T): void;
   /** Forgets the value. */
   clear(): void;
 }

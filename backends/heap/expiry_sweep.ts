@@ -6,7 +6,8 @@
  *
  * Invariants:
  * - whatever it removes is booked as if a handle had removed it, so a running snapshot keeps what it needs;
- * - each entry that was there when a round began is looked at once before the next round begins.
+ * - each entry that was there when a round began is looked at before the next round begins;
+ * - it rests as long as nothing can be over: what is written meanwhile lives longer than what it has seen.
  *
  * @module
  */
@@ -31,65 +32,99 @@ export class ExpirySweep implements Sweeper {
   private map: MapCells | undefined;
   /** Those that are left. */
   private cells: Iterator<Cell> = [][Symbol.iterator]();
+  /** No stamp that this round has seen, or that was written since it began, is older. */
+  private oldestMs = Infinity;
+  /** Nothing is over before this. */
+  private restsUntilMs = -Infinity;
+  /** Entries that may still be looked at. */
+  private left = 0;
+  private readonly timeMs: number;
 
-  constructor(private readonly ledger: Ledger, private readonly state: HeapState, private readonly expiry: Expiry) {}
+  constructor(private readonly ledger: Ledger, private readonly state: HeapState, expiry: Expiry) {
+    this.timeMs = expiry.settings.timeMs;
+  }
 
   sweep(entries: number, nowMs: number): void {
-    let left = entries;
-    // A round that finds nothing at all ends the sweep.
-    for (let rounds = 0; left > 0 && rounds < 2;) {
-      const table = this.table;
-      if (table === undefined || this.row >= table.rowLimit) {
-        if (!this.nextTable()) rounds++;
-        continue;
-      }
-      if (table.births[this.row] === FREE) {
-        this.row++;
-        left -= FREE_SHARE;
-        continue;
-      }
-      left -= this.sweepRow(table, this.row, left, nowMs);
+    this.left = entries;
+    while (this.left > 0 && nowMs >= this.restsUntilMs) {
+      const { table } = this;
+      if (table === undefined || this.row >= table.rowLimit) this.enterNextTable(nowMs);
+      else if (table.stamps !== undefined) this.sweepStamps(table, table.stamps, nowMs);
+      else if (table.births[this.row] !== FREE) this.sweepRow(table, this.row, nowMs);
+      else this.passFree();
     }
   }
 
-  /** Whether there is one; else the round is over. */
-  private nextTable(): boolean {
-    this.tables ??= this.state.tables();
+  private passFree(): void {
+    this.row++;
+    this.left -= FREE_SHARE;
+  }
+
+  private enterNextTable(nowMs: number): void {
+    if (this.tables === undefined) {
+      this.tables = this.state.tables();
+      this.oldestMs = nowMs;
+    }
     const { done, value } = this.tables.next();
     this.table = done === true ? undefined : value;
     this.row = 1;
-    if (done === true) this.tables = undefined;
-    return done !== true;
+    if (done !== true) return;
+    this.tables = undefined;
+    this.restsUntilMs = this.oldestMs + this.timeMs;
   }
 
-  /** Looks at a row in use, of a map at no more than `limit` cells; how many entries that were. */
-  private sweepRow(table: Table, row: number, limit: number, nowMs: number): number {
+  /** Whether a value is over; else it is one that lives. */
+  private isOver(stampMs: number, nowMs: number): boolean {
+    if (stampMs + this.timeMs <= nowMs) return true;
+    if (stampMs < this.oldestMs) this.oldestMs = stampMs;
+    return false;
+  }
+
+  /** Looks at rows whose stamps lie beside the values. */
+  private sweepStamps(table: Table, stamps: Float64Array, nowMs: number): void {
+    const limitMs = nowMs - this.timeMs;
+    const end = Math.min(table.rowLimit, this.row + Math.ceil(this.left));
+    let oldestMs = this.oldestMs;
+    this.left -= end - this.row;
+    for (let row = this.row; row < end; row++) {
+      const stampMs = stamps[row]!;
+      if (stampMs <= limitMs) this.removeOver(table, row);
+      else if (stampMs < oldestMs) oldestMs = stampMs;
+    }
+    this.row = end;
+    this.oldestMs = oldestMs;
+  }
+
+  private removeOver(table: Table, row: number): void {
+    if (table.births[row] === FREE) return;
+    removeRow(this.ledger, table, row);
+  }
+
+  /** Looks at a row in use, of a map at some of its cells. */
+  private sweepRow(table: Table, row: number, nowMs: number): void {
     const value = table.values[row];
-    if (value instanceof MapCells) return this.sweepCells(table, row, value, limit, nowMs);
+    if (value instanceof MapCells) return this.sweepCells(table, row, value, nowMs);
     this.row++;
     if (value instanceof ListItems) return this.sweepItems(table, row, value, nowMs);
+    this.left--;
     // Values without a stamp beside them have it within.
-    const stampMs = table.stamps === undefined ? (value as Stamped<unknown>).stampMs : table.stamps[row]!;
-    if (this.expiry.isOver(stampMs, nowMs)) removeRow(this.ledger, table, row);
-    return 1;
+    if (this.isOver((value as Stamped<unknown>).stampMs, nowMs)) removeRow(this.ledger, table, row);
   }
 
-  private sweepCells(table: Table, row: number, cells: MapCells, limit: number, nowMs: number): number {
+  private sweepCells(table: Table, row: number, cells: MapCells, nowMs: number): void {
     // The row may have another map than the last time.
     if (this.map !== cells) this.cells = cells[Symbol.iterator]();
     this.map = cells;
-    let seen = 0;
-    for (; seen < limit; seen++) {
+    for (; this.left > 0; this.left--) {
       const { done, value: cell } = this.cells.next();
       if (done === true) {
         this.map = undefined;
         this.row++;
         break;
       }
-      if (this.expiry.isOver((cell.value as Stamped<unknown>).stampMs, nowMs)) this.removeCell(cell); // see sweepRow
+      if (this.isOver((cell.value as Stamped<unknown>).stampMs, nowMs)) this.removeCell(cell); // see sweepRow
     }
     if (cells.size === 0) removeRow(this.ledger, table, row);
-    return Math.max(seen, 1);
   }
 
   private removeCell(cell: Cell): void {
@@ -101,15 +136,13 @@ export class ExpirySweep implements Sweeper {
   }
 
   /** A list that has elements which are over is written anew. */
-  private sweepItems(table: Table, row: number, items: ListItems, nowMs: number): number {
-    const { ledger, expiry } = this;
-    const count = items.values.length;
-    const kept = items.values.filter((value) => !expiry.isOver((value as Stamped<unknown>).stampMs, nowMs)); // see sweepRow
-    if (kept.length === count) return Math.max(count, 1);
+  private sweepItems(table: Table, row: number, items: ListItems, nowMs: number): void {
+    const kept = items.values.filter((value) => !this.isOver((value as Stamped<unknown>).stampMs, nowMs)); // see sweepRow
+    this.left -= items.values.length;
+    if (kept.length === items.values.length) return;
     const key = table.keys[row]!;
-    removeRow(ledger, table, row);
+    removeRow(this.ledger, table, row);
     if (kept.length > 0) this.addList(table, key, kept);
-    return count;
   }
 
   private addList(table: Table, key: Table["keys"][number], values: readonly unknown[]): void {

@@ -1,8 +1,8 @@
 /**
- * Stamped values in a backend that keeps stamps within its values.
+ * Living values over a backend that keeps stamps within its values.
  *
- * Called by: ttl_value.ts.
- * Calls: a value state of the backend.
+ * Called by: ttl_states.ts, ttl_value.ts.
+ * Calls: a value state of the backend, the time of the state's `Expiry`.
  *
  * Invariants:
  * - where the backend keeps bytes, one box goes in and out each time, and no object is made per access.
@@ -10,34 +10,53 @@
  * @module
  */
 import type { Namespace } from "../../core/key.ts";
-import { Stamped, type StampedSlot } from "../../core/stamped_value.ts";
+import { type AccessTime, type Expiry, type LivingValue, Stamped } from "../../core/stamped_value.ts";
 import type { Namespaced, ValueState } from "../../core/state.ts";
 
-/** A value and its stamp over a value state of boxes. */
-export class BoxedValues<T> implements StampedSlot<T>, Namespaced {
-  stampMs = 0;
-  /** What was taken last. */
-  private taken: T | undefined = undefined;
+/** The value of the current key, in a box with its stamp. */
+export class BoxedValues<T> implements LivingValue<T>, Namespaced {
   private readonly box: Stamped<T> | undefined;
+  private readonly time: AccessTime;
+  private readonly timeMs: number;
+  private readonly updatesOnRead: boolean;
+  private readonly returnsOver: boolean;
 
   /** @param storesBytes Whether the backend keeps bytes alone. */
-  constructor(private readonly state: ValueState<Stamped<T> | null> & Namespaced, storesBytes: boolean) {
+  constructor(
+    private readonly state: ValueState<Stamped<T> | null> & Namespaced,
+    { settings, time }: Expiry,
+    storesBytes: boolean,
+  ) {
+    this.time = time;
+    this.timeMs = settings.timeMs;
+    this.updatesOnRead = settings.update === "on-read-and-write";
+    this.returnsOver = settings.visibility === "return-expired-if-not-cleaned-up";
     // Filled before it is stored.
     this.box = storesBytes ? new Stamped(0, undefined as T) : undefined;
   }
 
-  take(): T | undefined {
+  readLiving(): T | undefined {
+    const time = this.time;
+    const nowMs = time.left-- > 0 ? time.nowMs : time.look();
     const stamped = this.state.value();
     if (stamped === null) return undefined;
-    this.stampMs = stamped.stampMs;
-    return this.taken = stamped.value;
+    const { stampMs, value } = stamped;
+    if (stampMs + this.timeMs <= nowMs) return this.readOver(value);
+    if (this.updatesOnRead && stampMs !== nowMs) this.write(value, nowMs);
+    return value;
   }
 
-  restamp(stampMs: number): void {
-    this.put(this.taken as T, stampMs); // it was taken
+  private readOver(value: T): T | undefined {
+    this.state.clear();
+    return this.returnsOver ? value : undefined;
   }
 
-  put(value: T, stampMs: number): void {
+  writeLiving(value: T): void {
+    const time = this.time;
+    this.write(value, time.left-- > 0 ? time.nowMs : time.look());
+  }
+
+  private write(value: T, stampMs: number): void {
     const { box } = this;
     if (box === undefined) return this.state.update(new Stamped(stampMs, value));
     box.stampMs = stampMs;

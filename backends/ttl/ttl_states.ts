@@ -15,7 +15,7 @@ import type { StateBackend } from "../../core/backend.ts";
 import type { StateDescriptor, ValueStateDescriptor } from "../../core/descriptors.ts";
 import { StreamError } from "../../core/errors.ts";
 import type { Serializer } from "../../core/serializer.ts";
-import { Expiry, type Stamped, StampedSerializer, type StampedSlot } from "../../core/stamped_value.ts";
+import { Expiry, type LivingValue, type Stamped, StampedSerializer, } from "../../core/stamped_value.ts";
 import type { Namespaced, ValueState } from "../../core/state.ts";
 import type { TtlSettings } from "../../core/state_ttl.ts";
 import { BoxedValues } from "./boxed_values.ts";
@@ -75,7 +75,7 @@ export class TtlStates {
     }
     const known = this.expiries.get(name);
     if (known === undefined) {
-      const expiry = new Expiry(ttl, this.nowMs);
+      const expiry = new Expiry(ttl, this.time, this.nowMs);
       this.expiries.set(name, expiry);
       return expiry;
     }
@@ -97,7 +97,7 @@ export class TtlStates {
     const serializer = new StampedSerializer(inner, expiry, kind === "value" && backend.storesBytes);
     switch (descriptor.kind) {
       case "value":
-        return new TtlValue(this.slotOf(name, serializer), time, descriptor, expiry.settings);
+        return new TtlValue(this.livingOf(name, serializer), descriptor);
       case "list":
         return new TtlList(backend.state<Stamped<unknown>>({ kind: "list", name, serializer }), time, expiry, where);
       case "map":
@@ -114,7 +114,7 @@ export class TtlStates {
     }
   }
 
-  private slotOf(name: string, serializer: StampedSerializer<unknown>): StampedSlot<unknown> & Namespaced {
+  private livingOf(name: string, serializer: StampedSerializer<unknown>): LivingValue<unknown> & Namespaced {
     const declared: ValueStateDescriptor<Stamped<unknown> | null> = {
       kind: "value",
       name,
@@ -123,15 +123,15 @@ export class TtlStates {
       makeDefault: undefined,
     };
     const state = this.backend.state(declared);
-    return keepsStamps(state) ? state : new BoxedValues(state, this.backend.storesBytes);
+    return isLiving(state) ? state : new BoxedValues(state, serializer.expiry, this.backend.storesBytes);
   }
 }
 
-/** Whether a backend keeps stamps beside the values, and so can do without boxes. */
-function keepsStamps(
+/** Whether a backend knows what lives, and so can do without boxes. */
+function isLiving(
   state: ValueState<Stamped<unknown> | null> & Namespaced,
-): state is ValueState<Stamped<unknown> | null> & Namespaced & StampedSlot<unknown> {
-  return "stampMs" in state;
+): state is ValueState<Stamped<unknown> | null> & Namespaced & LivingValue<unknown> {
+  return "readLiving" in state;
 }
 
 function sameSettings(left: TtlSettings, right: TtlSettings): boolean {

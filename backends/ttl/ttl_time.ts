@@ -11,7 +11,7 @@
  *
  * @module
  */
-import type { Sweeper } from "../../core/stamped_value.ts";
+import type { AccessTime, Sweeper } from "../../core/stamped_value.ts";
 
 /** A sweeper at work. */
 export interface Sweep {
@@ -22,11 +22,10 @@ export interface Sweep {
   readonly everyRecord: boolean;
 }
 
-/** The time of now: `time.left-- > 0 ? time.nowMs : time.look()`. */
-export class TtlTime {
-  /** The clock when it was looked at last. */
+/** The time of now. */
+export class TtlTime implements AccessTime {
+  // Not 0, so that it is never kept as a small integer.
   nowMs = Number.NaN;
-  /** Accesses until it must be looked at again. */
   left = 0;
   private readonly sweeps: Sweep[] = [];
   /** Whose turn it is. */
@@ -46,7 +45,6 @@ export class TtlTime {
     this.sweeps.push(sweep);
   }
 
-  /** Looks at the clock; before the state is touched. */
   look(): number {
     const nowMs = this.nowMs = this.clock();
     this.left = this.accessesPerLook - 1;

@@ -1,6 +1,7 @@
 import { deepEqual, equal, ok, throws } from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { TtlTime } from "../../backends/ttl/ttl_time.ts";
 import { ByteReader, ByteWriter } from "../../core/bytes.ts";
 import { aggregatingState, listState, mapState, reducingState, valueState } from "../../core/descriptors.ts";
 import { f64 } from "../../core/serializer.ts";
@@ -14,6 +15,10 @@ import {
   writeStamp,
 } from "../../core/stamped_value.ts";
 import { stateTtl, type StateTtlOptions } from "../../core/state_ttl.ts";
+
+function expiryOf(time: number): Expiry {
+  return new Expiry(stateTtl({ time }), new TtlTime(() => 0, 1), () => 0);
+}
 
 test("stateTtl() takes milliseconds and durations, and has Flink's defaults", () => {
   deepEqual(stateTtl({ time: "1 h" }), {
@@ -88,7 +93,7 @@ test("a stamp survives eight bytes, before 1970 and for ever after", () => {
 });
 
 test("a stamped value is the stamp and the value's own bytes; a box is used again where that is allowed", () => {
-  const expiry = new Expiry(stateTtl({ time: 10 }), () => 0);
+  const expiry = expiryOf(10);
   const out = new ByteWriter();
   const serializer = new StampedSerializer(f64, expiry, false);
   serializer.write(new Stamped(5, 1.5), out);
@@ -105,7 +110,7 @@ test("a stamped value is the stamp and the value's own bytes; a box is used agai
 
 test("a value is over when its time is up, and sums beyond all numbers wrap nowhere [95]", () => {
   const overAt = (time: number, stampMs: number, nowMs: number) =>
-    new Expiry(stateTtl({ time }), () => 0).isOver(stampMs, nowMs);
+    expiryOf(time).isOver(stampMs, nowMs);
   equal(overAt(100, 50, 149), false);
   equal(overAt(100, 50, 150), true);
   for (const time of [Number.MAX_SAFE_INTEGER, Infinity]) {
