@@ -26,6 +26,7 @@ import { KeyGroupBatches } from "../states/key_group_batches.ts";
 import { ListNumbers } from "../states/list_numbers.ts";
 import { type FrozenSource, RunAssembly } from "../states/run_assembly.ts";
 import { SAVEPOINT_SHARE } from "../states/slices.ts";
+import type { OverRows } from "./over_rows.ts";
 import type { MomentRows } from "./row_store.ts";
 
 /** Rows of a key group up to this size are put aside. */
@@ -39,11 +40,13 @@ const ROWS_PER_LOOK = 64;
  *
  * @param formats For each state the formats that its rows may have.
  * @param sources Rows of other owners, under the ids of their states.
+ * @param over What is left out, as of now.
  */
 export function canonicalRows(
   { keyGroups, maxParallelism, clock }: StateBackendContext,
   formats: readonly (readonly RunState[])[],
   sources: readonly FrozenSource[],
+  over?: OverRows,
 ): CanonicalRows {
   const listNumbers = new ListNumbers();
   const assembly = new RunAssembly({
@@ -56,7 +59,7 @@ export function canonicalRows(
     rowsPerLook: ROWS_PER_LOOK,
     share: SAVEPOINT_SHARE,
   });
-  return new CanonicalRows({ keyGroups, formats, assembly, listNumbers, sources });
+  return new CanonicalRows({ keyGroups, formats, assembly, listNumbers, sources, over });
 }
 
 /** What goes into the run, fixed by the synchronous part. */
@@ -68,6 +71,8 @@ export interface CanonicalPlan {
   /** That of the assembly. */
   readonly listNumbers: ListNumbers;
   readonly sources: readonly FrozenSource[];
+  /** What is left out; undefined: nothing. */
+  readonly over: OverRows | undefined;
 }
 
 /** The run of one snapshot. */
@@ -156,8 +161,9 @@ export class CanonicalRows {
   }
 
   private put(writer: RunWriter, rows: MomentRows): void {
-    const { states, plan: { listNumbers } } = this;
+    const { states, plan: { listNumbers, over } } = this;
     const { key, keyBytes, value, valueStart, valueEnd } = rows;
+    if (over !== undefined && over.has(key, value, valueStart)) return;
     const formerId = (key[2]! << 8) | key[3]!;
     const id = states.idOf(formerId);
     this.groupBytes += keyBytes + valueEnd - valueStart;
@@ -198,7 +204,7 @@ export class CanonicalRows {
 
   /** Puts the rows of a key group aside unless they are too many; whether the rows go on. */
   private async putAside(rows: MomentRows, group: number): Promise<boolean> {
-    const { assembly } = this.plan;
+    const { assembly, over } = this.plan;
     const { states, aside, starts, ends } = this;
     let last = -1;
     do {
@@ -206,21 +212,27 @@ export class CanonicalRows {
         this.wasLarge = true;
         return true;
       }
-      const { key, keyBytes, value, valueStart, valueEnd } = rows;
-      const id = states.idOf((key[2]! << 8) | key[3]!);
-      if (id !== last) starts[id] = aside.count;
-      last = id;
-      aside.startRow();
-      aside.out.u16(id);
-      aside.out.bytes(key, ROUTE_BYTES, keyBytes);
-      aside.endKey();
-      aside.out.bytes(value, valueStart, valueEnd);
-      aside.endRow(PUT);
-      ends[id] = aside.count;
+      if (over === undefined || !over.has(rows.key, rows.value, rows.valueStart)) {
+        const id = states.idOf((rows.key[2]! << 8) | rows.key[3]!);
+        if (id !== last) starts[id] = aside.count;
+        last = id;
+        this.putRowAside(rows, id);
+        ends[id] = aside.count;
+      }
       if (assembly.rowDone()) await assembly.slices.pause();
       if (!rows.next()) return false;
     } while (keyGroupOf(rows) === group);
     return true;
+  }
+
+  private putRowAside({ key, keyBytes, value, valueStart, valueEnd }: MomentRows, id: number): void {
+    const { aside } = this;
+    aside.startRow();
+    aside.out.u16(id);
+    aside.out.bytes(key, ROUTE_BYTES, keyBytes);
+    aside.endKey();
+    aside.out.bytes(value, valueStart, valueEnd);
+    aside.endRow(PUT);
   }
 
   /** Writes a key group state by state. @param rows Where to seek those of the store; undefined: they were put aside. */

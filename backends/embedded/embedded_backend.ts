@@ -52,6 +52,7 @@ import type { EmbeddedState } from "./embedded_state.ts";
 import { KeyedRows } from "./keyed_rows.ts";
 import { ListRows } from "./list_rows.ts";
 import { MapRows } from "./map_rows.ts";
+import { OverRows } from "./over_rows.ts";
 import type { RowStore } from "./row_store.ts";
 import type { Rows } from "./rows.ts";
 import { StateSlot } from "./state_slot.ts";
@@ -66,6 +67,8 @@ export interface StoreStates {
   readonly states: () => ReturnType<StateTable["states"]>;
   /** See `StoreContext.restoredStateId`. */
   readonly restoredStateId: (...run: Parameters<StateTable["restoredId"]>) => number;
+  /** See `StoreContext.overRows`. */
+  readonly overRows: () => OverRows | undefined;
 }
 
 /** Settings of an embedded backend. */
@@ -110,6 +113,7 @@ export class EmbeddedBackend implements StateBackend {
     const { table } = this;
     const store = await this.options.openStore({
       states: () => table.states(),
+      overRows: () => OverRows.of(table.declared.values(), "compaction"),
       restoredStateId: (state, path) => {
         const id = table.restoredId(state, path);
         this.noteState(state.name);
@@ -263,7 +267,9 @@ export class EmbeddedBackend implements StateBackend {
   }
 
   private canonicalRows(checkpointId: number): CanonicalRows {
-    return canonicalRows(this.context, [...this.table.formatsByState()], this.attached.freezeAll(checkpointId));
+    const { context, table, attached } = this;
+    const over = OverRows.of(table.declared.values(), "fullSnapshot")?.look();
+    return canonicalRows(context, [...table.formatsByState()], attached.freezeAll(checkpointId), over);
   }
 
   private onEnd(

@@ -17,6 +17,7 @@ import type { KeyGroupRange } from "../../core/key_groups.ts";
 import type { MetricGroup } from "../../core/metrics.ts";
 import type { KeyedStateHandle, RunHandle, SnapshotReader, SnapshotStore } from "../../core/snapshot.ts";
 import type { RowCode, RunState } from "../runs/run_format.ts";
+import type { OverRows } from "./over_rows.ts";
 import type { SlotMemory } from "./slot_memory.ts";
 
 /** Work in bounded steps. */
@@ -132,6 +133,8 @@ export interface StoreContext {
   states(): readonly RunState[];
   /** The id that a state of a restored run has here; asked for each state of each run. @param path Of the run, for errors. */
   restoredStateId(state: RunState, path: string): number;
+  /** The rows that may be left out when files are merged, since they are over; undefined: none. */
+  overRows?(): OverRows | undefined;
 }
 
 /** Makes stores: what a backend of this kind adds to the embedded backend. */

@@ -2,7 +2,7 @@
  * Merges runs into new ones, in steps.
  *
  * Called by: lsm_store.ts.
- * Calls: ../runs/merge_cursor.ts, run_builder.ts, version.ts.
+ * Calls: ../runs/merge_cursor.ts, living_rows.ts, run_builder.ts, version.ts.
  *
  * Invariants:
  * - the inputs are pinned until it ends, and stay in use until its output takes their place as a whole;
@@ -17,6 +17,7 @@ import { ofWorkingFile } from "../runs/file_failure.ts";
 import { MergeCursor } from "../runs/merge_cursor.ts";
 import { compressionOf } from "./column_options.ts";
 import type { Compaction } from "./compaction_picker.ts";
+import { LivingRows, type MergedRows } from "./living_rows.ts";
 import { RunBuilder, type RunBuilderPorts } from "./run_builder.ts";
 import type { RunFile } from "./run_file.ts";
 import { RunView, type Version } from "./version.ts";
@@ -36,7 +37,7 @@ export interface CompactionResult {
 /** One compaction. */
 export class CompactionSteps implements Steps {
   private readonly outputs: RunFile[] = [];
-  private merge: MergeCursor | undefined;
+  private merge: MergedRows | undefined;
   private builder: RunBuilder | undefined;
   /** An output that has all its rows, and is being ended. */
   private full: RunBuilder | undefined;
@@ -129,12 +130,14 @@ export class CompactionSteps implements Steps {
     return false;
   }
 
-  private openMerge(): MergeCursor {
+  private openMerge(): MergedRows {
     const { inputs, dropsDeletes } = this.pick;
     const oldestFirst = inputs.toReversed().map(({ file, keyGroups }) => file.run.rows(keyGroups));
     this.chargedBytes = inputs.length * this.ports.cache.stretchBytes;
     this.ports.cache.charge(this.chargedBytes);
-    return new MergeCursor(oldestFirst, dropsDeletes ? "alive" : "all");
+    const merge = new MergeCursor(oldestFirst, dropsDeletes ? "alive" : "all");
+    const over = this.ports.overRows();
+    return over === undefined ? merge : new LivingRows(merge, over, dropsDeletes);
   }
 
   private enterKeyGroup(keyGroup: number): void {

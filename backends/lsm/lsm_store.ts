@@ -102,6 +102,7 @@ export class LsmStore implements RowStore, LsmGauges {
       random,
       directory,
       states: () => context.states(),
+      overRows: () => context.overRows?.(),
     };
   }
 

@@ -10,6 +10,7 @@
  * @module
  */
 import type { Random } from "../../core/clock.ts";
+import type { OverRows } from "../embedded/over_rows.ts";
 import { writeFailure } from "../runs/file_failure.ts";
 import { type LocalRun, LocalRunWriter } from "../runs/local_run_writer.ts";
 import type { RunState } from "../runs/run_format.ts";
@@ -24,6 +25,8 @@ export interface RunBuilderPorts extends RunFilePorts {
   readonly directory: string;
   /** The state table now. */
   states(): readonly RunState[];
+  /** What compaction leaves out; undefined: nothing. */
+  overRows(): OverRows | undefined;
 }
 
 /** A run file that is being written. */

@@ -60,5 +60,6 @@ export class CanonicalStates {
 function compareStates(left: RunState, right: RunState): number {
   if (left.name !== right.name) return left.name < right.name ? -1 : 1;
   if (left.serializerId !== right.serializerId) return left.serializerId < right.serializerId ? -1 : 1;
-  return left.serializerVersion - right.serializerVersion || left.schemaVersion - right.schemaVersion;
+  return left.serializerVersion - right.serializerVersion || left.schemaVersion - right.schemaVersion ||
+    left.flags - right.flags;
 }

@@ -31,10 +31,11 @@ export function restoredReadersOf(
     return { serializer, readers: readers.map((reader, i) => hasStamps(written[i]!) ? unstamping(reader) : reader) };
   }
   const { serializer, readers } = readersOf<unknown>(asked.inner, writers, where);
-  const nowMs = asked.expiry.nowMs();
   return {
     serializer: asked.around(serializer),
-    readers: readers.map((reader, i) => hasStamps(written[i]!) ? stamped(reader) : stamping(reader, nowMs)),
+    readers: readers.map((reader, i) =>
+      hasStamps(written[i]!) ? stamped(reader) : stamping(reader, asked.expiry.nowMs())
+    ),
   };
 }
 

@@ -58,7 +58,10 @@ export class RunOutput {
     const { olderRuns, keyGroups } = this.plan;
     const runs: RunHandle[] = [...olderRuns];
     let incrementBytes = 0;
-    if (this.writer !== undefined) {
+    if (this.writer?.rowCount === 0) {
+      await this.file!.discard();
+      this.file = undefined;
+    } else if (this.writer !== undefined) {
       const written = await this.writer.finish(states);
       this.file = undefined;
       runs.push({ ...written, level: 0, keyGroups });

@@ -1,0 +1,188 @@
+/** State on the heap removes what is over by itself, little by little. */
+import { deepEqual, equal, ok } from "node:assert/strict";
+import { test } from "node:test";
+import { heapBackendFactory, HeapStateBackend } from "../../backends/heap/heap_backend.ts";
+import { TtlStates } from "../../backends/ttl/ttl_states.ts";
+import type { StateBackendFactory } from "../../core/backend.ts";
+import { listState, mapState, valueState } from "../../core/descriptors.ts";
+import { stateTtl, type TtlCleanupOptions } from "../../core/state_ttl.ts";
+import { BackendRig } from "../contracts/backend_rig.ts";
+import { KINDS, TTL_MS, ttlStatesOf } from "../contracts/ttl_state.ts";
+
+const KEYS = Array.from({ length: 100 }, (_, i) => `key-${i}`);
+const mortal = (cleanup: TtlCleanupOptions = {}) => stateTtl({ time: TTL_MS, cleanup });
+/** Small tables count as large, and a snapshot gives way after every row. */
+const yielding: StateBackendFactory = {
+  name: "hashmap, yielding",
+  create: (context) => new HeapStateBackend(context, { rowsPerLook: 1, columnRows: 1, indexedRows: 3 }),
+};
+
+for (const kind of Object.keys(KINDS)) {
+  test(`${kind} state: each access looks at some entries; all that is over goes, what lives stays [104]`, async () => {
+    await using rig = new BackendRig(heapBackendFactory);
+    const backend = await rig.open();
+    const state = KINDS[kind]!(ttlStatesOf(backend, rig), mortal());
+    const write = (key: string) => {
+      backend.setCurrentKey(key);
+      state.write(1);
+    };
+    for (const key of KEYS) write(key);
+    rig.clock.advance(60);
+    for (const key of KEYS.slice(0, 10)) {
+      backend.setCurrentKey(key);
+      state.clear();
+      state.write(2);
+    }
+    rig.clock.advance(60);
+    equal(backend.entryCount, 100, "nothing goes without an access");
+    backend.setCurrentKey("key-0");
+    const counts: number[] = [];
+    for (let access = 0; access < 60; access++) {
+      equal(state.read(), 2);
+      counts.push(backend.entryCount);
+    }
+    equal(counts.at(-1), 10, "without a look at them");
+    for (const [i, count] of counts.entries()) {
+      ok((counts[i - 1] ?? 100) - count <= 5, `access ${i} has removed more than its share: ${counts}`);
+    }
+    for (const [i, key] of KEYS.entries()) {
+      backend.setCurrentKey(key);
+      equal(state.read(), i < 10 ? 2 : null);
+    }
+  });
+
+  test(`${kind} state: what goes while a snapshot is written is in the snapshot [105]`, async () => {
+    for (const [round, factory] of [heapBackendFactory, yielding, yielding].entries()) {
+      await using rig = new BackendRig(factory);
+      const backend = await rig.open([], { incremental: true });
+      const ttl = mortal({ fullSnapshot: false, incremental: { entries: 2 } });
+      const state = KINDS[kind]!(ttlStatesOf(backend, rig), ttl);
+      for (const key of KEYS) {
+        backend.setCurrentKey(key);
+        state.write(3);
+      }
+      // The last round writes an increment of which everything is over.
+      const base = round < 2 ? null : await rig.snapshot(backend, { confirm: true });
+      rig.clock.advance(TTL_MS);
+      let removed = 0;
+      const handle = await rig.snapshot(backend, {
+        between() {
+          backend.setCurrentKey("nobody");
+          const before = backend.entryCount;
+          state.read();
+          removed += before - backend.entryCount;
+        },
+      });
+      ok(removed > 0, "cleanup runs between the slices");
+      if (base === null) {
+        await using restored = await rig.open([handle]);
+        // With the clock set back all that was there is seen.
+        const there = KINDS[kind]!(new TtlStates(restored, () => 0), ttl);
+        deepEqual(
+          KEYS.map((key) => {
+            restored.setCurrentKey(key);
+            return there.read();
+          }),
+          KEYS.map(() => 3),
+        );
+      }
+      // What is gone is gone from the next increment, too.
+      backend.setCurrentKey("nobody");
+      for (let access = 0; access < 100; access++) state.read();
+      equal(backend.entryCount, 0);
+      await using later = await rig.open([await rig.snapshot(backend, { confirm: true })]);
+      KINDS[kind]!(ttlStatesOf(later, rig), ttl);
+      equal(later.entryCount, 0);
+    }
+  });
+}
+
+test("a long list or map is cleaned in parts, element by element, in every namespace [104]", async () => {
+  await using rig = new BackendRig(heapBackendFactory);
+  const backend = await rig.open();
+  const states = ttlStatesOf(backend, rig);
+  const list = states.state(listState<number>("list", { ttl: mortal() }));
+  const map = states.state(mapState<number, number>("map", { ttl: mortal() }));
+  const other = states.state(valueState<number>("other", { ttl: mortal({ incremental: false }) }));
+  backend.setCurrentKey("k");
+  for (const namespace of ["m", "n"]) {
+    list.setNamespace(namespace);
+    map.setNamespace(namespace);
+    for (let i = 0; i < 300; i++) {
+      list.add(i);
+      map.set(i, i);
+    }
+  }
+  rig.clock.advance(60);
+  list.add(300);
+  map.set(300, 300);
+  rig.clock.advance(60);
+  for (let access = 0; access < 600; access++) other.value();
+  const rawList = backend.state(listState<unknown>("list"));
+  const rawMap = backend.state(mapState<number, unknown>("map"));
+  rawList.setNamespace("n");
+  rawMap.setNamespace("n");
+  deepEqual([rawList.get().length, rawMap.size], [1, 1]);
+  equal(backend.entryCount, 2);
+  deepEqual(list.get(), [300]);
+  deepEqual([...map], [[300, 300]]);
+});
+
+test("records count as accesses where that is asked for, and states that are not asked for wait [104]", async () => {
+  for (const everyRecord of [false, true]) {
+    await using rig = new BackendRig(heapBackendFactory);
+    const backend = await rig.open();
+    const states = new TtlStates(backend, () => rig.clock.nowMs(), { accessesPerLook: 64 });
+    const state = states.state(
+      valueState<number>("v", { ttl: mortal({ incremental: { entries: 3, everyRecord } }) }),
+    );
+    for (const key of KEYS) {
+      backend.setCurrentKey(key);
+      state.update(1);
+    }
+    states.endSlice(100);
+    rig.clock.advance(TTL_MS);
+    states.endSlice(120);
+    equal(backend.entryCount, everyRecord ? 40 : 100);
+    states.endSlice(120);
+    equal(backend.entryCount, everyRecord ? 40 : 100, "no record, nothing to do");
+  }
+});
+
+test("the clock is looked at again in the slice after, and within one after so many accesses [104, 107]", async () => {
+  await using rig = new BackendRig(heapBackendFactory);
+  const backend = await rig.open();
+  let looks = 0;
+  const states = new TtlStates(backend, () => (looks++, rig.clock.nowMs()), { accessesPerLook: 10 });
+  const state = states.state(valueState<number>("v", { ttl: mortal({ incremental: false }) }));
+  backend.setCurrentKey("k");
+  state.update(1);
+  for (let i = 0; i < 9; i++) state.value();
+  equal(looks, 1);
+  rig.clock.advance(TTL_MS);
+  states.endSlice(1);
+  equal(state.value(), null);
+  equal(looks, 2);
+});
+
+test("what was never over costs no walks: cleanup rests until something can be over [104]", async () => {
+  await using rig = new BackendRig(heapBackendFactory);
+  const backend = await rig.open();
+  const state = ttlStatesOf(backend, rig).state(valueState<number>("v", { ttl: mortal() }));
+  for (const key of KEYS) {
+    backend.setCurrentKey(key);
+    state.update(1);
+    rig.clock.advance(1);
+  }
+  // All of them are written anew: the first that can be over is the one that was written first of these.
+  for (const key of KEYS) {
+    backend.setCurrentKey(key);
+    state.update(2);
+  }
+  for (let access = 0; access < 100; access++) state.value();
+  equal(backend.entryCount, 100);
+  rig.clock.advance(TTL_MS);
+  backend.setCurrentKey("nobody");
+  for (let access = 0; access < 100; access++) state.value();
+  equal(backend.entryCount, 0);
+});
