@@ -2,7 +2,7 @@
  * Decides what restoring with a serializer means for values that another has written, and says why.
  *
  * Called by: the state registries of the backends, operators with lists of their own, tools that check a snapshot.
- * Calls: core/auto_serializer.ts, core/serializer.ts, core/state_schema.ts.
+ * Calls: core/auto_serializer.ts, core/serializer.ts, core/stamped_value.ts, core/state_schema.ts.
  *
  * @module
  */
@@ -11,6 +11,7 @@ import type { ByteReader } from "./bytes.ts";
 import type { StateDescriptor } from "./descriptors.ts";
 import { StreamError } from "./errors.ts";
 import { type Compatibility, type Serializer, type SerializerSnapshot, snapshotOf } from "./serializer.ts";
+import { StampedSerializer } from "./stamped_value.ts";
 import { SchemaSerializer } from "./state_schema.ts";
 
 /** What a snapshot says of one state. */
@@ -72,7 +73,9 @@ export function compatibilityOfState(
     const detail = `it is ${written.kind} state there and ${declared.kind} state here; give the new state another name`;
     return { outcome: "incompatible", detail };
   }
-  return answerOf(declared.serializer ?? auto(), written);
+  const { serializer } = declared;
+  // Stamps come and go as they please.
+  return answerOf(serializer instanceof StampedSerializer ? serializer.inner : serializer ?? auto(), written);
 }
 
 /**

@@ -6,12 +6,13 @@
  *
  * @module
  */
-import type { RunState } from "../../backends/runs/run_format.ts";
+import { type RunState, STATE_HAS_STAMPS } from "../../backends/runs/run_format.ts";
 import { builtInSerializer } from "../../core/builtin_serializers.ts";
 import { ByteReader, compareBytes } from "../../core/bytes.ts";
 import { messageOf, SnapshotCorruptError, StreamError } from "../../core/errors.ts";
 import { readKey, readNamespace, VOID_NAMESPACE } from "../../core/key.ts";
 import type { SerializerSnapshot } from "../../core/serializer.ts";
+import { readStamp } from "../../core/stamped_value.ts";
 import { timerOfRow } from "../../runtime/timer_reading.ts";
 import type { JsonObject } from "./json_answer.ts";
 import { base64, toJson } from "./json_notation.ts";
@@ -69,6 +70,7 @@ export class StateReading {
     if (state.kind === "map") line["mapKey"] = toJson(readKey(keys));
     if (keys.remaining !== 0) keys.fail("a row key goes on after its end");
     this.values.open(rows.value, rows.valueStart, rows.valueEnd);
+    if ((state.flags & STATE_HAS_STAMPS) !== 0) line["writtenMs"] = readStamp(this.values);
     line["value"] = valueToJson(writerOf(state), this.values);
     return line;
   }
