@@ -23,7 +23,10 @@ const REASONS: readonly (readonly [key: string, reason: string, unless?: readonl
   ["thread.num", ONE_THREAD],
   ["log.*", NO_LOG],
   ["files.open", "every file stays open as long as it is needed; remove the option", ["-1"]],
-  ["compaction.filter.*", "time to live comes in a later version"],
+  ["compaction.filter.query-time-after-num-entries", "the clock is read for every 1000 rows; remove the option", [
+    "1000",
+  ]],
+  ["compaction.filter.periodic-compaction-time", "no file is written anew for its age alone; remove the option"],
   ["write-batch-size", "each write goes to the write buffer at once; remove the option"],
   ["bloom-filter.block-based-mode", "a filter belongs to a whole file; remove the option", OFF],
   ["restore-overlap-fraction-threshold", RESTORE, ["0", "0.0"]],

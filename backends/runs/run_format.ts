@@ -14,7 +14,8 @@
  *     shared    = varint                         ; bytes of the row key that are those of the row before
  *     unshared  = varint                         ; size of key-suffix
  *     size      = varint                         ; size of value; 0 unless put
- *     value     = [stamp] *octet                 ; stamp: 8 bytes, only in a state whose flags have bit 0
+ *     value     = [stamp] *octet                 ; only in a state whose flags have bit 0
+ *     stamp     = 8octet                         ; i64: when the value was written, milliseconds since 1970
  *     row key   = key-group state-id key namespace [map-key | list-number]
  *     key-group = u16
  *     state-id  = u16

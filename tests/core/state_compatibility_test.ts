@@ -9,6 +9,7 @@ import {
   listState,
   mapState,
   reducingState,
+  type StateDescriptor,
   type StateOptions,
   valueState,
 } from "../../core/descriptors.ts";
@@ -25,6 +26,8 @@ import {
   snapshotOf,
   str,
 } from "../../core/serializer.ts";
+import { Expiry, StampedSerializer } from "../../core/stamped_value.ts";
+import { stateTtl } from "../../core/state_ttl.ts";
 import { compatibilityOfState, readerOf, readersOf } from "../../core/state_compatibility.ts";
 import { TextNumber } from "../contracts/snapshot_sample.ts";
 
@@ -209,4 +212,12 @@ test("compatibilityOf looks at the version of what values mean too [77]", () => 
   equal(compatibilityOf(serializer, by("point", 2, 2)), "incompatible");
   equal(compatibilityOf({ ...serializer, migrate: () => 1 }, by("point", 2, 2)), "migrate");
   equal(compatibilityOf({ ...serializer, migrate: () => 1 }, by("point", 1, 4)), "incompatible");
+});
+
+test("a time to live comes and goes without a question of the serializer [86]", () => {
+  const expiry = new Expiry(stateTtl({ time: 1 }), { nowMs: 0, left: 0, look: () => 0 }, () => 0);
+  const serializer = new StampedSerializer(f64, expiry, false);
+  const declared: StateDescriptor = { kind: "list", name: "a", serializer };
+  equal(compatibilityOfState(declared, { kind: "list", ...by("f64") }).outcome, "as-is");
+  equal(compatibilityOfState(declared, { kind: "list", ...by("str") }).outcome, "incompatible");
 });

@@ -109,8 +109,7 @@ test("a stamped value is the stamp and the value's own bytes; a box is used agai
 });
 
 test("a value is over when its time is up, and sums beyond all numbers wrap nowhere [95]", () => {
-  const overAt = (time: number, stampMs: number, nowMs: number) =>
-    expiryOf(time).isOver(stampMs, nowMs);
+  const overAt = (time: number, stampMs: number, nowMs: number) => expiryOf(time).isOver(stampMs, nowMs);
   equal(overAt(100, 50, 149), false);
   equal(overAt(100, 50, 150), true);
   for (const time of [Number.MAX_SAFE_INTEGER, Infinity]) {
