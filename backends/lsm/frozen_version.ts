@@ -76,26 +76,44 @@ class FrozenVersion implements FrozenStore {
     this.start();
     const { fileSystem, clock } = this.context;
     const uploaded = request.full ? null : this.uploaded;
-    const files = new Map<RunFile, FileRef>();
     const scope = uploaded === null ? "exclusive" : "shared";
     const upload = new FileUpload({ store: target, scope, signal, fileSystem, clock });
     const runs: RunHandle[] = [];
     try {
+      const files = await this.bringFiles(upload, uploaded);
       for (const version of this.versions) {
         for (const [level, view] of oldestFirst(version)) {
           const { file, keyGroups } = view;
-          const ref = files.get(file) ?? uploaded?.basis.get(file) ?? await upload.file(file.path, file.sizeBytes);
-          files.set(file, ref);
+          const ref = files.get(file)!; // all are there
           runs.push({ file: ref, level, keyGroups, rowCount: file.rowCount, footerCrc32: file.footerCrc32 });
         }
       }
       signal.throwIfAborted();
+      uploaded?.written(request.checkpointId, files);
+      return { runs, incrementBytes: upload.sizeBytes };
     } catch (error) {
       await upload.discard(error);
       throw error;
     }
-    uploaded?.written(request.checkpointId, files);
-    return { runs, incrementBytes: upload.sizeBytes };
+  }
+
+  /** Every file by what it is called in the snapshot; uploads those that the last confirmed one does not hold. */
+  private async bringFiles(
+    upload: FileUpload,
+    uploaded: UploadedRuns<RunFile> | null,
+  ): Promise<Map<RunFile, FileRef>> {
+    const files = new Map<RunFile, FileRef>();
+    const missing = new Set<RunFile>();
+    for (const version of this.versions) {
+      for (const [, { file }] of oldestFirst(version)) {
+        const known = uploaded?.basis.get(file);
+        if (known === undefined) missing.add(file);
+        else files.set(file, known);
+      }
+    }
+    const refs = await upload.files([...missing]);
+    [...missing].forEach((file, i) => files.set(file, refs[i]!));
+    return files;
   }
 
   rows(): MomentRows {

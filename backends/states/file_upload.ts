@@ -19,6 +19,9 @@ import { Slices } from "./slices.ts";
 /** Copied between two turns of the event loop. */
 const CHUNK_BYTES = 524_288;
 
+/** Files that are given to the snapshot at the same time. */
+const FILES_AT_ONCE = 4;
+
 /** Where and how files are written. */
 export interface UploadTarget {
   /** Its waits end when `signal` is aborted: see stoppable_store.ts. */
@@ -49,6 +52,31 @@ export class FileUpload {
       ? await this.copy(path, sizeBytes)
       : await store.adopt(path, sizeBytes, scope);
     return this.keep(ref);
+  }
+
+  /** The same of several, a few at a time: each waits for the disk. @throws What the first to fail throws. */
+  async files(wanted: readonly { readonly path: string; readonly sizeBytes: number }[]): Promise<FileRef[]> {
+    const refs: FileRef[] = [];
+    let next = 0;
+    const uploadSome = async () => {
+      while (next < wanted.length) {
+        const i = next++;
+        try {
+          refs[i] = await this.file(wanted[i]!.path, wanted[i]!.sizeBytes);
+        } catch (error) {
+          next = wanted.length;
+          throw error;
+        }
+      }
+    };
+    const workers = Array.from({ length: Math.min(FILES_AT_ONCE, wanted.length) }, uploadSome);
+    try {
+      await Promise.all(workers);
+    } finally {
+      // What is finished late has to be discarded, too.
+      await Promise.allSettled(workers);
+    }
+    return refs;
   }
 
   /** A new file; whoever ends it calls `keep`, or discards it. */

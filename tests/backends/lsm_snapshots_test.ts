@@ -189,7 +189,7 @@ test("LsmStore: a cancelled upload rejects at once and leaves nothing, also when
   const reason = new Error("aborted");
   const outcome = rejects(one.rig.wait(writing), reason);
   for (let turn = 0; turn < 50; turn++) await Promise.resolve();
-  equal(adopted, 2);
+  equal(adopted, 3, "all at once");
   controller.abort(reason);
   await outcome;
   frozen.release();
@@ -329,4 +329,43 @@ test("UploadedRuns builds on the last confirmed checkpoint alone, whatever comes
   runs.confirm(3);
   equal(basis(), "d");
   equal(runs.unconfirmedCount, 0);
+});
+
+test("LsmStore: an upload of many files has at most four under way, and ends with the first failure when the others have ended", async () => {
+  const one = new DiskRig();
+  await using _ = one.rig;
+  const store = await one.open();
+  for (let part = 0; part < 6; part++) ingest(store, values(part * 100, part * 100 + 100, "a"));
+  const real = one.target(1);
+  const failure = new Error("no");
+  let underWay = 0;
+  let most = 0;
+  let adopted = 0;
+  const discarded: FileRef[] = [];
+  const target: SnapshotStore = {
+    create: real.create,
+    adopt: async (path, sizeBytes, scope) => {
+      most = Math.max(most, ++underWay);
+      const isFirst = ++adopted === 1;
+      try {
+        await null;
+        if (isFirst) throw failure;
+        return await real.adopt!(path, sizeBytes, scope);
+      } finally {
+        underWay--;
+      }
+    },
+    discard: (ref) => {
+      discarded.push(ref);
+      return real.discard!(ref);
+    },
+  };
+  const frozen = store.freeze();
+  const writing = frozen.write({ checkpointId: 1, full: false }, target, new AbortController().signal);
+  await rejects(one.rig.wait(writing), failure);
+  frozen.release();
+  equal(most, 4);
+  equal(adopted, 4, "none is begun after a failure");
+  equal(discarded.length, 3);
+  deepEqual(one.disk.files("/checkpoints"), []);
 });
