@@ -113,11 +113,25 @@ const HEAP_FULL: Link = { backend: HEAP, incremental: false };
 const LSM_INCREMENTS: Link = { backend: LSM, incremental: true };
 const LSM_FULL: Link = { backend: LSM, incremental: false };
 
+/** With a changelog, of which a checkpoint has more than a materialization. */
+function logged({ backend }: Link): Link {
+  const config = {
+    ...backend.options.config,
+    "state.changelog.enabled": true,
+    "state.changelog.dstl.dfs.preemptive-persist-threshold": "1 kb",
+  };
+  return { backend: { ...backend, options: { ...backend.options, config } }, incremental: true };
+}
+
+const LOGGED_HEAP = logged(HEAP_INCREMENTS);
+const LOGGED_LSM = logged(LSM_INCREMENTS);
+
 const CHAINS: Readonly<Record<string, readonly Link[]>> = {
   "heap, full": [HEAP_FULL, HEAP_FULL, HEAP_FULL],
   "heap, increments": [HEAP_INCREMENTS, HEAP_INCREMENTS, HEAP_INCREMENTS],
   "lsm, full": [LSM_FULL, LSM_FULL, LSM_FULL],
   "lsm, increments": [LSM_INCREMENTS, LSM_INCREMENTS, LSM_INCREMENTS],
+  "a changelog on and off": [LOGGED_LSM, LOGGED_LSM, LSM_INCREMENTS, LOGGED_HEAP, HEAP_FULL, LOGGED_LSM],
   "each way of all": [LSM_INCREMENTS, LSM_FULL, HEAP_INCREMENTS, HEAP_FULL, LSM_INCREMENTS, HEAP_FULL],
 };
 
@@ -142,7 +156,7 @@ function linked(link: Link, index: number, claimMode: string, path: string | nul
 for (const claimMode of ["CLAIM", "NO_CLAIM"]) {
   for (const [name, chain] of Object.entries(CHAINS)) {
     test(
-      `a chain of jobs, each from a retained checkpoint of the one before, ends as if undisturbed: ${name}, ${claimMode} [256]`,
+      `a chain of jobs, each from a retained checkpoint of the one before, ends as if undisturbed: ${name}, ${claimMode} [256] [259]`,
       TIMEOUT,
       async () => {
         const runs = new LedgerRuns({}, { perMs: 1 });
