@@ -9,7 +9,7 @@
 import type { RefusedKeys } from "../core/config.ts";
 
 const ONE_THREAD = "files are written and merged between records, without threads of their own; remove the option";
-const TRANSFER = "files come into a checkpoint and back by hard link, or one after the other; remove the option";
+const TRANSFER = "files come into a checkpoint by hard link, or four at a time; remove the option";
 const NO_LOG = "the store writes no log of its own; remove the option";
 const RESTORE = "a restore links files and reads its own key groups of them; remove the option";
 const MERGES = "small files are merged by themselves; remove the option";
@@ -19,7 +19,7 @@ const OFF: readonly string[] = ["false"];
 
 /** Key behind the backend's prefix, or its start followed by `*` → why it is refused; values that are accepted. */
 const REASONS: readonly (readonly [key: string, reason: string, unless?: readonly string[]])[] = [
-  ["checkpoint.transfer.thread.num", TRANSFER],
+  ["checkpoint.transfer.thread.num", TRANSFER, ["4"]],
   ["thread.num", ONE_THREAD],
   ["log.*", NO_LOG],
   ["files.open", "every file stays open as long as it is needed; remove the option", ["-1"]],
