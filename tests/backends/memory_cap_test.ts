@@ -3,6 +3,7 @@ import { equal, ok } from "node:assert/strict";
 import { test } from "node:test";
 import { BufferedRows } from "../../backends/embedded/buffered_rows.ts";
 import { lsmRowStoreFactory } from "../../backends/lsm/lsm_store.ts";
+import { LSM_STATE_METRICS } from "../../backends/lsm/native_metrics.ts";
 import { slotCache } from "../../backends/lsm/slot_cache.ts";
 import { StoreRig } from "../contracts/store_rig.ts";
 import { clearRows, getRow, putRow } from "../contracts/rows_rig.ts";
@@ -21,13 +22,14 @@ function numbers(): (limit: number) => number {
 }
 
 /** Rows between two turns of the event loop: in long steps writes flush by themselves. */
-for (const [stepRows, name] of [[16, "short"], [1_024, "long"]] as const) {
-  test(`SlotMemory and BlockCache stay within the cap while ${name} steps fill state of ten times as much`, async () => {
+for (
+  const [stepRows, name, metrics] of [[16, "short", []], [1_024, "long", []], [16, "short", LSM_STATE_METRICS]] as const
+) {
+  const trees = metrics.length > 0 ? ", a tree for each," : "";
+  test(`SlotMemory and BlockCache stay within the cap while ${name} steps fill state${trees} of ten times as much`, async () => {
     const memoryBytes = 1 << 20;
-    await using rig = new StoreRig({
-      factory: () => lsmRowStoreFactory({ blockBytes: BLOCK_BYTES, targetFileBytes: 1 << 20, levelBaseBytes: 1 << 22 }),
-      memoryBytes,
-    });
+    const options = { blockBytes: BLOCK_BYTES, targetFileBytes: 1 << 20, levelBaseBytes: 1 << 22, metrics };
+    await using rig = new StoreRig({ factory: () => lsmRowStoreFactory(options), memoryBytes });
     const { memory, clock } = rig;
     const cache = slotCache(memory, BLOCK_BYTES);
     const store = await rig.open();

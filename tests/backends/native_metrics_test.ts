@@ -1,12 +1,18 @@
 /** Figures of LSM stores: what is counted for an operator, and what each state has in a tree of its own. */
 import { deepEqual, equal, ok, throws } from "node:assert/strict";
 import { test } from "node:test";
+import { embeddedBackendFactory } from "../../backends/embedded/embedded_backend_factory.ts";
 import { ColumnFamilies } from "../../backends/lsm/column_families.ts";
 import { LSM_STATE_METRICS, LSM_STORE_METRICS } from "../../backends/lsm/native_metrics.ts";
 import { lsmRowStoreFactory, LsmStore } from "../../backends/lsm/lsm_store.ts";
+import { valueState } from "../../core/descriptors.ts";
+import type { KeyedStateHandle } from "../../core/snapshot.ts";
 import { group, ingest, read, StoreRig, work } from "../contracts/store_rig.ts";
+import { backendContext } from "../support/backend_context.ts";
 import { Gauges } from "../support/gauges.ts";
+import { ManualClock } from "../support/manual_clock.ts";
 import { MemoryFileSystem } from "../support/memory_file_system.ts";
+import { MemorySnapshots } from "../support/memory_snapshot_store.ts";
 import { MAPS, put, type RowName, rowOf, SampleRows, VALUES } from "../support/sample_rows.ts";
 
 const ALL = [...LSM_STORE_METRICS, ...LSM_STATE_METRICS];
@@ -171,4 +177,38 @@ test("compactions, flushes and failures that are under way show, in the state th
   }, { kind: "unavailable" });
   deepEqual(both("num-running-flushes"), [0, 0]);
   deepEqual(both("background-errors"), [1, 0]);
+});
+
+test("a state is reported from its declaration on, a restored one from the restore on, though nobody declares it", async () => {
+  const clock = new ManualClock({ tickMs: 1 });
+  const files = new MemorySnapshots();
+  const factory = embeddedBackendFactory(lsmRowStoreFactory({ metrics: ["estimate-num-keys"] }), {
+    memory: { bytes: 1 << 20, writeBufferRatio: 0.5, highPriorityPoolRatio: 0.1 },
+    directory: "/state",
+    metrics: ["num-entries-active-mem-table"],
+  });
+  const open = async (handles: readonly KeyedStateHandle[]) => {
+    const gauges = new Gauges();
+    const backend = factory.create(backendContext({ clock, metrics: gauges }));
+    await clock.runUntil(backend.open(handles, files));
+    return { backend, gauges };
+  };
+  const { backend, gauges } = await open([]);
+  await using _ = backend;
+  deepEqual(gauges.names(), []);
+  const totals = backend.state(valueState<number>("totals"));
+  const ofTotals = ["totals.rocksdb.estimate-num-keys", "totals.rocksdb.num-entries-active-mem-table"];
+  deepEqual(gauges.names(), ofTotals);
+  for (const key of ["a", "b", "c"]) {
+    backend.setCurrentKey(key);
+    totals.update(1);
+  }
+  deepEqual(ofTotals.map((name) => gauges.read(name)), [0, 3]);
+  const handle = await clock.runUntil(backend.snapshot({ checkpointId: 1, full: false }).write(files));
+  deepEqual(ofTotals.map((name) => gauges.read(name)), [3, 0]);
+
+  const restored = await open([handle!]);
+  await using __ = restored.backend;
+  deepEqual(restored.gauges.names(), ofTotals);
+  deepEqual(ofTotals.map((name) => restored.gauges.read(name)), [3, 0]);
 });
