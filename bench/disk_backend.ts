@@ -7,6 +7,8 @@
  *
  * @module
  */
+import { ChangelogBackend } from "../backends/changelog/changelog_backend.ts";
+import { DEFAULT_CHANGELOG } from "../backends/changelog/changelog_factory.ts";
 import { EmbeddedBackend } from "../backends/embedded/embedded_backend.ts";
 import { BufferedRows } from "../backends/embedded/buffered_rows.ts";
 import { BufferMetrics } from "../backends/embedded/buffer_metrics.ts";
@@ -18,7 +20,7 @@ import { lsmRowStoreFactory, LsmStore } from "../backends/lsm/lsm_store.ts";
 import { FilesystemStorage } from "../checkpoint/filesystem_storage.ts";
 import type { PendingSnapshot, StateBackend } from "../core/backend.ts";
 import { pause } from "../core/clock.ts";
-import type { KeyedStateHandle, SnapshotReader } from "../core/snapshot.ts";
+import type { KeyedStateHandle, SnapshotReader, SnapshotStore } from "../core/snapshot.ts";
 import { MetricRegistry } from "../runtime/metrics.ts";
 import { systemClock, systemRandom } from "../runtime/system_clock.ts";
 import { systemFileSystem } from "../runtime/system_file_system.ts";
@@ -45,6 +47,8 @@ export interface OpenOptions {
   readonly incremental?: boolean;
   /** Names of native metrics that are read every second, as a reporter would; none when absent. */
   readonly metrics?: readonly string[];
+  /** Where a changelog in front of it writes its files; absent: there is none. */
+  readonly changelog?: CheckpointFolder;
   readonly restore?: {
     readonly handle: KeyedStateHandle;
     readonly reader: SnapshotReader;
@@ -66,7 +70,8 @@ export interface BenchedBackend {
 export async function openBackend(kind: DiskBackend | "heap", options: OpenOptions): Promise<BenchedBackend> {
   const { capBytes, folder, incremental = false, metrics = [], restore } = options;
   const registry = new MetricRegistry("bench");
-  const context = { ...backendContext({ incremental }), metrics: registry.operator("bench", "bench", 0) };
+  const sharedStore = options.changelog?.sharedStore();
+  const context = { ...backendContext({ incremental, sharedStore }), metrics: registry.operator("bench", "bench", 0) };
   const handles = restore === undefined ? [] : [restore.handle];
   const reader = restore?.reader ?? { open: () => Promise.reject(new Error("nothing is restored")) };
   if (kind === "heap") {
@@ -82,7 +87,7 @@ export async function openBackend(kind: DiskBackend | "heap", options: OpenOptio
   let rows!: BufferedRows;
   let store: RowStore | undefined;
   const directory = `${folder}/${systemRandom.id()}`;
-  const backend = new EmbeddedBackend(context, {
+  const embedded = new EmbeddedBackend(context, {
     openStore: ({ states, restoredStateId }) =>
       stores.open({
         ...context,
@@ -103,6 +108,9 @@ export async function openBackend(kind: DiskBackend | "heap", options: OpenOptio
       memory[Symbol.dispose]();
     },
   });
+  const backend = options.changelog === undefined
+    ? embedded
+    : new ChangelogBackend(context, embedded, DEFAULT_CHANGELOG);
   await backend.open(handles, reader);
   return {
     backend,
@@ -164,6 +172,11 @@ export class CheckpointFolder {
       root: `${folder}/checkpoints`,
       jobId: "bench",
     });
+  }
+
+  /** Writes files that checkpoints share. */
+  sharedStore(): SnapshotStore {
+    return this.storage.sharedStore();
   }
 
   /** Takes and confirms a checkpoint, or a savepoint. */
