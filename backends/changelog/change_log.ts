@@ -144,8 +144,14 @@ export class ChangeLog {
     if (target.buffer.sizeBytes < preemptiveBytes) return;
     if (!isNeeded()) return target.buffer.reset();
     const segment = this.seal();
-    // Whoever needs it tries again.
-    if (uploader !== undefined) segment?.write(false).catch(() => {});
+    if (uploader !== undefined && segment !== undefined) this.writeEarly(segment, uploader);
+  }
+
+  /** A failure is nobody's, but that records may wait for room: else the next checkpoint tries again. */
+  private writeEarly(segment: SealedSegment, uploader: LogUploader): void {
+    segment.write(false).catch(() => {
+      if (!segment.isCutOff && uploader.isFull) uploader.later(() => this.writeEarly(segment, uploader));
+    });
   }
 
   /** Ends the segment that is being filled; undefined when there is nothing in it. */

@@ -35,6 +35,7 @@ export class LogUploader {
   private inFlightBytes = 0;
   private room: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined;
   private readonly uploads = new Set<Upload>();
+  private readonly waiting = new Set<Cancel>();
   private closed = false;
 
   constructor(
@@ -87,6 +88,16 @@ export class LogUploader {
     }
   }
 
+  /** Calls back when a failed upload may be tried again; never once it is closed. */
+  later(callback: () => void): void {
+    if (this.closed) return;
+    const cancel = this.clock.schedule(Math.max(1, this.settings.retryDelayMs), () => {
+      this.waiting.delete(cancel);
+      callback();
+    });
+    this.waiting.add(cancel);
+  }
+
   /** Removes a file that no checkpoint will refer to. What cannot be removed is swept by a recovery. */
   async remove(file: FileRef): Promise<void> {
     if (file.scope !== "inline") await this.store.discard?.(file).catch(() => this.metrics.leftBehind.inc());
@@ -96,6 +107,7 @@ export class LogUploader {
   close(): void {
     this.closed = true;
     for (const upload of this.uploads) upload.stop(closedError());
+    for (const cancel of this.waiting) cancel();
     this.room?.resolve();
     this.room = undefined;
   }

@@ -11,11 +11,11 @@ import type { StateBackend } from "../../core/backend.ts";
 import type { StateDescriptor } from "../../core/descriptors.ts";
 import type { Serializer } from "../../core/serializer.ts";
 import type { KeyedStateHandle, SnapshotReader } from "../../core/snapshot.ts";
-import { readersOf } from "../../core/state_compatibility.ts";
 import type { Key } from "../../core/key.ts";
 import type { MapState, Namespaced } from "../../core/state.ts";
 import type { RunState } from "../runs/run_format.ts";
 import { OpenRun } from "../runs/open_run.ts";
+import { restoredReadersOf } from "../states/restored_readers.ts";
 import { formatOf, rowsState, sameFormat, StateIds, writerOf } from "../states/state_checks.ts";
 import { FoldProbe } from "./fold_probe.ts";
 import { type LoggedState, LogSlot, type LogTarget } from "./log_slot.ts";
@@ -112,6 +112,6 @@ export class LoggedStates {
 
 /** The serializer that the backend below goes on with: another one if restored values make it reconfigure itself. */
 function reconfigured(asked: Serializer<unknown>, formats: readonly RunState[]): Serializer<unknown> {
-  const writers = formats.map(writerOf).filter((writer) => asked.compatibilityWith(writer) === "reconfigured");
-  return writers.length === 0 ? asked : readersOf(asked, writers, "what was restored").serializer;
+  const asking = formats.filter((format) => asked.compatibilityWith(writerOf(format)) === "reconfigured");
+  return asking.length === 0 ? asked : restoredReadersOf(asked, asking, "what was restored").serializer;
 }
