@@ -154,6 +154,9 @@ export interface StateBackend extends KeyContext, AsyncDisposable {
   /** Not undefined while writers must wait between two records, since the memory of the slot is full: resolves when there is room. */
   backpressure?(): Promise<void> | undefined;
 
+  /** Whether what `backpressure` makes writers wait for is a changelog, which counts as busy time. Absent: it never is. */
+  readonly waitsForChangelog?: boolean;
+
   /** Lets rows that live elsewhere (heap timers) travel in the snapshots; restored rows are loaded at once. */
   attach(rows: RowSource): void;
 

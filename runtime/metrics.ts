@@ -47,6 +47,8 @@ export class TaskMetrics extends ScopedMetrics {
   readonly numRecordsOut: EventCounter = this.counter("numRecordsOut");
   /** Milliseconds spent on work; may have a fraction. */
   readonly busyTimeMs: { count: number } = { count: 0 };
+  /** Milliseconds, as part of those, that records have waited for a changelog. */
+  readonly changelogBusyTimeMs: { count: number } = { count: 0 };
   /** Milliseconds spent without anything to do. */
   readonly idleTimeMs: { count: number } = { count: 0 };
   /** Milliseconds spent without credit of a receiver. */
@@ -67,6 +69,7 @@ export class TaskMetrics extends ScopedMetrics {
     this.meter("numRecordsOutPerSecond", this.numRecordsOut);
     this.gauge("currentInputWatermark", () => this.currentInputWatermark);
     this.meter("busyTimeMsPerSecond", this.busyTimeMs);
+    this.meter("changelogBusyTimeMsPerSecond", this.changelogBusyTimeMs);
     this.meter("idleTimeMsPerSecond", this.idleTimeMs);
     this.meter("backPressuredTimeMsPerSecond", this.backPressuredTimeMs);
     this.gauge("isBackPressured", () => String(this.isBackPressured));

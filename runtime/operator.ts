@@ -112,6 +112,11 @@ export abstract class Operator<I, O> implements Output<I> {
    */
   backpressure?: () => Promise<void> | undefined;
 
+  /** Whether what it makes records wait for is the changelog of its state. */
+  get waitsForChangelog(): boolean {
+    return false;
+  }
+
   constructor(protected readonly context: OperatorContext) {
     // The registry's counters are plain objects with a mutable count, so that the record path can add without a call.
     this.recordsIn = context.metrics.counter("numRecordsIn") as Counter & { count: number };

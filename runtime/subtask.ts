@@ -71,6 +71,8 @@ export class Subtask implements TaskControl, ExchangeOwner {
   #holding: readonly Operator<never, unknown>[] = [];
   #isBlocked = false;
   #backpressure: Promise<void> | null = null;
+  /** Whether that is a changelog's. */
+  #waitsForChangelog = false;
   private pause = false;
   private steps = 0;
   private sliceEndMs = 0;
@@ -137,7 +139,7 @@ export class Subtask implements TaskControl, ExchangeOwner {
     }
     for (let i = 0; i < this.operators.length; i++) this.operators[i]!.endSlice();
     const nowMs = this.clock.monotonicMs();
-    if (this.#isHeldBack()) this.times.beginBackPressured(nowMs);
+    if (this.#isHeldBack()) this.times.beginHeldBack(nowMs, !this.#isBlocked && this.#waitsForChangelog);
     else if (!isBusy) this.times.beginIdle(nowMs);
     return isBusy && this.#isRunning;
   }
@@ -224,6 +226,7 @@ export class Subtask implements TaskControl, ExchangeOwner {
       const promise = operator.backpressure!();
       if (promise === undefined) continue;
       this.#backpressure = promise;
+      this.#waitsForChangelog = operator.waitsForChangelog;
       promise.then(() => {
         this.#backpressure = null;
         this.wake();

@@ -40,7 +40,8 @@ function reportTask(subtask: Subtask, metrics: TaskMetrics): void {
   metrics.numRecordsIn.count = gate?.recordsIn ?? operators[0]?.recordCount ?? 0;
   metrics.numRecordsOut.count = sum(exchanges.map((exchange) => exchange.recordsTaken)) +
     sum(sinks.map((sink) => sink.recordCount));
-  metrics.busyTimeMs.count = times.totalMs("busy");
+  metrics.busyTimeMs.count = times.totalMs("busy") + times.totalMs("changelogBusy");
+  metrics.changelogBusyTimeMs.count = times.totalMs("changelogBusy");
   metrics.idleTimeMs.count = times.totalMs("idle");
   metrics.backPressuredTimeMs.count = times.totalMs("backPressured");
   metrics.isBackPressured = times.isBackPressured;

@@ -8,11 +8,11 @@
  */
 import type { Clock } from "../core/clock.ts";
 
-type Activity = "busy" | "idle" | "backPressured";
+type Activity = "busy" | "idle" | "backPressured" | "changelogBusy";
 
 /** Total milliseconds per activity. */
 export class TaskTimes {
-  readonly #totals: Record<Activity, number> = { busy: 0, idle: 0, backPressured: 0 };
+  readonly #totals: Record<Activity, number> = { busy: 0, idle: 0, backPressured: 0, changelogBusy: 0 };
   #activity: Activity = "idle";
   #sinceMs: number;
 
@@ -28,8 +28,9 @@ export class TaskTimes {
     this.#begin("idle", nowMs);
   }
 
-  beginBackPressured(nowMs: number): void {
-    this.#begin("backPressured", nowMs);
+  /** @param byChangelog Whether changes wait to be written to a changelog: that is work of its own. */
+  beginHeldBack(nowMs: number, byChangelog: boolean): void {
+    this.#begin(byChangelog ? "changelogBusy" : "backPressured", nowMs);
   }
 
   /** Whether output waits for credit right now. */

@@ -16,7 +16,7 @@
 import type { KeyGroupRange } from "../../core/key_groups.ts";
 import type { FileRef, LogSegment } from "../../core/snapshot.ts";
 import type { RunState } from "../runs/run_format.ts";
-import { LogBuffer } from "./log_buffer.ts";
+import { FRAME_BYTES, LogBuffer } from "./log_buffer.ts";
 import type { LogTarget } from "./log_slot.ts";
 import type { LogUploader } from "./log_uploader.ts";
 
@@ -136,7 +136,7 @@ export class ChangeLog {
   }
 
   private freshBuffer(): LogBuffer {
-    return new LogBuffer(() => this.frameClosed());
+    return new LogBuffer(() => this.frameClosed(), Math.min(FRAME_BYTES, this.plan.preemptiveBytes));
   }
 
   private frameClosed(): void {

@@ -166,6 +166,10 @@ export class ChangelogBackend implements StateBackend {
     return this.inner.backpressure?.() ?? this.uploader?.backpressure();
   }
 
+  get waitsForChangelog(): boolean {
+    return this.uploader?.isFull === true;
+  }
+
   attach(rows: RowSource): void {
     // The backend below first: it may refuse the name.
     this.attached.attach(rows, () => this.states.ownLine(rows.name), this.inner);

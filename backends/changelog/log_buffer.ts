@@ -26,8 +26,8 @@ import {
   writeLogHeader,
 } from "./log_format.ts";
 
-/** A frame is closed by the change that takes it to this size. */
-const FRAME_BYTES = 262_144;
+/** Size of a frame, about. */
+export const FRAME_BYTES = 262_144;
 /** First allocation. */
 const FIRST_BYTES = 65_536;
 
@@ -43,8 +43,11 @@ export class LogBuffer {
   private limit = 0;
   private readonly frameEnds: number[] = [];
 
-  /** @param onFrame Told when a frame has been closed: the buffer may be large enough to be written. */
-  constructor(private readonly onFrame: () => void) {
+  /**
+   * @param onFrame Told when a frame has been closed: the buffer may be large enough to be written.
+   * @param frameBytes A frame is closed by the change that takes it to this size. Default 256 KiB.
+   */
+  constructor(private readonly onFrame: () => void, private readonly frameBytes: number = FRAME_BYTES) {
     this.reset();
   }
 
@@ -60,7 +63,7 @@ export class LogBuffer {
   private openFrame(): void {
     const { out } = this;
     this.frameStart = out.length;
-    this.limit = out.length + FRAME_BYTES;
+    this.limit = out.length + this.frameBytes;
     out.reserve(FRAME_HEADER_BYTES);
     out.reset(out.length + FRAME_HEADER_BYTES);
   }

@@ -85,6 +85,10 @@ export abstract class KeyedOperator<K extends Key, I, O> extends Operator<I, O> 
     await this.prepare();
   }
 
+  override get waitsForChangelog(): boolean {
+    return this.backend.waitsForChangelog === true;
+  }
+
   /** The part of `open` that restores and declares state, for whoever wants to know what an operator declares. */
   async openState(): Promise<void> {
     const { context } = this;

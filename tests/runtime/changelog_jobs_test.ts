@@ -1,9 +1,12 @@
 /** Whole jobs with a changelog: on and off, over every backend, at any parallelism, through crashes. */
+import { equal, ok, rejects } from "node:assert/strict";
 import { test } from "node:test";
+import { collectSink } from "../../mod.ts";
 import { BACKEND_KINDS, type BackendKind } from "../support/backend_kinds.ts";
 import { tell } from "../support/backend_story.ts";
 import { SeededRandom } from "../connectors/contexts.ts";
-import type { Outcome } from "../support/job_harness.ts";
+import { CHECKPOINTS, type Outcome, TestWorld } from "../support/job_harness.ts";
+import { overwrites } from "../support/overwrites_pipeline.ts";
 import { checkFinished, LedgerRuns, parallel } from "../support/ledger_runs.ts";
 import { HEAP, LSM } from "../support/plain_backend_kinds.ts";
 import { scaled } from "../support/scale.ts";
@@ -66,3 +69,55 @@ for (const backends of [[HEAP], [LSM]]) {
     }
   });
 }
+
+test(
+  "changes that cannot be written fast enough make records wait, which shows as busy, not as back-pressure [260]",
+  TIMEOUT,
+  async () => {
+    const runs = new LedgerRuns({}, { count: 3_000 });
+    const process = await runs.start({
+      config: {
+        ...logged(HEAP).options.config,
+        "state.changelog.dstl.dfs.upload.max-in-flight": "2 kb",
+        "state.changelog.dstl.dfs.upload.timeout": "1 h",
+      },
+      delayMs: (operation, path) => path.includes("/shared/") && operation !== "remove" ? 5 : 0,
+    });
+    let busyMs = 0;
+    let held = 0;
+    await process.until(() => {
+      const readings = process.job.metrics.snapshot().filter(({ scope }) => scope.kind === "task");
+      const sum = (name: string) =>
+        readings.reduce((total, reading) => total + (reading.name === name ? Number(reading.value) : 0), 0);
+      busyMs = Math.max(busyMs, sum("changelogBusyTimeMsPerSecond"));
+      held = Math.max(held, sum("backPressuredTimeMsPerSecond"));
+      return process.outcome !== null;
+    });
+    checkFinished(process.outcome!, "slow disk");
+    ok(busyMs > 100, `${busyMs} ms/s`);
+    ok(held < busyMs / 2, `${held} ms/s of back-pressure`);
+  },
+);
+
+test("a job in which more than one checkpoint may be under way is refused with a changelog", TIMEOUT, async () => {
+  const config = { ...logged(HEAP).options.config, "execution.checkpointing.max-concurrent-checkpoints": 2 };
+  await rejects(
+    new LedgerRuns().start({ config }),
+    /max-concurrent-checkpoints is 2, must be 1, since each checkpoint/,
+  );
+});
+
+test("enableChangelog() in the script wins over the configuration, both ways", TIMEOUT, async () => {
+  for (const enabled of [true, false]) {
+    const world = new TestWorld({ "state.changelog.enabled": !enabled });
+    const process = await world.start((env) => {
+      env.enableChangelog(enabled);
+      overwrites(env, collectSink<string>(), 4);
+    });
+    await process.until(() => process.job.progress().checkpointsCompleted >= 2);
+    const shared = world.fileSystem.files(CHECKPOINTS).filter((path) => path.includes("/shared/"));
+    equal(shared.some((path) => world.fileSystem.text(path).startsWith("WEIRLOG")), enabled);
+    process.job.cancel();
+    await process.end();
+  }
+});
