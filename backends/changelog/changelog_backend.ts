@@ -271,7 +271,12 @@ export class ChangelogBackend implements StateBackend {
     this.target.setKey(undefined);
     this.uploader?.close();
     this.log.forget();
-    await this.inner.close();
+    try {
+      await this.inner.close();
+    } finally {
+      for (const file of this.basis.unnamedFiles()) this.uploader?.remove(file);
+      await this.uploader?.settled();
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

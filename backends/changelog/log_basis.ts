@@ -10,7 +10,7 @@
  *
  * @module
  */
-import type { KeyedStateHandle, RunHandle } from "../../core/snapshot.ts";
+import type { FileRef, KeyedStateHandle, RunHandle } from "../../core/snapshot.ts";
 import type { SealedSegment } from "./change_log.ts";
 
 /** What a log goes on from. */
@@ -37,11 +37,17 @@ export function runsOf({ handle }: Materialized): readonly RunHandle[] {
   return handle?.runs ?? [];
 }
 
+function nameOf(file: FileRef): string {
+  return file.scope === "inline" ? "" : file.name;
+}
+
 /** What the next checkpoint builds on. */
 export class LogBasis {
   private basis: Materialized | undefined;
   private confirmedId: number | null = null;
   private reported: Materialized | undefined;
+  /** What `basis` has taken the place of. */
+  private former: Materialized | undefined;
   private readonly taken = new Map<number, Taken>();
 
   /** @param isFresh Whether there is no state at the beginning. */
@@ -81,7 +87,16 @@ export class LogBasis {
 
   /** A materialization beside checkpoints is written. */
   goOnFrom(basis: Materialized): void {
+    this.former = this.basis;
     this.basis = basis;
+  }
+
+  /** Files of a materialization that no checkpoint has named. */
+  unnamedFiles(): FileRef[] {
+    const { basis, former } = this;
+    if (basis === undefined || basis === this.reported) return [];
+    const known = new Set(former === undefined ? [] : runsOf(former).map(({ file }) => nameOf(file)));
+    return runsOf(basis).map(({ file }) => file).filter((file) => !known.has(nameOf(file)));
   }
 
   /** Bytes of a materialization that no checkpoint has counted yet; from now on this one has. */

@@ -36,6 +36,7 @@ export class LogUploader {
   private room: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined;
   private readonly uploads = new Set<Upload>();
   private readonly waiting = new Set<Cancel>();
+  private readonly removals = new Set<Promise<void>>();
   private closed = false;
 
   constructor(
@@ -100,7 +101,16 @@ export class LogUploader {
 
   /** Removes a file that no checkpoint will refer to. What cannot be removed is swept by a recovery. */
   async remove(file: FileRef): Promise<void> {
-    if (file.scope !== "inline") await this.store.discard?.(file).catch(() => this.metrics.leftBehind.inc());
+    if (file.scope === "inline" || this.store.discard === undefined) return;
+    const removal = this.store.discard(file).catch(() => this.metrics.leftBehind.inc());
+    this.removals.add(removal);
+    await removal;
+    this.removals.delete(removal);
+  }
+
+  /** Resolves when nothing is being removed any more. */
+  async settled(): Promise<void> {
+    await Promise.all(this.removals);
   }
 
   /** Ends all waiting. */

@@ -1,7 +1,10 @@
 /** Whole jobs with a changelog: on and off, over every backend, at any parallelism, through crashes. */
-import { equal, ok, rejects } from "node:assert/strict";
+import { deepEqual, equal, ok, rejects } from "node:assert/strict";
 import { test } from "node:test";
+import { filesOf } from "../../checkpoint/completed_checkpoint.ts";
+import { decodeMetadata } from "../../checkpoint/metadata_reader.ts";
 import { collectSink } from "../../mod.ts";
+import type { MemoryFileSystem } from "../support/memory_file_system.ts";
 import { BACKEND_KINDS, type BackendKind } from "../support/backend_kinds.ts";
 import { tell } from "../support/backend_story.ts";
 import { SeededRandom } from "../connectors/contexts.ts";
@@ -66,8 +69,24 @@ for (const backends of [[HEAP], [LSM]]) {
       }
       checkFinished(outcome, story.join("; "));
       runs.check(story.join("; "));
+      // A start finds that the job has finished, and removes what the killed ones have left.
+      await runs.run({ ...kinds[0]!.options, argv: ["--from", "latest"] });
+      checkFiles(runs.world.fileSystem, story.join("; "));
     }
   });
+}
+
+/** What is in the shared folder is what the retained checkpoints refer to. */
+function checkFiles(fileSystem: MemoryFileSystem, context: string): void {
+  const named = new Set<string>();
+  for (const path of fileSystem.files(CHECKPOINTS)) {
+    if (!path.endsWith("/_metadata")) continue;
+    for (const file of filesOf(decodeMetadata(fileSystem.content(path), path).operators)) {
+      if (file.scope === "shared") named.add(file.name);
+    }
+  }
+  const shared = fileSystem.files(CHECKPOINTS).filter((path) => path.includes("/shared/"));
+  deepEqual(shared.map((path) => path.slice(path.lastIndexOf("/") + 1)).sort(), [...named].sort(), context);
 }
 
 test(
