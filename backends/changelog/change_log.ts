@@ -23,6 +23,9 @@ import type { LogUploader } from "./log_uploader.ts";
 /** Segments within the metadata have at most so many bytes together. */
 const INLINE_BYTES = 16_384;
 
+/** However early segments are to be written, their frames are not smaller. */
+const MIN_FRAME_BYTES = 1_024;
+
 /** What a log is made of. */
 export interface ChangeLogPlan {
   readonly target: LogTarget;
@@ -136,7 +139,8 @@ export class ChangeLog {
   }
 
   private freshBuffer(): LogBuffer {
-    return new LogBuffer(() => this.frameClosed(), Math.min(FRAME_BYTES, this.plan.preemptiveBytes));
+    const frameBytes = Math.min(FRAME_BYTES, Math.max(MIN_FRAME_BYTES, this.plan.preemptiveBytes));
+    return new LogBuffer(() => this.frameClosed(), frameBytes);
   }
 
   private frameClosed(): void {

@@ -167,7 +167,7 @@ for (const [name, inner] of BACKENDS) {
 
   test(`changelog over ${name}: segments that no checkpoint has named go when they are cut off, and when it is closed`, async () => {
     await using rig = new LoggedRig(inner);
-    const backend = await rig.openLogged(inner, { preemptiveBytes: 1 });
+    const backend = await rig.openLogged(inner, { preemptiveBytes: 262_144 });
     for (let round = 0; round < 40; round++) fill(backend, round);
     await rig.rest();
     const before = rig.files.files.size;
@@ -298,7 +298,7 @@ test("an upload that takes too long gets another one beside it; the first to end
 
 test("records wait while too much is in flight, and nothing is lost [260]", async () => {
   await using rig = new LoggedRig(heapBackendFactory);
-  const settings = { intervalMs: null, preemptiveBytes: 1, maxInFlightBytes: 600_000, timeoutMs: 1_000_000 };
+  const settings = { intervalMs: null, preemptiveBytes: 262_144, maxInFlightBytes: 600_000, timeoutMs: 1_000_000 };
   const backend = await rig.openLogged(heapBackendFactory, settings);
   const gate = Promise.withResolvers<void>();
   rig.beforeCreate = () => gate.promise;
@@ -320,7 +320,7 @@ test("after failures records wait until the changes are written, which is tried 
   await using rig = new LoggedRig(heapBackendFactory);
   const settings = {
     intervalMs: null,
-    preemptiveBytes: 1,
+    preemptiveBytes: 262_144,
     maxInFlightBytes: 600_000,
     maxAttempts: 1,
     retryDelayMs: 100,
