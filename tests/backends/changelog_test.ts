@@ -1,5 +1,6 @@
 /** What a changelog does besides keeping the contract of state backends: materializations, failures, limits, files. */
 import { deepEqual, equal, ok, rejects, throws } from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import type { ChangelogSettings } from "../../backends/changelog/changelog_backend.ts";
 import { changelogFactory } from "../../backends/changelog/changelog_factory.ts";
@@ -380,3 +381,23 @@ test("without a place for shared files a checkpoint is the materialization, and 
   await using restored = await rig.open([third]);
   deepEqual(read(restored), read(backend));
 });
+
+test("docs/metrics.md lists exactly what a changelog registers", async () => {
+  await using rig = new LoggedRig(heapBackendFactory);
+  await rig.openLogged(heapBackendFactory);
+  const bare = new Set(bareNames());
+  const registered = rig.registry.snapshot().filter(({ name }) => !bare.has(name)).map(({ name, type }) =>
+    `${name} ${type}`
+  );
+  const page = readFileSync(new URL("../../docs/metrics.md", import.meta.url), "utf8");
+  const section = page.slice(page.indexOf("## operator with a changelog")).split("\n## ")[0]!;
+  const listed = [...section.matchAll(/^\| `(\w+)` \| (\w+) \|/gm)].map(([, name, type]) => `${name} ${type}`);
+  deepEqual(listed.toSorted(), registered.toSorted());
+});
+
+/** What every operator has. */
+function bareNames(): string[] {
+  const registry = new MetricRegistry("test");
+  registry.operator("op", "op", 0);
+  return registry.snapshot().map(({ name }) => name);
+}

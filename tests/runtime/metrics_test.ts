@@ -186,7 +186,8 @@ test("docs/metrics.md lists exactly what is registered", () => {
   for (const line of readFileSync(new URL("../../docs/metrics.md", import.meta.url), "utf8").split("\n")) {
     if (line.startsWith("## ")) kind = line.slice(3);
     const row = /^\| `(\w+)` \| (\w+) \|/.exec(line);
-    if (row !== null) listed.push(`${kind} ${row[1]} ${row[2]}`);
+    // Those of a changelog: tests/backends/changelog_test.ts.
+    if (row !== null && kind !== "operator with a changelog") listed.push(`${kind} ${row[1]} ${row[2]}`);
   }
   deepEqual(listed.toSorted(), registered.toSorted());
 });
