@@ -255,8 +255,10 @@ test("a snapshot that fails in its second family leaves no file and is not built
   const signal = new AbortController().signal;
   await rejects(rig.wait(frozen.write({ checkpointId: 1, full: false }, target, signal)), /the disk is full/);
   frozen.release();
-  deepEqual(discarded.map((file) => file.scope === "inline" ? "" : file.name), [...rig.snapshots.files.keys()]);
-  equal(discarded.length, 2);
+  const names = discarded.map((file) => file.scope === "inline" ? "" : file.name);
+  deepEqual(names.sort(), [...rig.snapshots.files.keys()].sort());
+  ok(names.length >= 2, "those of the families before it, and what was being written beside it");
+  equal(rig.snapshots.openForWrite, 0);
   store.confirm(1);
   const next = await rig.snapshot(store, 2);
   equal(next.incrementBytes, next.fullBytes);
