@@ -192,6 +192,25 @@ test("an access that fails is no sample, and the next ones are measured as befor
   equal(metrics.histogram("l.listStateAddLatency").count, 2);
 });
 
+test("a state with a time to live is measured above it, and lives as long as without [37]", async () => {
+  const clock = new ManualClock();
+  await using backend = heapBackendFactory.create(backendContext({ clock }));
+  await backend.open([], { open: () => Promise.reject(new Error("there is nothing to read")) });
+  const metrics = new MetricRegistry("job").operator("v", "op", 0);
+  const settings = { sampleInterval: 1, historySize: 8, stateNameAsVariable: false };
+  const states = new KeyedStates(backend, clock, new StateLatency(settings, clock, metrics));
+  const value = states.open(valueState<number>("v", { default: 0, ttl: 100 }));
+  backend.setCurrentKey("a");
+  value.update(7);
+  equal(value.value(), 7);
+  clock.advance(200);
+  states.endSlice(1);
+  backend.setCurrentKey("a");
+  equal(value.value(), 0);
+  equal(metrics.histogram("v.valueStateGetLatency").count, 2);
+  equal(metrics.histogram("v.valueStateUpdateLatency").count, 1);
+});
+
 test("latencies reach the HTTP API and Prometheus: the name of the state is a label, or part of the name", async () => {
   for (const asVariable of [true, false]) {
     const [{ job }] = await run({ ...ON, "state.latency-track.state-name-as-variable": asVariable });
