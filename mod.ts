@@ -66,6 +66,11 @@ export { type AsyncFunction } from "./runtime/async/async_settings.ts";
 export { type AsyncOptions } from "./runtime/async/async_settings.ts";
 export { type RetryOptions } from "./runtime/async/async_settings.ts";
 
+// Actors that tell each other
+export { type ActorRef } from "./runtime/feedback/actor_ref.ts";
+export { actorRef } from "./runtime/feedback/actor_ref.ts";
+export { type ActorOptions } from "./runtime/keyed_stream.ts";
+
 // Two streams at once
 export { ConnectedStreams } from "./runtime/two_inputs/connected_streams.ts";
 export { ConnectedKeyedStreams } from "./runtime/two_inputs/connected_streams.ts";

@@ -16,6 +16,7 @@ import type { OperatorStateDescriptor } from "../core/operator_state.ts";
 import { keyGroupRangeOf } from "../core/key_groups.ts";
 import { buildJobGraph, type ChainedOperator, type JobVertex } from "../runtime/job_graph.ts";
 import type { JobSettings } from "../runtime/job_settings.ts";
+import { FeedbackNetwork, type FeedbackOperator } from "../runtime/feedback/feedback_network.ts";
 import { MetricRegistry } from "../runtime/metrics.ts";
 import type { OperatorContext, TaskControl } from "../runtime/operator.ts";
 import { KeyedOperator } from "../runtime/operators/keyed_operator.ts";
@@ -28,6 +29,8 @@ export interface DescribedOperator {
   readonly kind: NodeKind;
   /** Whether it takes back state without a key. */
   readonly takesLists: boolean;
+  /** Whether others tell it messages. */
+  readonly isTold: boolean;
   readonly parallelism: number;
   /** Set by the user, or derived from the parallelism. */
   readonly maxParallelism: number;
@@ -64,6 +67,7 @@ export async function describePipeline(
         name: operator.node.name,
         kind: operator.node.kind,
         takesLists: operator.node.takesLists,
+        isTold: operator.isTold,
         parallelism: vertex.parallelism,
         maxParallelism: vertex.maxParallelism,
         maxParallelismIsExplicit: settings.maxParallelism !== null,
@@ -76,7 +80,7 @@ export async function describePipeline(
 
 /** What the first subtask of an operator declares; all declare the same. */
 async function statesOf(
-  { node, operatorId }: ChainedOperator,
+  { node, operatorId, isTold }: ChainedOperator,
   { id, parallelism, maxParallelism }: JobVertex,
   ports: DescriptionPorts,
 ): Promise<Pick<DescribedOperator, "states" | "lists">> {
@@ -102,10 +106,16 @@ async function statesOf(
     task: NO_TASK,
     start: { kind: "fresh" },
     restore: null,
+    feedback: isTold ? new FeedbackNetwork([toldBySelf(node.name)], 1).of(node.name, 0) : null,
   };
   const operator = node.make(context);
   if (operator instanceof KeyedOperator) await operator.openState();
   return { states, lists: operator.declared };
+}
+
+/** Who is told declares state for it, whoever tells it. */
+function toldBySelf(name: string): FeedbackOperator {
+  return { name, parallelism: 1, maxParallelism: 1, tells: [name] };
 }
 
 /** No record comes, so nobody asks it for anything. */
@@ -116,6 +126,7 @@ const NO_TASK: TaskControl = {
   resumeLater: () => {},
   fail: () => {},
   wake: () => {},
+  interrupt: () => {},
 };
 
 /** Backends on the heap that note what is declared on them: their handles, and their refusals, are the real ones. */

@@ -124,7 +124,7 @@ async function writtenOperator(operator: OperatorCheckpoint, reader: SnapshotRea
 function declaredOperators(described: readonly DescribedOperator[]): DeclaredOperator[] {
   return described.map((operator) => ({
     ...operator,
-    takes: takenBy(operator),
+    takes: takenBy(operator, operator.isTold),
     states: [...operator.states.map(keyed), ...operator.lists.map(list)],
   }));
 }

@@ -24,7 +24,10 @@ import type { Key } from "../core/key.ts";
 import type { MetricGroup } from "../core/metrics.ts";
 import type { AggregatingState, ListState, MapState, ReducingState, ValueState } from "../core/state.ts";
 import type { KeyedStates } from "./keyed_states.ts";
+import type { ActorRef } from "./feedback/actor_ref.ts";
+import { delayOf, type Outbox } from "./feedback/outbox.ts";
 import type { Output } from "./output.ts";
+import type { Duration } from "./windows/duration.ts";
 import type { OutputTag } from "./side_output.ts";
 
 const SCOPE: unique symbol = Symbol("weir.actor-scope");
@@ -61,6 +64,8 @@ export interface ActorScope {
   timestampMs: number;
   /** State may be declared only while the actor is made. */
   isSealed: boolean;
+  /** Where it tells other actors. */
+  readonly outbox: Outbox;
   /** As `out`, for a side output. */
   sideOutput: (tagId: string) => Output<unknown>;
 }
@@ -193,6 +198,31 @@ export abstract class KeyedActor<K extends Key, I, O = never> {
   /** Sends a value to a side output; otherwise as `emit`. */
   emitTo<T>(tag: OutputTag<T>, value: T): void {
     this[SCOPE].sideOutput(tag.id).collect(value, this[SCOPE].timestampMs);
+  }
+
+  /**
+   * Sends a message to the actor with a key, which gets it by `onMessage`, with the event time of what is in hand here.
+   * Messages from one subtask to one key keep their order, and each is processed exactly once, also after failures.
+   * Which actors it tells is said where this one is added: `actor(name, make, { tells: [name] })`.
+   *
+   * @param actor Its name, or an `actorRef`; it may be this one.
+   * @throws {StreamError} If the actor is not among `tells`, nothing is in hand, or too many messages wait there already.
+   * @throws {TypeError} For null and undefined, and for what is no key.
+   */
+  tell<T extends Key, M>(actor: ActorRef<T, M> | string, key: T, message: M): void {
+    const { outbox, timestampMs } = this[SCOPE];
+    outbox.tell(actor, key, message, timestampMs, null);
+  }
+
+  /**
+   * As `tell`, not before the time has passed by the wall clock. The message is state of the actor that is told, like a
+   * processing-time timer: one that is pending when all input has ended is dropped.
+   *
+   * @param delay Milliseconds, or text such as "10 s".
+   */
+  tellAfter<T extends Key, M>(delay: Duration, actor: ActorRef<T, M> | string, key: T, message: M): void {
+    const { outbox, timestampMs, timers } = this[SCOPE];
+    outbox.tell(actor, key, message, timestampMs, timers.currentProcessingTime() + delayOf(delay));
   }
 
   /**

@@ -20,6 +20,8 @@ import type { Partitioning, StreamEdge, StreamGraph, StreamNode } from "./stream
 /** One operator within a vertex. */
 export interface ChainedOperator {
   readonly node: StreamNode;
+  /** Whether others tell it messages. */
+  readonly isTold: boolean;
   /** 32 hex digits: from the name, or from the position for operators without one. */
   readonly operatorId: string;
   /** Operators of the same vertex that read this one, with the side output they read. */
@@ -73,6 +75,7 @@ export function buildJobGraph(graph: StreamGraph, settings: JobGraphSettings): J
   if (!graph.nodes.some((node) => node.kind === "source")) {
     throw new StreamError("invalid", "Cannot execute: the pipeline has no source; start it with env.fromSource(…)");
   }
+  checkTells(graph);
   const parallelism = resolveParallelism(graph, settings.parallelism);
   const headOf = assignChains(graph, parallelism);
   const chains = new Map<StreamNode, StreamNode[]>();
@@ -96,6 +99,20 @@ export function buildJobGraph(graph: StreamGraph, settings: JobGraphSettings): J
     }))
   );
   return { vertices: [...vertices.values()], edges };
+}
+
+function checkTells(graph: StreamGraph): void {
+  for (const { name, tells } of graph.nodes) {
+    for (const told of tells) {
+      const node = graph.nodes.find((one) => one.name === told);
+      if (node?.takesMessages === true) continue;
+      const what = node === undefined ? "nothing in the pipeline has that name" : "that is no actor and no keyed step";
+      throw new StreamError(
+        "invalid",
+        `Cannot execute: "${name}" tells "${told}", and ${what}; correct the name in tells`,
+      );
+    }
+  }
 }
 
 /** Of all nodes: as many slots does the job need. */
@@ -151,7 +168,8 @@ function chainOperators(
       }))
     );
     const operatorId = stableId(node.isNamed ? `name:${node.name}` : `position:${node.index}:${node.name}`);
-    operators.set(node, { node, operatorId, next });
+    const isTold = graph.nodes.some(({ tells }) => tells.includes(node.name));
+    operators.set(node, { node, isTold, operatorId, next });
   }
   return operators;
 }

@@ -237,6 +237,7 @@ export class JobRun {
       incremental: settings.checkpointing?.incremental ?? false,
       exactlyOnce: settings.checkpointing?.exactlyOnce ?? true,
       watermarkIntervalMs: settings.watermarkIntervalMs,
+      maxMessagesInFlight: settings.maxMessagesInFlight,
       timers: settings.timers,
       stateLatency: settings.stateLatency,
     }, {

@@ -39,6 +39,7 @@ import {
   DEFAULT_PARALLELISM,
   IGNORE_UNCLAIMED_STATE,
   JOB_ID,
+  MAX_MESSAGES_IN_FLIGHT,
   MAX_PARALLELISM,
   PIPELINE_NAME,
   RECOVERY_PATH,
@@ -98,6 +99,8 @@ export interface JobSettings {
   /** Null: derived. */
   readonly maxParallelism: number | null;
   readonly watermarkIntervalMs: number;
+  /** Messages between actors that may wait at one subtask. */
+  readonly maxMessagesInFlight: number;
   readonly timers: TimerSettings;
   /** Null: accesses of state are not measured. */
   readonly stateLatency: StateLatencySettings | null;
@@ -136,6 +139,7 @@ export function jobSettings(
     parallelism: configuration.get(DEFAULT_PARALLELISM),
     maxParallelism: maxParallelism > 0 ? maxParallelism : null,
     watermarkIntervalMs: configuration.get(AUTO_WATERMARK_INTERVAL),
+    maxMessagesInFlight: configuration.get(MAX_MESSAGES_IN_FLIGHT),
     timers: timerSettings(configuration, backendName),
     stateLatency: stateLatencySettings(configuration),
     checkpointing,

@@ -125,13 +125,13 @@ export function startFrom(
 ): AttemptStart {
   const { checkpointId, operators } = checkpoint.metadata;
   const targets = graph.vertices.flatMap((vertex) =>
-    vertex.operators.map(({ operatorId, node }) => ({
+    vertex.operators.map(({ operatorId, node, isTold }) => ({
       id: operatorId,
       name: node.name,
       parallelism: vertex.parallelism,
       maxParallelism: vertex.maxParallelism,
       maxParallelismIsExplicit: settings.maxParallelism !== null,
-      takes: takenBy(node),
+      takes: takenBy(node, isTold),
     }))
   );
   const assigned = assignState(operators, targets, { ignoreUnclaimed: settings.ignoreUnclaimedState });

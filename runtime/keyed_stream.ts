@@ -8,13 +8,14 @@
  */
 import type { Key } from "../core/key.ts";
 import type { KeyedActor } from "./actor.ts";
+import { type ActorRef, nameOfActor } from "./feedback/actor_ref.ts";
 import type { Operator, OperatorContext } from "./operator.ts";
 import { KeyedActorOperator } from "./operators/keyed_actor_operator.ts";
 import { KeyedProcessOperator } from "./operators/keyed_process_operator.ts";
 import { ReduceOperator } from "./operators/reduce_operator.ts";
 import type { KeyedProcessFunction, StateDeclarations } from "./process_function.ts";
 import { BroadcastStream, type DataStream, edgesOf, streamOf } from "./stream.ts";
-import type { StreamEdge, StreamGraph } from "./stream_graph.ts";
+import type { NodeDeclaration, StreamEdge, StreamGraph } from "./stream_graph.ts";
 import { BroadcastConnectedKeyedStream, ConnectedKeyedStreams, TwoInputs } from "./two_inputs/connected_streams.ts";
 import { type WindowedStream, windowedStream } from "./windowed_stream.ts";
 import type { Window } from "./windows/window.ts";
@@ -27,6 +28,16 @@ export type WidenedKey<K extends Key> = K extends string ? string
   : K extends bigint ? bigint
   : K extends boolean ? boolean
   : K;
+
+/** What may be said of an actor besides. */
+export interface ActorOptions {
+  /** Actors and steps that it tells messages, itself included. */
+  readonly tells?: readonly (ActorRef<Key, unknown> | string)[];
+}
+
+function namesOf(tells: ActorOptions["tells"] = []): readonly string[] {
+  return [...new Set(tells.map(nameOfActor))];
+}
 
 /**
  * A stream grouped by key.
@@ -58,9 +69,15 @@ export class KeyedStream<K extends Key, T> {
    *
    * @param name Identifies the actor's state across restarts; unique in the pipeline.
    * @param make Makes one actor per subtask; called again after a failure.
+   * @param options `tells`: actors and steps that it tells messages, itself included; by name or `actorRef`.
    */
-  actor<O>(name: string, make: () => KeyedActor<WidenedKey<K>, T, O>): DataStream<O> {
-    return this.#add(name, (context) => new KeyedActorOperator<Key, T, O>(context, this.keyOf, make));
+  actor<O>(
+    name: string,
+    make: () => KeyedActor<WidenedKey<K>, T, O>,
+    options: ActorOptions = {},
+  ): DataStream<O> {
+    const makeOperator = (context: OperatorContext) => new KeyedActorOperator<Key, T, O>(context, this.keyOf, make);
+    return this.#add(name, makeOperator, { takesMessages: true, tells: namesOf(options.tells) });
   }
 
   /**
@@ -92,7 +109,8 @@ export class KeyedStream<K extends Key, T> {
     name: string,
     step: KeyedProcessFunction<K, T, O, S>,
   ): DataStream<O> {
-    return this.#add(name, (context) => new KeyedProcessOperator(context, this.keyOf, step));
+    const make = (context: OperatorContext) => new KeyedProcessOperator(context, this.keyOf, step);
+    return this.#add(name, make, { takesMessages: true, tells: namesOf(step.tells) });
   }
 
   /**
@@ -153,7 +171,12 @@ export class KeyedStream<K extends Key, T> {
     return new IntervalJoin(inputs, { first: this.keyOf, second: other.keyOf });
   }
 
-  #add<O>(name: string, make: (context: OperatorContext) => Operator<T, O>): DataStream<O> {
-    return streamOf(this.graph, this.graph.add({ name, label: name, kind: "keyed", inputs: this.edges, make }));
+  #add<O>(
+    name: string,
+    make: (context: OperatorContext) => Operator<T, O>,
+    messages: Pick<NodeDeclaration, "takesMessages" | "tells"> = {},
+  ): DataStream<O> {
+    const declaration = { name, label: name, kind: "keyed" as const, inputs: this.edges, make, ...messages };
+    return streamOf(this.graph, this.graph.add(declaration));
   }
 }

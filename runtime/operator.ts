@@ -20,6 +20,7 @@ import type { OperatorStateDescriptor } from "../core/operator_state.ts";
 import type { SinkStart } from "../core/sink.ts";
 import type { KeyedStateHandle, OperatorList, SnapshotReader, SnapshotStore } from "../core/snapshot.ts";
 import type { StateLatencySettings } from "./latency_options.ts";
+import type { Feedback } from "./feedback/feedback_network.ts";
 import { OperatorError, refusePromise } from "./operator_error.ts";
 import { type InputPort, nowhere, type Output, type RecordPort } from "./output.ts";
 import type { TimerSettings } from "./timer_settings.ts";
@@ -38,6 +39,16 @@ export interface TaskControl {
   fail(error: unknown): void;
   /** Tells that input may be there. */
   wake(): void;
+  /** The same, for input that goes before the one in hand. */
+  interrupt(): void;
+}
+
+/** Input that comes from within the job, beside that of the subtask. */
+export interface InnerInput {
+  /** Whether `process` has something to do. */
+  readonly isReady: boolean;
+  /** Processes what is there now, not what that causes; stops when the subtask is to pause. */
+  process(): void;
 }
 
 /** Work that goes on after a pause. */
@@ -83,6 +94,8 @@ export interface OperatorContext {
   readonly task: TaskControl;
   readonly start: SinkStart;
   readonly restore: OperatorRestore | null;
+  /** Null for an operator that neither tells others nor is told. */
+  readonly feedback: Feedback | null;
 }
 
 /** The part of an operator's snapshot that is taken while no record moves. */
@@ -120,6 +133,11 @@ export abstract class Operator<I, O> implements Output<I> {
   constructor(protected readonly context: OperatorContext) {
     // The registry's counters are plain objects with a mutable count, so that the record path can add without a call.
     this.recordsIn = context.metrics.counter("numRecordsIn") as Counter & { count: number };
+  }
+
+  /** Messages from other operators; null for one that is told nothing. */
+  get inner(): InnerInput | null {
+    return null;
   }
 
   /** Whether something that earlier records have begun is not done: the end of input waits for it. */

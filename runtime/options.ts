@@ -63,6 +63,13 @@ export const AUTO_WATERMARK_INTERVAL: ConfigOption<number> = durationOption("pip
   description: "Time between two periodic watermarks; 0 switches periodic emission off.",
 });
 
+/** Messages between actors that may wait. */
+export const MAX_MESSAGES_IN_FLIGHT: ConfigOption<number> = intOption("pipeline.max-messages-in-flight", {
+  default: 1_000_000,
+  min: 1,
+  description: "How many messages that actors tell each other may wait at one subtask; at one more the job fails.",
+});
+
 /**
  * Longest wait of a batch that is not full, milliseconds. Nobody reads it: a subtask sends what it has gathered at the
  * end of each slice (`runtime/host.ts`, 12 ms for all subtasks together), so every value that is accepted is kept.
@@ -269,6 +276,7 @@ export const RUNTIME_OPTIONS: readonly AnyOption[] = [
   DEFAULT_PARALLELISM,
   MAX_PARALLELISM,
   AUTO_WATERMARK_INTERVAL,
+  MAX_MESSAGES_IN_FLIGHT,
   BUFFER_TIMEOUT,
   RESTART_STRATEGY,
   FIXED_DELAY_ATTEMPTS,

@@ -26,7 +26,9 @@ import type {
 } from "../core/operator_state.ts";
 import type { AggregatingState, ListState, MapState, ReducingState, ValueState } from "../core/state.ts";
 import type { ActorTimers, TimeDomain } from "./actor.ts";
+import type { ActorRef } from "./feedback/actor_ref.ts";
 import type { OutputTag } from "./side_output.ts";
+import type { Duration } from "./windows/duration.ts";
 
 /** What a step can do besides looking at its value. Valid during the call only: a job that emits later fails. */
 export interface ProcessContext<O> {
@@ -62,6 +64,10 @@ export interface KeyedProcessContext<K extends Key, O, S> extends ProcessContext
   readonly state: { readonly [N in keyof S]: StateOf<S[N]> };
   /** Timers of the current key. */
   readonly timers: ActorTimers;
+  /** Sends a message to another actor, or to this one under another key; see `KeyedActor.tell`. */
+  tell<T extends Key, M>(actor: ActorRef<T, M> | string, key: T, message: M): void;
+  /** As `tell`, not before the time has passed; see `KeyedActor.tellAfter`. */
+  tellAfter<T extends Key, M>(delay: Duration, actor: ActorRef<T, M> | string, key: T, message: M): void;
 }
 
 /** Says what a step emits. */
@@ -96,6 +102,8 @@ export interface KeyedProcessFunction<K extends Key, I, O, S extends StateDeclar
   readonly emits?: Emits<O>;
   /** State of the step, by the name under which `context.state` has it. */
   readonly state?: S;
+  /** Actors and steps that it tells, itself included. */
+  readonly tells?: readonly (ActorRef<Key, unknown> | string)[];
   /** Called for every message of the current key; synchronous. */
   onMessage(value: I, context: KeyedProcessContext<K, O, S>): void;
   /** Called when a timer of the current key is due; synchronous. */

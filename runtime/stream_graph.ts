@@ -53,6 +53,10 @@ export interface StreamNode {
   readonly isExactlyOnce: boolean;
   /** Whether it takes back state without a key. */
   readonly takesLists: boolean;
+  /** Whether others may tell it messages. */
+  readonly takesMessages: boolean;
+  /** Names of the nodes that it tells. */
+  readonly tells: readonly string[];
   /** Makes the operator of one subtask. */
   readonly make: (context: OperatorContext) => Operator<never, unknown>;
 }
@@ -71,6 +75,8 @@ export interface NodeDeclaration {
   readonly isExactlyOnce?: boolean;
   /** Absent: sources and what has no keys do. */
   readonly takesLists?: boolean;
+  readonly takesMessages?: boolean;
+  readonly tells?: readonly string[];
   /** Null or absent: derived. */
   readonly parallelism?: number | null;
   readonly make: (context: OperatorContext) => Operator<never, unknown>;
@@ -91,6 +97,7 @@ export class StreamGraph {
     const { parallelismLimit = Number.POSITIVE_INFINITY, isReplayable = true, destination = null } = declaration;
     const { ownsDestination = false, isExactlyOnce = false, parallelism = null } = declaration;
     const { takesLists = kind === "source" || kind === "stateless" } = declaration;
+    const { takesMessages = false, tells = [] } = declaration;
     if (name !== null) this.#checkName(name);
     if (destination !== null) this.#checkDestination(name ?? label, destination, ownsDestination);
     const node: StreamNode = {
@@ -106,6 +113,8 @@ export class StreamGraph {
       ownsDestination,
       isExactlyOnce,
       takesLists,
+      takesMessages,
+      tells,
       make,
     };
     this.nodes.push(node);

@@ -18,7 +18,7 @@
 import type { Clock } from "../core/clock.ts";
 import type { Barrier } from "../core/element.ts";
 import type { Exchange, ExchangeOwner } from "./exchange.ts";
-import type { Operator, Resumable, TaskControl } from "./operator.ts";
+import type { InnerInput, Operator, Resumable, TaskControl } from "./operator.ts";
 import { OperatorError } from "./operator_error.ts";
 import { type BarrierArrival, SubtaskSnapshots, type SubtaskSnapshotsPort } from "./subtask_snapshots.ts";
 import { InputGate } from "./input_gate.ts";
@@ -67,6 +67,8 @@ export class Subtask implements TaskControl, ExchangeOwner {
   private readonly mails: (() => void)[] = [];
   readonly #work: (() => void)[] = [];
   readonly #resumables: Resumable[] = [];
+  /** Messages from other operators. */
+  #inner: readonly InnerInput[] = [];
   /** Those whose buffers may be full. */
   #holding: readonly Operator<never, unknown>[] = [];
   #isBlocked = false;
@@ -107,6 +109,7 @@ export class Subtask implements TaskControl, ExchangeOwner {
       if (this.#isClosed) return;
     }
     this.#holding = this.operators.filter((operator) => operator.backpressure !== undefined);
+    this.#inner = this.operators.flatMap((operator) => operator.inner ?? []);
   }
 
   /** Lets records flow. */
@@ -158,6 +161,12 @@ export class Subtask implements TaskControl, ExchangeOwner {
         this.#work.shift()!();
         this.#flushOperators();
         this.#finishEnd();
+      } else if (this.#takeInner()) {
+        this.#flushOperators();
+        // Messages that go on for ever must not hold barriers up, nor records: one of each turn is for them.
+        if (!this.#isHeldBack() && !this.#hasEnded && this.input!.process() === "ended") this.#end();
+        this.#flushOperators();
+        this.#finishEnd();
       } else {
         const status = this.#hasEnded ? "waiting" : this.input!.process();
         this.#flushOperators();
@@ -173,13 +182,26 @@ export class Subtask implements TaskControl, ExchangeOwner {
     }
   }
 
+  /** Whether there were messages. */
+  #takeInner(): boolean {
+    let hasTaken = false;
+    for (let i = 0; i < this.#inner.length; i++) {
+      const inner = this.#inner[i]!;
+      if (!inner.isReady) continue;
+      inner.process();
+      hasTaken = true;
+    }
+    return hasTaken;
+  }
+
   /** Upstream first: what one sends, the next may put off again. */
   #flushOperators(): void {
     for (let i = 0; i < this.operators.length; i++) this.operators[i]!.flush();
   }
 
   #hasMore(): boolean {
-    return this.mails.length > 0 || this.#resumables.length > 0 || this.#work.length > 0;
+    return this.mails.length > 0 || this.#resumables.length > 0 || this.#work.length > 0 ||
+      this.#inner.some((inner) => inner.isReady);
   }
 
   #runMails(): void {
@@ -264,6 +286,11 @@ export class Subtask implements TaskControl, ExchangeOwner {
 
   wake(): void {
     if (this.#isRunning) this.host.schedule(this);
+  }
+
+  interrupt(): void {
+    this.pause = true;
+    this.wake();
   }
 
   resumeLater(work: Resumable): void {

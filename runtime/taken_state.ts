@@ -8,6 +8,7 @@
  * @module
  */
 import type { TakenState } from "../checkpoint/rescaling.ts";
+import { TOLD } from "./feedback/message.ts";
 import { userListName } from "./operator_states.ts";
 import type { NodeKind, StreamNode } from "./stream_graph.ts";
 
@@ -19,11 +20,15 @@ const WHAT: Readonly<Record<NodeKind, string>> = {
 };
 
 /** What an operator takes back; watermarks and the like, which others make anew, count as taken. */
-export function takenBy({ kind, takesLists }: Pick<StreamNode, "kind" | "takesLists">): TakenState {
+export function takenBy(
+  { kind, takesLists }: Pick<StreamNode, "kind" | "takesLists">,
+  isTold: boolean,
+): TakenState {
   return {
     what: WHAT[kind],
     keyed: kind === "keyed",
     list(name) {
+      if (name === TOLD) return isTold;
       if (name === "splits") return kind === "source";
       if (name === "transactions") return kind === "sink";
       return userListName(name) === null || takesLists;

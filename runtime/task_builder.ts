@@ -19,6 +19,7 @@ import type { SinkStart } from "../core/sink.ts";
 import { WatermarkValve } from "../timers/watermark_valve.ts";
 import { Channel } from "./channel.ts";
 import { BroadcastExchange, type Exchange, HashExchange, RebalanceExchange } from "./exchange.ts";
+import { FeedbackNetwork } from "./feedback/feedback_network.ts";
 import { InputGate } from "./input_gate.ts";
 import type { ChainedOperator, JobEdge, JobGraph, JobVertex } from "./job_graph.ts";
 import type { StateLatencySettings } from "./latency_options.ts";
@@ -44,6 +45,8 @@ export interface AttemptPorts {
   readonly stateLatency: StateLatencySettings | null;
   readonly exactlyOnce: boolean;
   readonly watermarkIntervalMs: number;
+  /** Messages that may wait at one subtask. */
+  readonly maxMessagesInFlight: number;
   readonly start: SinkStart;
   readonly host: SubtaskHost;
   /** Null when the attempt starts without a checkpoint or the operator has nothing in it. */
@@ -59,10 +62,11 @@ type ChannelGrid = readonly (readonly (Channel | null)[])[];
 /** Builds every subtask, upstream first. */
 export function buildSubtasks(graph: JobGraph, ports: AttemptPorts): Subtask[] {
   const grids = new Map(graph.edges.map((edge) => [edge, layChannels(edge)] as const));
+  const network = layFeedback(graph, ports);
   return graph.vertices.flatMap((vertex) =>
     Array.from(
       { length: vertex.parallelism },
-      (_, index) => new SubtaskBuilder(graph, vertex, index, grids, ports).build(),
+      (_, index) => new SubtaskBuilder(graph, vertex, index, grids, network, ports).build(),
     )
   );
 }
@@ -78,6 +82,19 @@ function layChannels(edge: JobEdge): ChannelGrid {
   );
 }
 
+/** Between operators that tell messages or are told. */
+function layFeedback(graph: JobGraph, ports: AttemptPorts): FeedbackNetwork {
+  const operators = graph.vertices.flatMap(({ operators, parallelism }) =>
+    operators.filter(({ node, isTold }) => isTold || node.tells.length > 0).map(({ node, operatorId }) => ({
+      name: node.name,
+      parallelism,
+      maxParallelism: ports.maxParallelismOf(operatorId),
+      tells: node.tells,
+    }))
+  );
+  return new FeedbackNetwork(operators, ports.maxMessagesInFlight);
+}
+
 class SubtaskBuilder {
   readonly #subtask: Subtask;
   readonly #operators = new Map<ChainedOperator, Operator<never, unknown>>();
@@ -90,6 +107,7 @@ class SubtaskBuilder {
     private readonly vertex: JobVertex,
     private readonly index: number,
     private readonly grids: ReadonlyMap<JobEdge, ChannelGrid>,
+    private readonly network: FeedbackNetwork,
     private readonly ports: AttemptPorts,
   ) {
     const name = { vertexId: vertex.id, vertexName: vertex.name, subtaskIndex: index };
@@ -150,6 +168,7 @@ class SubtaskBuilder {
       task: this.#subtask,
       start: ports.start,
       restore: ports.restoreOf(operator.operatorId, index),
+      feedback: this.network.of(operator.node.name, index),
     };
   }
 

@@ -15,7 +15,7 @@
  * @module
  */
 import type { StateBackend } from "../../core/backend.ts";
-import { type Barrier, MIN_WATERMARK, NO_TIMESTAMP } from "../../core/element.ts";
+import { type Barrier, MAX_WATERMARK, MIN_WATERMARK, NO_TIMESTAMP } from "../../core/element.ts";
 import { StreamError } from "../../core/errors.ts";
 import { type Key, type Namespace, VOID_NAMESPACE } from "../../core/key.ts";
 import { keyGroupOf } from "../../core/key_groups.ts";
@@ -25,9 +25,18 @@ import { MailboxProcessingTime } from "../../timers/processing_time.ts";
 import { TimerService } from "../../timers/timer_service.ts";
 import type { ActorScope, ActorTimers, TimeDomain } from "../actor.ts";
 import { KeyedStates } from "../keyed_states.ts";
+import { type FeedbackOwner, KeyedFeedback } from "../feedback/keyed_feedback.ts";
+import { TOLD } from "../feedback/message.ts";
+import { Outbox } from "../feedback/outbox.ts";
 import { LOOK_AHEAD, LookAhead, WORTH_FETCHING } from "./look_ahead.ts";
 import { openTimerQueue } from "./timer_queues.ts";
-import { Operator, type OperatorContext, type OperatorSnapshotParts, type Resumable } from "../operator.ts";
+import {
+  type InnerInput,
+  Operator,
+  type OperatorContext,
+  type OperatorSnapshotParts,
+  type Resumable,
+} from "../operator.ts";
 import { watermarkList, watermarkOf } from "../operator_lists.ts";
 import { RefusingOutput } from "../output.ts";
 import { StateLatency } from "../state_latency.ts";
@@ -36,7 +45,8 @@ import { StateLatency } from "../state_latency.ts";
 const CHECK_INTERVAL = 1_024;
 
 /** Base of operators that hold state per key. */
-export abstract class KeyedOperator<K extends Key, I, O> extends Operator<I, O> implements TimerTarget, Resumable {
+export abstract class KeyedOperator<K extends Key, I, O> extends Operator<I, O>
+  implements TimerTarget, Resumable, FeedbackOwner {
   /** Set by `open`. */
   protected backend!: StateBackend;
   /** Set by `open`. */
@@ -55,6 +65,8 @@ export abstract class KeyedOperator<K extends Key, I, O> extends Operator<I, O> 
   #isFiring = false;
   /** What an actor emits to between two slices; null before `start`, and once it is closed. */
   #between: RefusingOutput | null = null;
+  /** Null for an operator that neither tells others nor is told. */
+  readonly #feedback: KeyedFeedback | null;
   readonly #sideOutput = (tagId: string) => this.side(tagId);
   readonly #noSideOutput = () => this.#between!;
   /** Number of the record whose key is looked at again. */
@@ -62,7 +74,8 @@ export abstract class KeyedOperator<K extends Key, I, O> extends Operator<I, O> 
 
   constructor(context: OperatorContext, protected readonly keyOf: (value: I) => K) {
     super(context);
-    const { task } = context;
+    const { task, feedback } = context;
+    this.#feedback = feedback === null ? null : new KeyedFeedback(feedback, context, this);
     this.nextCheck = context.parallelism > 1 ? 1 : Number.POSITIVE_INFINITY;
     this.#interrupted = () => task.shouldPause();
   }
@@ -109,7 +122,9 @@ export abstract class KeyedOperator<K extends Key, I, O> extends Operator<I, O> 
       timestampMs: NO_TIMESTAMP,
       isSealed: false,
       sideOutput: () => refusing,
+      outbox: context.feedback?.outbox ?? new Outbox(this.name, new Map()),
     };
+    this.#feedback?.open(this.scope, this.timers);
     this.watermarkMs = watermarkOf(context.restore?.lists["watermark"]);
     this.timers.currentWatermark = this.watermarkMs;
     this.declare();
@@ -131,7 +146,9 @@ export abstract class KeyedOperator<K extends Key, I, O> extends Operator<I, O> 
   }
 
   override start(): void {
-    this.#between = new RefusingOutput(this.name, (error) => this.context.task.fail(this.failureOutsideRecords(error)));
+    const refuse = (error: StreamError) => this.context.task.fail(this.failureOutsideRecords(error));
+    this.#between = new RefusingOutput(this.name, refuse);
+    this.scope.outbox.refuse = refuse;
     this.beginSlice();
     this.timers.start();
     if (this.watermarkMs > MIN_WATERMARK) this.#fire();
@@ -151,6 +168,21 @@ export abstract class KeyedOperator<K extends Key, I, O> extends Operator<I, O> 
     ahead.timestamps[index] = timestampMs;
     ahead.count = index + 1;
     if (index + 1 === LOOK_AHEAD) this.flush();
+  }
+
+  override get inner(): InnerInput | null {
+    return this.#feedback;
+  }
+
+  override get isWaiting(): boolean {
+    return this.#feedback !== null && this.#feedback.isWaiting;
+  }
+
+  onTold(key: Key, value: unknown, timestampMs: number): void {
+    // Who tells it says of which types key and value are.
+    this.collectSecond(value as I, timestampMs, () => key as K, (message) => this.onRecord(message));
+    // No watermark comes any more that would fire what the message has set.
+    if (this.watermarkMs === MAX_WATERMARK && this.timers.nextEventTimeMs < Number.POSITIVE_INFINITY) this.#fire();
   }
 
   private processNow(value: I, timestampMs: number): void {
@@ -235,6 +267,7 @@ export abstract class KeyedOperator<K extends Key, I, O> extends Operator<I, O> 
     if (this.#between === null) return;
     this.scope.out = this.out;
     this.scope.sideOutput = this.#sideOutput;
+    this.scope.outbox.isOpen = true;
   }
 
   override endSlice(): void {
@@ -243,6 +276,7 @@ export abstract class KeyedOperator<K extends Key, I, O> extends Operator<I, O> 
     this.scope.out = between;
     this.scope.sideOutput = this.#noSideOutput;
     this.scope.timestampMs = NO_TIMESTAMP;
+    this.scope.outbox.isOpen = false;
     this.backend.leaveKey?.();
     this.states.endSlice(this.recordsIn.count);
   }
@@ -256,7 +290,7 @@ export abstract class KeyedOperator<K extends Key, I, O> extends Operator<I, O> 
     this.watermarkMs = watermarkMs;
     const { ahead } = this;
     if (ahead.count > 0) {
-      if (this.context.isLastKeyed && watermarkMs < this.timers.nextEventTimeMs) {
+      if (this.#feedback === null && this.context.isLastKeyed && watermarkMs < this.timers.nextEventTimeMs) {
         ahead.watermarks[ahead.count - 1] = watermarkMs;
         return;
       }
@@ -284,9 +318,15 @@ export abstract class KeyedOperator<K extends Key, I, O> extends Operator<I, O> 
       this.#isFiring = true;
       return false;
     }
+    if (this.watermarkMs === MAX_WATERMARK && this.#feedback !== null) this.#feedback.reachEnd();
+    else this.passEnd();
+    return true;
+  }
+
+  /** Passes the watermark on, whose timers have all fired. */
+  passEnd(): void {
     this.#passedMs = this.watermarkMs;
     this.out.watermark(this.watermarkMs);
-    return true;
   }
 
   onEventTime(timer: Timer): void {
@@ -294,6 +334,7 @@ export abstract class KeyedOperator<K extends Key, I, O> extends Operator<I, O> 
   }
 
   onProcessingTime(timer: Timer): void {
+    if (this.#feedback !== null && this.#feedback.fire(timer.timestampMs, timer.namespace, timer.key)) return;
     this.#onTimer(timer, "processing");
   }
 
@@ -310,9 +351,14 @@ export abstract class KeyedOperator<K extends Key, I, O> extends Operator<I, O> 
   override snapshot(barrier: Barrier): OperatorSnapshotParts {
     const watermarkMs = this.watermarkMs;
     const { checkpointId, full, format } = barrier;
+    const keyed = this.backend.snapshot({ checkpointId, full, canonical: format === "canonical" });
+    const told = this.#feedback?.snapshot(checkpointId) ?? Promise.resolve(null);
     return {
-      keyed: this.backend.snapshot({ checkpointId, full, canonical: format === "canonical" }),
-      lists: () => Promise.resolve({ watermark: watermarkList(watermarkMs) }),
+      keyed,
+      lists: async () => {
+        const list = await told;
+        return { watermark: watermarkList(watermarkMs), ...(list === null ? {} : { [TOLD]: list }) };
+      },
     };
   }
 
@@ -322,6 +368,7 @@ export abstract class KeyedOperator<K extends Key, I, O> extends Operator<I, O> 
 
   override checkpointAborted(checkpointId: number): void {
     this.backend.abort(checkpointId);
+    this.#feedback?.abort(checkpointId);
   }
 
   /** From here on nothing can be emitted. */
@@ -336,6 +383,7 @@ export abstract class KeyedOperator<K extends Key, I, O> extends Operator<I, O> 
   override async close(): Promise<void> {
     this.refuseOutput(); // The job may have ended: whoever emits now has to hear of it.
     this.timers?.close();
+    this.#feedback?.close();
     await this.backend?.close();
   }
 }

@@ -12,7 +12,10 @@ import type { MetricGroup } from "../../core/metrics.ts";
 import type { ActorScope, ActorTimers, TimeDomain } from "../actor.ts";
 import type { OperatorContext } from "../operator.ts";
 import type { KeyedProcessContext, KeyedProcessFunction, StateDeclarations } from "../process_function.ts";
+import type { ActorRef } from "../feedback/actor_ref.ts";
+import { delayOf } from "../feedback/outbox.ts";
 import type { OutputTag } from "../side_output.ts";
+import type { Duration } from "../windows/duration.ts";
 import { KeyedOperator } from "./keyed_operator.ts";
 
 /** One step for all keys of a subtask. */
@@ -68,6 +71,16 @@ class StepContext<K extends Key, O, S extends StateDeclarations> implements Keye
 
   get metrics(): MetricGroup {
     return this.scope.metrics;
+  }
+
+  tell<T extends Key, M>(actor: ActorRef<T, M> | string, key: T, message: M): void {
+    const { outbox, timestampMs } = this.scope;
+    outbox.tell(actor, key, message, timestampMs, null);
+  }
+
+  tellAfter<T extends Key, M>(delay: Duration, actor: ActorRef<T, M> | string, key: T, message: M): void {
+    const { outbox, timestampMs, timers } = this.scope;
+    outbox.tell(actor, key, message, timestampMs, timers.currentProcessingTime() + delayOf(delay));
   }
 
   emit(value: O): void {

@@ -112,7 +112,7 @@ test("judgeRestore() refuses an operator that has become one which cannot take i
   };
   const source = written("a", [{}]);
   const operator = { ...source.operator, parallelism: 1, subtasks: [{ finished: false, snapshot }] };
-  const target = declared("a", [], { kind: "sink", takes: takenBy({ kind: "sink", takesLists: false }) });
+  const target = declared("a", [], { kind: "sink", takes: takenBy({ kind: "sink", takesLists: false }, false) });
   const refused = judgeRestore([{ ...source, operator }], [target], KEEP);
   deepEqual([refused.fits, refused.operators[0]!.outcome], [false, "refused"]);
   match(refused.operators[0]!.detail, /it is a sink, must be able to take back the keyed state/);

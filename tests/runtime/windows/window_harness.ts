@@ -127,9 +127,11 @@ export class WindowHarness<I, O> implements AsyncDisposable {
           throw error;
         },
         wake: () => {},
+        interrupt: () => {},
       },
       start: { kind: "fresh" },
       restore: restore === undefined ? null : restoreOf(restore),
+      feedback: null,
     });
     this.#operator = operator;
     operator.out = outputTo(this.#results);
