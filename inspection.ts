@@ -59,5 +59,6 @@ export { type LogSegment } from "./core/snapshot.ts";
 export { type ListDistribution } from "./core/snapshot.ts";
 export { type OperatorList } from "./core/snapshot.ts";
 export { type OperatorSnapshot } from "./core/snapshot.ts";
+export { type LogSegment } from "./core/snapshot.ts";
 export { type RunHandle } from "./core/snapshot.ts";
 export { type SnapshotFigures } from "./core/snapshot.ts";

@@ -15,7 +15,7 @@ import type { StateBackend } from "../../core/backend.ts";
 import type { StateDescriptor, ValueStateDescriptor } from "../../core/descriptors.ts";
 import { StreamError } from "../../core/errors.ts";
 import type { Serializer } from "../../core/serializer.ts";
-import { Expiry, type LivingValue, type Stamped, StampedSerializer, } from "../../core/stamped_value.ts";
+import { Expiry, type LivingValue, type Stamped, StampedSerializer } from "../../core/stamped_value.ts";
 import type { Namespaced, ValueState } from "../../core/state.ts";
 import type { TtlSettings } from "../../core/state_ttl.ts";
 import { BoxedValues } from "./boxed_values.ts";
