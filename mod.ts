@@ -72,28 +72,8 @@ export { actorRef } from "./runtime/feedback/actor_ref.ts";
 export { type ActorOptions } from "./runtime/keyed_stream.ts";
 
 // Two streams at once
-export { ConnectedStreams } from "./runtime/two_inputs/connected_streams.ts";
-export { ConnectedKeyedStreams } from "./runtime/two_inputs/connected_streams.ts";
-export { BroadcastConnectedStream } from "./runtime/two_inputs/connected_streams.ts";
-export { BroadcastConnectedKeyedStream } from "./runtime/two_inputs/connected_streams.ts";
-export { BoundedIntervalJoin } from "./runtime/two_inputs/interval_join.ts";
 export { type Duration } from "./runtime/windows/duration.ts";
-export { IntervalJoin } from "./runtime/two_inputs/interval_join.ts";
-export { type IntervalJoinOptions } from "./runtime/two_inputs/interval_join.ts";
-export { type IntervalJoinContext } from "./runtime/two_inputs/interval_join_operator.ts";
-export { type IntervalJoinFunction } from "./runtime/two_inputs/interval_join_operator.ts";
 export { CoActor } from "./runtime/two_inputs/co_actor.ts";
-export { type TwoInputProcessFunction } from "./runtime/two_inputs/two_input_functions.ts";
-export { type KeyedTwoInputProcessFunction } from "./runtime/two_inputs/two_input_functions.ts";
-export { type BroadcastDeclarations } from "./runtime/two_inputs/two_input_functions.ts";
-export { type BroadcastProcessFunction } from "./runtime/two_inputs/two_input_functions.ts";
-export { type BroadcastStateOf } from "./runtime/two_inputs/two_input_functions.ts";
-export { type KeyedBroadcastContext } from "./runtime/two_inputs/two_input_functions.ts";
-export { type KeyedBroadcastProcessFunction } from "./runtime/two_inputs/two_input_functions.ts";
-export { type ReadOnlyBroadcastState } from "./runtime/two_inputs/two_input_functions.ts";
-export { type ReadOnlyBroadcastStateOf } from "./runtime/two_inputs/two_input_functions.ts";
-export { type ReadsBroadcast } from "./runtime/two_inputs/two_input_functions.ts";
-export { type WritesBroadcast } from "./runtime/two_inputs/two_input_functions.ts";
 
 // Event time
 export { noWatermarks } from "./timers/watermarks.ts";

@@ -12,7 +12,16 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   control: ["core", "backends", "checkpoint", "runtime"],
 };
 
-const FREE = ["mod.ts", "inspection.ts", "state_backend.ts", "windows.ts", "examples", "bench", "tests"];
+const FREE = [
+  "mod.ts",
+  "inspection.ts",
+  "state_backend.ts",
+  "two_streams.ts",
+  "windows.ts",
+  "examples",
+  "bench",
+  "tests",
+];
 
 /** Modules that do I/O or start threads: not for `core`, which only declares. */
 const INPUT_OUTPUT =
