@@ -55,7 +55,6 @@ export { type CheckpointType } from "./core/element.ts";
 export { type FileRef } from "./core/snapshot.ts";
 export { type FileScope } from "./core/snapshot.ts";
 export { type KeyedStateHandle } from "./core/snapshot.ts";
-export { type LogSegment } from "./core/snapshot.ts";
 export { type ListDistribution } from "./core/snapshot.ts";
 export { type OperatorList } from "./core/snapshot.ts";
 export { type OperatorSnapshot } from "./core/snapshot.ts";

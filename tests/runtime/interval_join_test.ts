@@ -6,12 +6,12 @@ import {
   fixedDelay,
   fromIterable,
   generator,
-  type IntervalJoinOptions,
   outputTag,
   type Source,
   StreamEnvironment,
   watermarks,
 } from "../../mod.ts";
+import type { IntervalJoinOptions } from "../../two_streams.ts";
 import { TestWorld } from "../support/job_harness.ts";
 import { scaled } from "../support/scale.ts";
 
