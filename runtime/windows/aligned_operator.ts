@@ -20,14 +20,19 @@
  */
 import type { Key, Namespace } from "../../core/key.ts";
 import type { TimeDomain } from "../actor.ts";
-import type { OperatorContext } from "../operator.ts";
+import type { OperatorContext, OperatorSnapshotParts } from "../operator.ts";
 import type { AlignedWindows } from "./assigners.ts";
-import { type Pane, type PaneLayout, PaneRing } from "./panes.ts";
+import type { Barrier } from "../../core/element.ts";
+import { listOf, valuesOf } from "../operator_lists.ts";
+import { PaneFilters } from "./pane_filters.ts";
+import { type Pane, type PaneLayout, PaneRing, panesInUse } from "./panes.ts";
 import { TimeWindow } from "./window.ts";
 import { contentsOpener } from "./window_contents.ts";
 import type { WindowPlan } from "./window_plan.ts";
 import { cleanupTimeOf, WindowingOperator } from "./windowing_operator.ts";
 
+/** Where the latest pane begins, in checkpoints. */
+const NEWEST = "panes";
 /** Namespace of timers at the end of a window. */
 const FIRES = 0;
 /** Namespace of timers at the end of the lateness of a window, when there is any. */
@@ -39,6 +44,8 @@ export class AlignedOperator<I, A, C, O> extends WindowingOperator<I, A, C, O> {
   private readonly panes: PaneLayout;
   /** Set by `declareWindows`. */
   private ring!: PaneRing<I, A>;
+  /** Null if a window is a single pane, which always holds something. */
+  private readonly filters: PaneFilters | null;
   /** The window that has fired last: the next key's is mostly the same. */
   private window = new TimeWindow(Number.NaN, Number.NaN);
 
@@ -51,6 +58,10 @@ export class AlignedOperator<I, A, C, O> extends WindowingOperator<I, A, C, O> {
     super(context, keyOf, plan);
     const { sizeMs, slideMs, offsetMs, domain } = assigner;
     this.panes = { sizeMs, slideMs, offsetMs, splitMs: sizeMs % slideMs };
+    const restored = valuesOf(context.restore?.lists[NEWEST]).map(Number);
+    // Without bits of its own, a restored pane may hold anything.
+    const unknownUntilMs = Math.max(Number.NEGATIVE_INFINITY, ...restored);
+    this.filters = sizeMs <= slideMs ? null : new PaneFilters(panesInUse(this.panes), unknownUntilMs);
     this.layout = `panes of ${sizeMs} ms each ${slideMs} ms at ${offsetMs} ms of ${domain} time`;
   }
 
@@ -66,10 +77,15 @@ export class AlignedOperator<I, A, C, O> extends WindowingOperator<I, A, C, O> {
     const lastMs = pane.lastStartMs + sizeMs - 1;
     if (!pane.hasWindows || cleanupTimeOf(lastMs, this.latenessMs) <= timeMs) return this.leaveOut(value);
     const isFirst = pane.contents.add(value, scope.timestampMs);
+    if (isFirst && this.filters !== null) this.note(this.filters, pane);
     const firstMs = pane.firstStartMs + sizeMs - 1;
     if (firstMs <= timeMs) this.fireLate(pane, timeMs, isFirst);
     else if (isFirst) this.setTimer(firstMs, FIRES);
     if (isFirst && this.latenessMs > 0) this.setCleanup(cleanupTimeOf(lastMs, this.latenessMs));
+  }
+
+  private note(filters: PaneFilters, { number, startMs }: Pane<I, A>): void {
+    filters.note(number, startMs, filters.hashOf(this.backend.currentKey()));
   }
 
   private setCleanup(timeMs: number): void {
@@ -90,15 +106,18 @@ export class AlignedOperator<I, A, C, O> extends WindowingOperator<I, A, C, O> {
 
   /** Gives a window to the function, if it holds something. Whether one of its panes is in the next window, too. */
   private fire(startMs: number): boolean {
-    const { ring, panes: { sizeMs, slideMs, splitMs }, plan: { folding } } = this;
+    const { ring, filters, panes: { sizeMs, slideMs, offsetMs, splitMs }, plan: { folding } } = this;
     const endMs = startMs + sizeMs;
+    const hash = filters === null ? 0 : filters.hashOf(this.backend.currentKey());
+    let number = Math.round((startMs - offsetMs) / slideMs) * 2;
     let kept: A | undefined;
     let isJoined = false;
     let goesOn = false;
-    for (let stepMs = startMs; stepMs < endMs; stepMs += slideMs) {
+    for (let stepMs = startMs; stepMs < endMs; stepMs += slideMs, number += 2) {
       for (let half = 0; half < 2; half++) {
         const paneMs = half === 0 ? stepMs : stepMs + splitMs;
         if (half === 1 && (splitMs === 0 || paneMs >= endMs)) break;
+        if (filters !== null && !filters.mayHold(number + half, paneMs, hash)) continue;
         const next = ring.at(paneMs).contents.kept();
         if (next === undefined) continue;
         if (stepMs > startMs) goesOn = true;
@@ -122,6 +141,13 @@ export class AlignedOperator<I, A, C, O> extends WindowingOperator<I, A, C, O> {
     const startMs = timestampMs + 1 - sizeMs;
     if (this.fire(startMs)) this.setTimer(timestampMs + slideMs, FIRES);
     if (this.latenessMs === 0) this.clean(startMs);
+  }
+
+  override snapshot(barrier: Barrier): OperatorSnapshotParts {
+    const { keyed, lists } = super.snapshot(barrier);
+    if (this.filters === null) return { keyed, lists };
+    const newest = listOf("union", [this.filters.newestStartMs]);
+    return { keyed, lists: async () => ({ ...await lists(), [NEWEST]: newest }) };
   }
 
   /** A window goes, and with it the panes whose last window it is. */

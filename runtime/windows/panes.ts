@@ -23,6 +23,8 @@ export interface PaneLayout {
 
 /** A piece of time. */
 export class Pane<I, A> {
+  /** Counts panes in the order of time. */
+  number: number = Number.NaN;
   startMs: number = Number.NaN;
   endMs: number = Number.NaN;
   /** Where the first and the last window begin in which it is. */
@@ -34,6 +36,11 @@ export class Pane<I, A> {
   constructor(readonly contents: WindowContents<I, A>) {}
 }
 
+/** How many panes are open at a time, if elements come nearly in order. */
+export function panesInUse({ sizeMs, slideMs, splitMs }: PaneLayout): number {
+  return (Math.floor(sizeMs / slideMs) + 1) * (splitMs > 0 ? 2 : 1) + 2;
+}
+
 /** Most panes whose handles are kept at hand. */
 const MOST_PANES = 256;
 
@@ -43,8 +50,7 @@ export class PaneRing<I, A> {
   private latest: Pane<I, A>;
 
   constructor(private readonly layout: PaneLayout, open: OpenContents<I, A>) {
-    const { sizeMs, slideMs, splitMs } = layout;
-    const inUse = (Math.floor(sizeMs / slideMs) + 1) * (splitMs > 0 ? 2 : 1) + 2;
+    const inUse = panesInUse(layout);
     let count = 4;
     while (count < inUse && count < MOST_PANES) count *= 2;
     for (let i = 0; i < count; i++) this.panes.push(new Pane(open()));
@@ -66,6 +72,7 @@ export class PaneRing<I, A> {
     this.latest = pane;
     if (pane.startMs === startMs) return pane;
     const slides = Math.floor(sizeMs / slideMs) - (splitMs > 0 && half === 0 ? 0 : 1);
+    pane.number = slide * 2 + half;
     pane.startMs = startMs;
     pane.endMs = splitMs > 0 && half === 0 ? baseMs + splitMs : baseMs + slideMs;
     pane.firstStartMs = baseMs - slides * slideMs;
