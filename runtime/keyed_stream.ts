@@ -17,8 +17,9 @@ import type { KeyedProcessFunction, StateDeclarations } from "./process_function
 import { BroadcastStream, type DataStream, edgesOf, streamOf } from "./stream.ts";
 import type { NodeDeclaration, StreamEdge, StreamGraph } from "./stream_graph.ts";
 import { BroadcastConnectedKeyedStream, ConnectedKeyedStreams, TwoInputs } from "./two_inputs/connected_streams.ts";
-import { type WindowedStream, windowedStream } from "./windowed_stream.ts";
-import type { Window } from "./windows/window.ts";
+import { countWindows, type WindowedStream, windowedStream } from "./windowed_stream.ts";
+import { globalWindow } from "./windows/assigners.ts";
+import type { GlobalWindow, Window } from "./windows/window.ts";
 import type { WindowAssigner } from "./windows/window_assigner.ts";
 import { IntervalJoin } from "./two_inputs/interval_join.ts";
 
@@ -131,6 +132,17 @@ export class KeyedStream<K extends Key, T> {
    */
   window<W extends Window>(assigner: WindowAssigner<T, W>): WindowedStream<K, T, W> {
     return windowedStream((name, make) => this.#add(name, make), this.keyOf, assigner);
+  }
+
+  /**
+   * Cuts the values of each key into windows of so many; what is left at the end is never given out.
+   *
+   * @param size Values of a window, an integer ≥ 1.
+   * @param slide A window of the last `size` values for every `slide`-th one, ≥ 1. Default: windows follow one another.
+   * @throws {RangeError} If one of them is not.
+   */
+  countWindow(size: number, slide?: number): WindowedStream<K, T, GlobalWindow> {
+    return countWindows(this.window(globalWindow()), size, slide);
   }
 
   /** This stream and a broadcast one before a step that reads what the latter tells it. */

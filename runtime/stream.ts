@@ -20,8 +20,9 @@ import { StatefulProcessOperator } from "./operators/stateful_process_operator.t
 import { FilterOperator, FlatMapOperator, MapOperator } from "./operators/stateless.ts";
 import type { OperatorStateDeclarations, ProcessFunction, StatefulProcessFunction } from "./process_function.ts";
 import type { OutputTag } from "./side_output.ts";
-import { type WindowedStream, windowedStream } from "./windowed_stream.ts";
-import type { Window } from "./windows/window.ts";
+import { countWindows, type WindowedStream, windowedStream } from "./windowed_stream.ts";
+import { globalWindow } from "./windows/assigners.ts";
+import type { GlobalWindow, Window } from "./windows/window.ts";
 import type { WindowAssigner } from "./windows/window_assigner.ts";
 import type { NodeDeclaration, StreamEdge, StreamGraph, StreamNode } from "./stream_graph.ts";
 import { BroadcastConnectedStream, ConnectedStreams, TwoInputs } from "./two_inputs/connected_streams.ts";
@@ -133,6 +134,11 @@ export class DataStream<T> {
       keyOf,
       assigner,
     );
+  }
+
+  /** As `windowAll`, by number: see `countWindow` of keyed streams. @throws {RangeError} If a number is no integer ≥ 1. */
+  countWindowAll(size: number, slide?: number): WindowedStream<number, T, GlobalWindow> {
+    return countWindows(this.windowAll(globalWindow()), size, slide);
   }
 
   /** This stream and others as one, in no particular order. */

@@ -14,11 +14,12 @@ import type { StateDeclarations } from "./process_function.ts";
 import type { OutputTag } from "./side_output.ts";
 import type { DataStream } from "./stream.ts";
 import { type Duration, durationMs } from "./windows/duration.ts";
-import type { Evictor } from "./windows/evictor.ts";
+import { countEvictor, type Evictor } from "./windows/evictor.ts";
 import { aggregateFolding, elementsFolding, type Folding, reduceFolding } from "./windows/folding.ts";
 import { makeWindowOperator } from "./windows/make_window_operator.ts";
 import type { NoState, Trigger } from "./windows/trigger.ts";
-import type { Window } from "./windows/window.ts";
+import { countTrigger, purgingTrigger } from "./windows/triggers.ts";
+import type { GlobalWindow, Window } from "./windows/window.ts";
 import type { WindowAssigner } from "./windows/window_assigner.ts";
 import type { WindowFunction, WindowProcessFunction } from "./windows/window_function.ts";
 import type { AnyProcess, WindowPlan, WindowStep } from "./windows/window_plan.ts";
@@ -188,6 +189,21 @@ function stepOf(step: unknown): WindowStep<unknown, unknown> {
   // No process function is callable.
   if (typeof step === "function") return { kind: "function", apply: step as WindowFunction<unknown, unknown> };
   return { kind: "process", process: step as AnyProcess<unknown, unknown> }; // all that is left
+}
+
+/**
+ * Windows of `size` values, or of the last `size` ones for every `slide`-th.
+ *
+ * @throws {RangeError} If a number is no integer ≥ 1.
+ */
+export function countWindows<K extends Key, T>(
+  windows: WindowedStream<K, T, GlobalWindow>,
+  size: number,
+  slide: number | undefined,
+): WindowedStream<K, T, GlobalWindow> {
+  const full = countTrigger(size);
+  if (slide === undefined) return windows.trigger(purgingTrigger(full));
+  return windows.evictor(countEvictor(size)).trigger(countTrigger(slide));
 }
 
 /** Begins the description of windows. */

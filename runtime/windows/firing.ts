@@ -70,6 +70,7 @@ export class Firing<C, O> implements AnyWindowContext<O> {
     const { step, scope } = this;
     if (step.kind === "contents") {
       // Without a function what is given is the result.
+      if (typeof contents === "object") this.check(contents, "the function given to aggregate()");
       scope.out.collect(contents, window.maxTimestampMs);
       return;
     }

@@ -1,6 +1,7 @@
-import { deepEqual, equal } from "node:assert/strict";
+import { deepEqual, equal, throws } from "node:assert/strict";
 import { test } from "node:test";
-import { type AggregateFunction, NO_TIMESTAMP } from "../../../mod.ts";
+import { type AggregateFunction, type CollectSink, collectSink, fromIterable, NO_TIMESTAMP } from "../../../mod.ts";
+import { runJob } from "../engine_harness.ts";
 import {
   countEvictor,
   countTrigger,
@@ -73,6 +74,22 @@ test("with an evictor folds are made of what it leaves, and windows that merge a
   equal(merged.take().length, 1);
   deepEqual(reduced.left, { entries: 0, timers: 0 });
   deepEqual(merged.left, { entries: 0, timers: 0 });
+});
+
+test("windows by number follow one another, or slide", async () => {
+  const out: Record<string, CollectSink<string>> = { one: collectSink(), two: collectSink(), all: collectSink() };
+  await runJob((env) => {
+    const numbers = env.fromSource("numbers", fromIterable([1, 2, 3, 4, 5, 6, 7]));
+    const join = (elements: number[]) => elements.join("");
+    numbers.keyBy((n) => n % 2).countWindow(2).apply("one", join).sinkTo("to one", out["one"]!);
+    numbers.keyBy(() => "").countWindow(3, 2).apply("two", join).sinkTo("to two", out["two"]!);
+    numbers.countWindowAll(4).apply("all", join).sinkTo("to all", out["all"]!);
+    throws(() => numbers.countWindowAll(0), RangeError);
+    throws(() => numbers.countWindowAll(2, 0.5), RangeError);
+  }, { config: { "parallelism.default": 2 } });
+  deepEqual([...out["one"]!.values].sort(), ["13", "24", "57"]);
+  deepEqual(out["two"]!.values, ["12", "234", "456"]);
+  deepEqual(out["all"]!.values, ["1234"]);
 });
 
 test("an evictor sees the window, the times and the clocks", async () => {

@@ -286,6 +286,33 @@ test("a trigger that returns something else is told what it may return", async (
   );
 });
 
+test("functions that return a promise are refused with their name", async () => {
+  const wait = (() => Promise.resolve(1)) as unknown as () => number; // a mistake in JavaScript
+  const later = { create: wait, add: (n: number) => n, result: wait, merge: (n: number) => n };
+  await using returned = await WindowHarness.open(keyOf, tumbling(10), (windows) => windows.apply("w", wait));
+  await using processed = await WindowHarness.open(
+    keyOf,
+    tumbling(10),
+    (windows) => windows.process("w", { process: wait }),
+  );
+  await using reduced = await WindowHarness.open(
+    keyOf,
+    tumbling(10),
+    (windows) => windows.reduce("w", wait as unknown as typeof add),
+  );
+  await using result = await WindowHarness.open(
+    keyOf,
+    tumbling(10),
+    (windows) => windows.aggregate("w", { ...later, create: () => 0 }),
+  );
+  for (const harness of [returned, processed, result]) {
+    harness.element(item(1), 0);
+    throws(() => harness.watermark(9), /Cannot wait in "op": .* returned a promise/);
+  }
+  reduced.element(item(1), 0);
+  throws(() => reduced.element(item(1), 0), /the function given to reduce\(\) returned a promise/);
+});
+
 test("the assigner is called once for each element; a function has side outputs and state per window, gone with it [154]", async () => {
   let calls = 0;
   const counted: WindowAssigner<Item> = {
