@@ -65,6 +65,38 @@ test("one element joins many sessions, and their timers leave no trace [134]", a
   }
 });
 
+test("the timer of a session that was merged away does not fire the one that has its place now [145]", async () => {
+  for (const trigger of TRIGGERS) {
+    await using harness = await WindowHarness.open(
+      keyOf,
+      session(10),
+      (windows) => windows.trigger(trigger).allowedLateness(50).reduce("w", add, text),
+    );
+    harness.elements([item(1), 0], [item(2), 15], [item(4), 7]);
+    harness.watermark(-10);
+    // Ends before the watermark, so it fires at once.
+    harness.element(item(8), -30);
+    deepEqual(harness.take(), [["a -30--20: 8", -21]]);
+    harness.watermark(24);
+    deepEqual(harness.take(), [["a 0-25: 7", 24]]);
+    harness.watermark(1_000);
+    deepEqual(harness.take(), []);
+    deepEqual(harness.left, { entries: 0, timers: 0 });
+  }
+});
+
+test("windows that were merged leave no timers behind [147]", async () => {
+  await using harness = await WindowHarness.open(
+    keyOf,
+    session(10),
+    (windows) => windows.trigger(likeDefault).allowedLateness(5).reduce("w", add, text),
+  );
+  harness.elements([item(1), 0], [item(2), 20], [item(4), 40]);
+  equal(harness.left.timers, 6);
+  harness.elements([item(8), 10], [item(16), 30]);
+  equal(harness.left.timers, 2);
+});
+
 test("each element has its own gap; the merged session ends last of all [136]", async () => {
   for (const trigger of TRIGGERS) {
     await using harness = await WindowHarness.open(
