@@ -143,7 +143,7 @@ export function jobSettings(
     timers: timerSettings(configuration, backendName),
     stateLatency: stateLatencySettings(configuration),
     checkpointing,
-    changelog: changelogSettings(configuration, checkpointing?.maxConcurrent ?? 1),
+    changelog: changelogSettings(configuration, checkpointing ?? NO_CHECKPOINTS),
     savepoints: {
       directory: configuration.get(SAVEPOINT_DIR) ?? null,
       timeoutMs: configuration.get(CHECKPOINT_TIMEOUT),
@@ -160,6 +160,8 @@ export function jobSettings(
     ignoreUnclaimedState: configuration.get(IGNORE_UNCLAIMED_STATE),
   };
 }
+
+const NO_CHECKPOINTS = { maxConcurrent: 1, inlineThresholdBytes: 0 };
 
 function checkpointingSettings(configuration: Configuration): CheckpointingSettings | null {
   const intervalMs = configuration.get(CHECKPOINT_INTERVAL);

@@ -22,8 +22,8 @@ import type { LogUploader } from "./log_uploader.ts";
 
 /** Rows handled between two looks at the clock. */
 const ROWS_PER_LOOK = 64;
-/** A segment up to this size travels within the metadata. */
-const INLINE_BYTES = 4_096;
+/** Of the bytes that may travel within the metadata a segment of rows has at most this part. */
+const INLINE_SHARE = 0.25;
 
 interface Attached {
   readonly state: RunState;
@@ -41,6 +41,8 @@ export interface AttachedLogPlan {
   /** Undefined: segments are kept in memory. */
   readonly uploader: LogUploader | undefined;
   readonly compress: boolean;
+  /** See `ChangelogSettings`. */
+  readonly inlineBytes: number;
 }
 
 /** The sources of one backend. */
@@ -172,10 +174,10 @@ export class FrozenAttachedLog {
   }
 
   private async writeSegment(buffer: LogBuffer): Promise<LogSegment> {
-    const { uploader, compress, context: { keyGroups } } = this.plan;
+    const { uploader, compress, inlineBytes, context: { keyGroups } } = this.plan;
     buffer.seal();
     const { out, footerCrc32 } = buffer.finish(this.sources.map(({ state }) => state), compress);
-    const file: FileRef = uploader === undefined || out.length <= INLINE_BYTES
+    const file: FileRef = uploader === undefined || out.length <= inlineBytes * INLINE_SHARE
       ? { scope: "inline", bytes: out.copy(), sizeBytes: out.length }
       : await uploader.upload(out.view());
     if (this.slices.isStopped) await uploader?.remove(file);

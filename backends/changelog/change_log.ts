@@ -20,9 +20,6 @@ import { FRAME_BYTES, LogBuffer } from "./log_buffer.ts";
 import type { LogTarget } from "./log_slot.ts";
 import type { LogUploader } from "./log_uploader.ts";
 
-/** Segments within the metadata have at most so many bytes together. */
-const INLINE_BYTES = 16_384;
-
 /** However early segments are to be written, their frames are not smaller. */
 const MIN_FRAME_BYTES = 1_024;
 
@@ -33,6 +30,8 @@ export interface ChangeLogPlan {
   /** Writes files; undefined: segments are kept in memory and travel within the metadata of checkpoints. */
   readonly uploader: LogUploader | undefined;
   readonly compress: boolean;
+  /** Segments within the metadata have at most so many bytes together. */
+  readonly inlineBytes: number;
   /** Size from which a segment is written without waiting for a checkpoint. */
   readonly preemptiveBytes: number;
   /** The state table of now. */
@@ -210,7 +209,7 @@ export class ChangeLog {
     let inlineBytes = 0;
     for (const segment of segments) if (segment.isInline) inlineBytes += segment.sizeBytes;
     return await Promise.all(segments.map((segment) => {
-      const inline = segment.isOpen && inlineBytes + segment.sizeBytes <= INLINE_BYTES;
+      const inline = segment.isOpen && inlineBytes + segment.sizeBytes <= this.plan.inlineBytes;
       if (inline) inlineBytes += segment.sizeBytes;
       return segment.write(inline);
     }));

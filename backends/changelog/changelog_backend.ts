@@ -52,6 +52,8 @@ export interface ChangelogSettings extends UploadSettings, MaterializerSettings 
   /** Whether segments are files, where checkpoints are; else they are kept in memory and within their metadata. */
   readonly inFiles: boolean;
   readonly compress: boolean;
+  /** Segments of at most this many bytes together travel within the metadata of checkpoints, though there are files. */
+  readonly inlineBytes: number;
   /** Size from which a segment is written without waiting for a checkpoint. */
   readonly preemptiveBytes: number;
 }
@@ -81,7 +83,7 @@ export class ChangelogBackend implements StateBackend {
     settings: ChangelogSettings,
   ) {
     const { keyGroups, maxParallelism, clock, sharedStore } = context;
-    const { compress, preemptiveBytes } = settings;
+    const { compress, preemptiveBytes, inlineBytes } = settings;
     this.storesBytes = inner.storesBytes;
     this.metrics = new ChangelogMetrics(context.metrics);
     this.target = new LogTarget(maxParallelism);
@@ -94,11 +96,12 @@ export class ChangelogBackend implements StateBackend {
       keyGroups,
       uploader: this.uploader,
       compress,
+      inlineBytes,
       preemptiveBytes,
       states: () => this.states.lines,
       isNeeded: () => this.basis.needsLog,
     });
-    this.attached = new AttachedLog({ context, uploader: this.uploader, compress });
+    this.attached = new AttachedLog({ context, uploader: this.uploader, compress, inlineBytes });
     this.materializer = new Materializer(
       {
         context,

@@ -13,6 +13,7 @@ import { ChangelogBackend, type ChangelogSettings } from "./changelog_backend.ts
 export const DEFAULT_CHANGELOG: ChangelogSettings = {
   inFiles: true,
   compress: false,
+  inlineBytes: 16_384,
   preemptiveBytes: 5_242_880,
   intervalMs: 600_000,
   toleratedFailures: 3,

@@ -155,6 +155,9 @@ export const UPLOAD_RETRY_DELAY: ConfigOption<number> = durationOption(retryDela
   description: "Time from a failed attempt to the next.",
 });
 
+/** Segments within the metadata are in every checkpoint until the log is cut off: together they may not be many. */
+const MAX_INLINE_BYTES = 16_384;
+
 /** All of them. */
 export const CHANGELOG_OPTIONS: readonly AnyOption[] = [
   CHANGELOG_ENABLED,
@@ -197,10 +200,13 @@ export const REFUSED_CHANGELOG_KEYS: readonly RefusedKeys[] = ["state.changelog.
 /**
  * The settings of the changelog; null when there is none.
  *
- * @param maxConcurrent Checkpoints that may be under way at the same time.
+ * @param checkpointing Checkpoints that may be under way at the same time, and how small a file goes into the metadata.
  * @throws {StreamError} If options contradict each other.
  */
-export function changelogSettings(configuration: Configuration, maxConcurrent: number): ChangelogSettings | null {
+export function changelogSettings(
+  configuration: Configuration,
+  { maxConcurrent, inlineThresholdBytes }: { readonly maxConcurrent: number; readonly inlineThresholdBytes: number },
+): ChangelogSettings | null {
   if (!configuration.get(CHANGELOG_ENABLED)) return null;
   if (maxConcurrent > 1) {
     throw new StreamError(
@@ -222,6 +228,7 @@ export function changelogSettings(configuration: Configuration, maxConcurrent: n
   return {
     inFiles: configuration.get(CHANGELOG_STORAGE) === "filesystem",
     compress: configuration.get(LOG_COMPRESSION),
+    inlineBytes: Math.min(inlineThresholdBytes, MAX_INLINE_BYTES),
     preemptiveBytes,
     intervalMs: configuration.get(MATERIALIZE_ENABLED) && intervalMs > 0 ? intervalMs : null,
     toleratedFailures: configuration.get(MATERIALIZE_FAILURES),

@@ -2,6 +2,7 @@
 import { deepEqual, equal, ok, rejects } from "node:assert/strict";
 import { test } from "node:test";
 import { filesOf } from "../../checkpoint/completed_checkpoint.ts";
+import { NUM_RETAINED_CHECKPOINTS } from "../../checkpoint/options.ts";
 import { decodeMetadata } from "../../checkpoint/metadata_reader.ts";
 import { collectSink } from "../../mod.ts";
 import type { MemoryFileSystem } from "../support/memory_file_system.ts";
@@ -140,3 +141,33 @@ test("enableChangelog() in the script wins over the configuration, both ways", T
     await process.end();
   }
 });
+
+for (const mode of ["CLAIM", "NO_CLAIM"] as const) {
+  test(`a job with a changelog goes on from a log in another folder, ${mode} [259]`, TIMEOUT, async () => {
+    const runs = new LedgerRuns({ "execution.checkpointing.interval": 5, [NUM_RETAINED_CHECKPOINTS.key]: 1 });
+    const { options } = logged(LSM);
+    const first = await runs.start(options);
+    await first.until(() => first.job.progress().checkpointsCompleted >= 3);
+    const path = newest(runs.world.fileSystem);
+    first.kill();
+    const before = runs.world.fileSystem.files(CHECKPOINTS);
+    const outcome = await runs.run({
+      ...options,
+      config: { ...options.config, "execution.checkpointing.dir": "/elsewhere" },
+      argv: ["--from", path, `-Dexecution.state-recovery.claim-mode=${mode}`],
+    });
+    checkFinished(outcome, mode);
+    runs.check(mode);
+    // What was claimed goes when a newer checkpoint has taken its place; what was not stays as it was.
+    const left = runs.world.fileSystem.files(CHECKPOINTS);
+    if (mode === "NO_CLAIM") deepEqual(left, before);
+    else deepEqual(left.filter((file) => file.startsWith(`${path}/`)), []);
+  });
+}
+
+/** Folder of the newest complete checkpoint. */
+function newest(fileSystem: MemoryFileSystem): string {
+  const paths = fileSystem.files(CHECKPOINTS).filter((path) => path.endsWith("/_metadata"));
+  const idOf = (path: string) => Number(/chk-(\d+)/.exec(path)![1]);
+  return paths.sort((left, right) => idOf(right) - idOf(left))[0]!.slice(0, -"/_metadata".length);
+}
