@@ -35,6 +35,11 @@ function statusBytes(name: string): number {
   return Number(line?.[1] ?? 0) * 1024;
 }
 
+/** Most resident memory that this process has had. */
+export function peakResidentBytes(): number {
+  return statusBytes("VmHWM");
+}
+
 /** What the files below a folder take on disk: one of LMDB may have holes. */
 function bytesIn(path: string): number {
   let sum = 0;
