@@ -16,6 +16,8 @@ export { type PartitioningKind } from "./runtime/job_view.ts";
 export { type SubtaskState } from "./runtime/job_view.ts";
 export { type SubtaskView } from "./runtime/job_view.ts";
 export { type VertexView } from "./runtime/job_view.ts";
+export { type QueriedState } from "./runtime/state_reader.ts";
+export { type QueryResult } from "./runtime/state_reader.ts";
 
 // Memory
 export { type BlockCacheMemory } from "./core/backend_memory.ts";

@@ -19,6 +19,7 @@ import { Host } from "./host.ts";
 import type { JobGraph, JobVertex } from "./job_graph.ts";
 import { SinkOperator } from "./operators/sink_operator.ts";
 import { SourceOperator } from "./operators/source_operator.ts";
+import { StateQueries } from "./state_queries.ts";
 import type { Subtask, SubtaskListener, SubtaskName } from "./subtask.ts";
 import { type AttemptPorts, buildSubtasks } from "./task_builder.ts";
 
@@ -41,6 +42,8 @@ export interface AttemptFailure {
 /** The subtasks of one attempt. */
 export class Attempt {
   readonly subtasks: readonly Subtask[];
+  /** What is asked from outside. */
+  readonly queries: StateQueries;
   /** Resolves when every subtask has read all its input; rejects with the first failure. */
   readonly ended: Promise<void>;
   /** Rejects with the first failure, also after all input was read; never resolves. */
@@ -65,6 +68,7 @@ export class Attempt {
     this.ended.catch(() => {});
     const host = new Host(settings.clock, settings.fileSystem);
     this.subtasks = buildSubtasks(graph, { ...settings, host, listenerOf: (name) => this.#listenerOf(name) });
+    this.queries = new StateQueries(this.subtasks);
   }
 
   /** Opens every operator, then lets records flow: downstream first. */
@@ -204,6 +208,7 @@ export class Attempt {
    */
   async close(end: "finished" | "cancelled"): Promise<readonly unknown[]> {
     this.#isClosed = true;
+    this.queries.end();
     const errors = await Promise.all(this.subtasks.map((subtask) => subtask.close(end)));
     return errors.flat();
   }

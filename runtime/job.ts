@@ -8,6 +8,7 @@
  */
 import { getLogger } from "@logtape/logtape";
 import type { MemoryReport } from "../core/backend_memory.ts";
+import type { Key } from "../core/key.ts";
 import type { CompletedCheckpoint } from "../checkpoint/completed_checkpoint.ts";
 import type { CheckpointsStatistics } from "../checkpoint/statistics.ts";
 import { checkPipeline } from "./job_checks.ts";
@@ -20,6 +21,7 @@ import type { JobSettings } from "./job_settings.ts";
 import { checkStart } from "./job_start.ts";
 import type { CheckpointKind, ControlledJob, JobView, Savepoint, SavepointOptions, StopOptions } from "./job_view.ts";
 import { MetricRegistry } from "./metrics.ts";
+import type { QueriedState, QueryResult } from "./state_reader.ts";
 import type { StreamGraph } from "./stream_graph.ts";
 
 const log = getLogger(["weir", "job"]);
@@ -152,6 +154,48 @@ export class Job implements ControlledJob {
     const askedMs = this.ports.clock.nowMs();
     const properties = savepointProperties(options, this.settings, this.graph);
     return savepointOf(await this.#run.stopWithSavepoint(properties, drain), askedMs);
+  }
+
+  /**
+   * What a keyed step knows of a key at this moment: read between two of its steps, and a copy, which the caller may
+   * change. State that the job has not made durable yet is included, so an answer may be taken back by a failure.
+   *
+   * A value with a time to live that is over is not there; asking does not lengthen its life.
+   *
+   * @param operatorName As given to `actor`, `process`, and so on.
+   * @param state The descriptor with which the step declares it; the result has its type. A list comes as an array, a map
+   *   as a `Map`.
+   * @throws {StreamError} If the step or its state does not exist, the state is of another kind, the job is not running,
+   *   or it ends or fails meanwhile. @throws {TypeError} For what is no key.
+   * @example
+   * ```ts
+   * import { callbackSink, emits, generator, StreamEnvironment, valueState } from "../mod.ts";
+   *
+   * const seen = valueState("seen", { default: 0 });
+   * const env = StreamEnvironment.create({ argv: [] });
+   * const counts = env.fromSource("numbers", generator({ create: (index) => index, ratePerSecond: 1_000 }))
+   *   .keyBy((n) => n % 2 === 0 ? "even" : "odd")
+   *   .process("count", {
+   *     emits: emits<number>(),
+   *     state: { seen },
+   *     onMessage(_n, context) {
+   *       context.state.seen.update(context.state.seen.value() + 1);
+   *       context.emit(context.state.seen.value());
+   *     },
+   *   });
+   * const first = new Promise<void>((resolve) => counts.sinkTo("out", callbackSink(() => resolve())));
+   * const job = await env.executeAsync("counting");
+   * await first;
+   * const even: number = await job.query("count", seen, "even");
+   * job.cancel();
+   * if (!(even >= 1)) throw new Error(`${even}`);
+   * ```
+   */
+  async query<D extends QueriedState>(operatorName: string, state: D, key: Key): Promise<QueryResult<D>> {
+    this.#mustRun("query");
+    const { attempt } = this.#run;
+    if (attempt === null) throw notRunning("query", this.settings.name, "restarting", false);
+    return await attempt.queries.ask(operatorName, state, key);
   }
 
   #mustRun(action: string): void {

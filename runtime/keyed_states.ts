@@ -26,6 +26,8 @@ const ACCESSES_PER_LOOK = 64;
 export class KeyedStates {
   /** The handle of a state, by the same overloads as those of a backend. */
   readonly open: StateBackend["state"];
+  /** Every state that is declared, by its name. */
+  readonly declared: Map<string, StateDescriptor> = new Map();
   /** Undefined as long as no state has a time to live. */
   #ttl: TtlStates | undefined = undefined;
   /** Names of states that live for ever. */
@@ -47,6 +49,7 @@ export class KeyedStates {
 
   #open(descriptor: StateDescriptor): Namespaced {
     const handle = descriptor.ttl === undefined ? this.#openLasting(descriptor) : this.#openMortal(descriptor);
+    this.declared.set(descriptor.name, descriptor);
     return this.latency === null ? handle : measured(descriptor, handle, this.latency);
   }
 

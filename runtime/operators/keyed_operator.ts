@@ -25,6 +25,7 @@ import { MailboxProcessingTime } from "../../timers/processing_time.ts";
 import { TimerService } from "../../timers/timer_service.ts";
 import type { ActorScope, ActorTimers, TimeDomain } from "../actor.ts";
 import { KeyedStates } from "../keyed_states.ts";
+import { type QueriedState, type QueryResult, StateReader } from "../state_reader.ts";
 import { type FeedbackOwner, KeyedFeedback } from "../feedback/keyed_feedback.ts";
 import { TOLD } from "../feedback/message.ts";
 import { Outbox } from "../feedback/outbox.ts";
@@ -69,6 +70,8 @@ export abstract class KeyedOperator<K extends Key, I, O> extends Operator<I, O>
   readonly #feedback: KeyedFeedback | null;
   readonly #sideOutput = (tagId: string) => this.side(tagId);
   readonly #noSideOutput = () => this.#between!;
+  /** Made by the first query. */
+  #reader: StateReader | null = null;
   /** Number of the record whose key is looked at again. */
   private nextCheck: number;
 
@@ -252,15 +255,32 @@ export abstract class KeyedOperator<K extends Key, I, O> extends Operator<I, O>
 
   /** The sender has computed the key as well: when both differ, the state of a key is spread over subtasks. */
   #checkGroup(key: K): void {
-    const { maxParallelism, keyGroups } = this.context;
     this.nextCheck = this.recordsIn.count + CHECK_INTERVAL;
-    const group = keyGroupOf(key, maxParallelism);
-    if (group >= keyGroups.start && group <= keyGroups.end) return;
+    if (this.owns(key)) return;
     throw new StreamError(
       "invalid",
       `Cannot keep state in "${this.name}": the function given to keyBy() has returned another key for the same value; ` +
         `it must depend on the value alone, without clock, randomness or counters`,
     );
+  }
+
+  /** Whether the key belongs to this subtask. */
+  owns(key: K): boolean {
+    const { maxParallelism, keyGroups } = this.context;
+    const group = keyGroupOf(key, maxParallelism);
+    return group >= keyGroups.start && group <= keyGroups.end;
+  }
+
+  /** A copy of what a state holds for a key; between two steps. @throws {StreamError} If there is no such state. */
+  readState<D extends QueriedState>(state: D, key: K): QueryResult<D> {
+    this.flush();
+    this.#reader ??= new StateReader({
+      operatorName: this.name,
+      backend: this.backend,
+      declared: this.states.declared,
+      nowMs: () => this.context.clock.nowMs(),
+    });
+    return this.#reader.read(state, key);
   }
 
   override beginSlice(): void {
