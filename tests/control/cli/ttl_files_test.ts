@@ -35,7 +35,7 @@ for (const { name, options } of BACKEND_KINDS) {
       equal(code, 0, err);
       return out.trimEnd().split("\n").map((line) => {
         const { writtenMs, ...rest } = JSON.parse(line);
-        return { ...rest, isPlausible: writtenMs > 1_700_000_000_000 && writtenMs <= process.clock.nowMs() };
+        return { ...rest, isPlausible: writtenMs >= 1_700_000_000_000 && writtenMs <= process.clock.nowMs() };
       });
     };
     const [value] = await dumped("value");
