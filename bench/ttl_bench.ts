@@ -54,7 +54,7 @@ function countOnHeap(params: Accesses, random: SeededRandom, descriptor: ValueSt
     const next = count.value() + 1;
     count.update(next);
     checksum += next;
-    if (i % SLICE === 0) states.endSlice(i);
+    if (i % SLICE === 0) states.beginSlice();
   }
   return { ops: params.ops, checksum, elapsedMs: performance.now() - startMs };
 }
@@ -91,7 +91,7 @@ function rewriteOnDisk(
       const current = state.value()!;
       checksum += ++current[0]!;
       state.update(current);
-      if (i % SLICE === 0) states.endSlice(i);
+      if (i % SLICE === 0) states.beginSlice();
     });
     await settle();
     return { ops: params.ops, checksum, elapsedMs: performance.now() - startMs };

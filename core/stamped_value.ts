@@ -13,6 +13,7 @@
  */
 import type { ByteReader, ByteWriter } from "./bytes.ts";
 import type { Compatibility, Serializer, SerializerSnapshot } from "./serializer.ts";
+import type { Namespaced, ValueState } from "./state.ts";
 import type { TtlSettings } from "./state_ttl.ts";
 
 /** Bytes of a stamp, in front of the value's own. */
@@ -32,14 +33,17 @@ export interface Sweeper {
   sweep(entries: number, nowMs: number): void;
 }
 
-/** What time it is for accesses to state: `time.left-- > 0 ? time.nowMs : time.look()`, before the state is touched. */
+/**
+ * What time it is for accesses to state: it stands still for a slice, or for so many writes. After each write:
+ * `if (time.left-- <= 0) time.look()`, as the last thing, since that lets the backend remove what is over.
+ */
 export interface AccessTime {
   /** The clock when it was looked at last. */
   readonly nowMs: number;
-  /** Accesses until it must be looked at again. */
+  /** Writes until it must be looked at again. */
   left: number;
   /** Looks at the clock. */
-  look(): number;
+  look(): void;
 }
 
 /** When the values of one state are over; shared by its handles and the backend below. */
@@ -126,15 +130,11 @@ export function stampAt(bytes: Uint8Array, start: number): number {
   return high * TWO_TO_32 + (low >>> 0);
 }
 
-/**
- * The value of the current key as long as it lives. What a handle of a backend offers besides `ValueState<Stamped<T>>` when
- * it knows how, so that an access makes no object: it is declared with a {@link StampedSerializer}, which has all it needs.
- */
-export interface LivingValue<T> {
-  /** The value that a read may give; undefined when there is none. Begins its life anew, or removes it, as declared. */
-  readLiving(): T | undefined;
-  /** Stores a value, which is neither null nor undefined, with the time of now. */
-  writeLiving(value: T): void;
-  /** Forgets the value. */
-  clear(): void;
+/** What a value state of stamped values offers besides, when its backend knows itself what lives and need make no object. */
+export interface LivingValues<T> {
+  /**
+   * The handle that users get: of values without stamps, which begins lives anew and removes what is over as the
+   * {@link StampedSerializer} of the state says.
+   */
+  living(makeDefault: (() => T) | undefined): ValueState<T> & Namespaced;
 }

@@ -23,7 +23,10 @@ export interface TtlCleanupOptions {
 
 /** How thoroughly state on the heap looks for what is over. */
 export interface IncrementalCleanup {
-  /** Values, list elements and map entries looked at for each access to a state of the operator, an integer ≥ 1. Default 5. */
+  /**
+   * Values, list elements and map entries looked at for each access to a state of the operator, and for each record that
+   * only reads values, an integer ≥ 1. Default 5.
+   */
   readonly entries?: number;
   /** Whether as many are looked at for each record of the operator besides. Default false. */
   readonly everyRecord?: boolean;

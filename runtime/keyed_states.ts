@@ -19,8 +19,8 @@ import type { Namespaced } from "../core/state.ts";
 import { measured } from "./measured_states.ts";
 import type { StateLatency } from "./state_latency.ts";
 
-/** Accesses to state with a time to live from one look at the clock to the next, within a slice. */
-const ACCESSES_PER_LOOK = 64;
+/** Writes to state with a time to live from one look at the clock to the next, within a slice. */
+const WRITES_PER_LOOK = 64;
 
 /** The states of one operator subtask. */
 export class KeyedStates {
@@ -63,9 +63,14 @@ export class KeyedStates {
   #openMortal(descriptor: StateDescriptor): Namespaced {
     if (this.#lasting.has(descriptor.name)) refuseBoth(descriptor.name);
     const ttl = this.#ttl ??= new TtlStates(this.backend, () => this.clock.nowMs(), {
-      accessesPerLook: ACCESSES_PER_LOOK,
+      writesPerLook: WRITES_PER_LOOK,
     });
     return openAny(ttl, descriptor);
+  }
+
+  /** Time has passed since the last slice. */
+  beginSlice(): void {
+    this.#ttl?.beginSlice();
   }
 
   /** Between two slices time may pass. @param recordCount Records of the operator so far. */

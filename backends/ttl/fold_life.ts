@@ -47,8 +47,7 @@ export class FoldLife<A> implements MergingState {
   }
 
   private begin(): void {
-    const { time } = this;
-    this.nowMs = time.left-- > 0 ? time.nowMs : time.look();
+    this.nowMs = this.time.access();
   }
 
   /** Whether a fold is over at the access in hand. */

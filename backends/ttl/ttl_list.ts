@@ -49,8 +49,7 @@ export class TtlList<T> implements ListState<T>, MergingState {
   }
 
   private now(): number {
-    const { time } = this;
-    return time.left-- > 0 ? time.nowMs : time.look();
+    return this.time.access();
   }
 
   [Symbol.iterator](): Iterator<T> {

@@ -30,8 +30,7 @@ export class TtlMap<K, V> implements MapState<K, V>, Namespaced {
   }
 
   private now(): number {
-    const { time } = this;
-    return time.left-- > 0 ? time.nowMs : time.look();
+    return this.time.access();
   }
 
   /** Whether a read may give the value; removes one that is over. */

@@ -15,10 +15,9 @@ import type { StateBackend } from "../../core/backend.ts";
 import type { StateDescriptor, ValueStateDescriptor } from "../../core/descriptors.ts";
 import { StreamError } from "../../core/errors.ts";
 import type { Serializer } from "../../core/serializer.ts";
-import { Expiry, type LivingValue, type Stamped, StampedSerializer } from "../../core/stamped_value.ts";
+import { Expiry, type LivingValues, type Stamped, StampedSerializer } from "../../core/stamped_value.ts";
 import type { Namespaced, ValueState } from "../../core/state.ts";
 import type { TtlSettings } from "../../core/state_ttl.ts";
-import { BoxedValues } from "./boxed_values.ts";
 import { TtlAggregating, TtlReducing } from "./ttl_folds.ts";
 import { TtlList } from "./ttl_list.ts";
 import { TtlMap } from "./ttl_map.ts";
@@ -27,8 +26,8 @@ import { TtlValue } from "./ttl_value.ts";
 
 /** Settings of {@link TtlStates}. */
 export interface TtlStatesOptions {
-  /** Accesses from one look at the clock to the next, unless `endSlice` is called before, an integer ≥ 1. Default 1. */
-  readonly accessesPerLook?: number;
+  /** Writes from one look at the clock to the next, unless a slice begins before, an integer ≥ 1. Default 1. */
+  readonly writesPerLook?: number;
 }
 
 /** The states with a time to live of one backend. */
@@ -42,9 +41,9 @@ export class TtlStates {
   constructor(
     private readonly backend: StateBackend,
     private readonly nowMs: () => number,
-    { accessesPerLook = 1 }: TtlStatesOptions = {},
+    { writesPerLook = 1 }: TtlStatesOptions = {},
   ) {
-    this.time = new TtlTime(nowMs, accessesPerLook);
+    this.time = new TtlTime(nowMs, writesPerLook);
     // The handle is of the kind of its descriptor, which is what the overloads say.
     this.state = ((descriptor: StateDescriptor) => this.open(descriptor)) as StateBackend["state"];
   }
@@ -52,6 +51,11 @@ export class TtlStates {
   /** Whether a state of that name has a time to live. */
   has(name: string): boolean {
     return this.expiries.has(name);
+  }
+
+  /** Time has passed since the last access. */
+  beginSlice(): void {
+    this.time.beginSlice();
   }
 
   /** Time may pass until the next access. @param recordCount Records of the operator so far. */
@@ -97,7 +101,7 @@ export class TtlStates {
     const serializer = new StampedSerializer(inner, expiry, kind === "value" && backend.storesBytes);
     switch (descriptor.kind) {
       case "value":
-        return new TtlValue(this.livingOf(name, serializer), descriptor);
+        return this.openValue(descriptor, serializer);
       case "list":
         return new TtlList(backend.state<Stamped<unknown>>({ kind: "list", name, serializer }), time, expiry, where);
       case "map":
@@ -114,24 +118,26 @@ export class TtlStates {
     }
   }
 
-  private livingOf(name: string, serializer: StampedSerializer<unknown>): LivingValue<unknown> & Namespaced {
-    const declared: ValueStateDescriptor<Stamped<unknown> | null> = {
+  private openValue(
+    descriptor: ValueStateDescriptor<unknown>,
+    serializer: StampedSerializer<unknown>,
+  ): ValueState<unknown> & Namespaced {
+    const state = this.backend.state<Stamped<unknown> | null>({
       kind: "value",
-      name,
+      name: descriptor.name,
       // Null is never stored.
       serializer: serializer as Serializer<Stamped<unknown> | null>,
       makeDefault: undefined,
-    };
-    const state = this.backend.state(declared);
-    return isLiving(state) ? state : new BoxedValues(state, serializer.expiry, this.backend.storesBytes);
+    });
+    return knowsWhatLives(state)
+      ? state.living(descriptor.makeDefault)
+      : new TtlValue(state, descriptor, serializer.expiry, this.backend.storesBytes);
   }
 }
 
-/** Whether a backend knows what lives, and so can do without boxes. */
-function isLiving(
-  state: ValueState<Stamped<unknown> | null> & Namespaced,
-): state is ValueState<Stamped<unknown> | null> & Namespaced & LivingValue<unknown> {
-  return "readLiving" in state;
+/** Whether a backend keeps stamps in a way of its own. */
+function knowsWhatLives(state: object): state is LivingValues<unknown> {
+  return "living" in state;
 }
 
 function sameSettings(left: TtlSettings, right: TtlSettings): boolean {

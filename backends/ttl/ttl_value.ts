@@ -1,41 +1,84 @@
 /**
- * Value state with a time to live.
+ * Value state with a time to live over a backend that keeps stamps within its values.
  *
  * Called by: actors, through core/state.ts.
- * Calls: living values, of the backend or boxed_values.ts.
+ * Calls: a value state of the backend, ttl_time.ts.
+ *
+ * Invariants:
+ * - where the backend keeps bytes, one box goes in and out each time, and no object is made per access.
  *
  * @module
  */
 import type { ValueStateDescriptor } from "../../core/descriptors.ts";
 import type { Namespace } from "../../core/key.ts";
-import type { LivingValue } from "../../core/stamped_value.ts";
+import { type AccessTime, type Expiry, Stamped } from "../../core/stamped_value.ts";
 import type { Namespaced, ValueState } from "../../core/state.ts";
 
-/** The value of the current key, as long as it lives, else its default. */
+/** The value of the current key, as long as it lives. */
 export class TtlValue<T> implements ValueState<T>, Namespaced {
   private readonly makeDefault: (() => T) | undefined;
+  private readonly box: Stamped<T> | undefined;
+  private readonly time: AccessTime;
+  private readonly timeMs: number;
+  private readonly updatesOnRead: boolean;
+  private readonly returnsOver: boolean;
 
-  constructor(private readonly living: LivingValue<T> & Namespaced, { makeDefault }: ValueStateDescriptor<T>) {
+  /** @param storesBytes Whether the backend keeps bytes alone. */
+  constructor(
+    private readonly state: ValueState<Stamped<T> | null> & Namespaced,
+    { makeDefault }: ValueStateDescriptor<T>,
+    { settings, time }: Expiry,
+    storesBytes: boolean,
+  ) {
     this.makeDefault = makeDefault;
+    this.time = time;
+    this.timeMs = settings.timeMs;
+    this.updatesOnRead = settings.update === "on-read-and-write";
+    this.returnsOver = settings.visibility === "return-expired-if-not-cleaned-up";
+    // Filled before it is stored.
+    this.box = storesBytes ? new Stamped(0, undefined as T) : undefined;
   }
 
   value(): T {
-    const value = this.living.readLiving();
-    if (value !== undefined) return value;
+    const stamped = this.state.value();
+    if (stamped === null) return this.absent();
+    const { stampMs, value } = stamped;
+    const nowMs = this.time.nowMs;
+    if (stampMs + this.timeMs <= nowMs) return this.takeOver(value);
+    if (this.updatesOnRead && stampMs !== nowMs) this.write(value, nowMs);
+    return value;
+  }
+
+  private absent(): T {
     // Without a default the descriptor's T includes null.
     return this.makeDefault === undefined ? null as T : this.makeDefault();
   }
 
+  private takeOver(value: T): T {
+    this.state.clear();
+    return this.returnsOver ? value : this.absent();
+  }
+
   update(value: T): void {
-    if (value === null || value === undefined) this.living.clear();
-    else this.living.writeLiving(value);
+    if (value === null || value === undefined) return this.state.clear();
+    const time = this.time;
+    this.write(value, time.nowMs);
+    if (time.left-- <= 0) time.look();
+  }
+
+  private write(value: T, stampMs: number): void {
+    const { box } = this;
+    if (box === undefined) return this.state.update(new Stamped(stampMs, value));
+    box.stampMs = stampMs;
+    box.value = value;
+    this.state.update(box);
   }
 
   clear(): void {
-    this.living.clear();
+    this.state.clear();
   }
 
   setNamespace(namespace: Namespace): void {
-    this.living.setNamespace(namespace);
+    this.state.setNamespace(namespace);
   }
 }

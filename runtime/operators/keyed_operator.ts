@@ -285,6 +285,7 @@ export abstract class KeyedOperator<K extends Key, I, O> extends Operator<I, O>
 
   override beginSlice(): void {
     if (this.#between === null) return;
+    this.states.beginSlice();
     this.scope.out = this.out;
     this.scope.sideOutput = this.#sideOutput;
     this.scope.outbox.isOpen = true;

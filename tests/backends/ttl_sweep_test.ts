@@ -21,7 +21,8 @@ for (const kind of Object.keys(KINDS)) {
   test(`${kind} state: each access looks at some entries; all that is over goes, what lives stays [104]`, async () => {
     await using rig = new BackendRig(heapBackendFactory);
     const backend = await rig.open();
-    const state = KINDS[kind]!(ttlStatesOf(backend, rig), mortal());
+    const states = ttlStatesOf(backend, rig);
+    const state = KINDS[kind]!(states, mortal());
     const write = (key: string) => {
       backend.setCurrentKey(key);
       state.write(1);
@@ -39,6 +40,7 @@ for (const kind of Object.keys(KINDS)) {
     const counts: number[] = [];
     for (let access = 0; access < 60; access++) {
       equal(state.read(), 2);
+      states.endSlice(access);
       counts.push(backend.entryCount);
     }
     equal(counts.at(-1), 10, "without a look at them");
@@ -56,7 +58,13 @@ for (const kind of Object.keys(KINDS)) {
       await using rig = new BackendRig(factory);
       const backend = await rig.open([], { incremental: true });
       const ttl = mortal({ fullSnapshot: false, incremental: { entries: 2 } });
-      const state = KINDS[kind]!(ttlStatesOf(backend, rig), ttl);
+      const states = ttlStatesOf(backend, rig);
+      const state = KINDS[kind]!(states, ttl);
+      let records = 0;
+      const read = () => {
+        state.read();
+        states.endSlice(++records);
+      };
       for (const key of KEYS) {
         backend.setCurrentKey(key);
         state.write(3);
@@ -69,7 +77,7 @@ for (const kind of Object.keys(KINDS)) {
         between() {
           backend.setCurrentKey("nobody");
           const before = backend.entryCount;
-          state.read();
+          read();
           removed += before - backend.entryCount;
         },
       });
@@ -88,7 +96,7 @@ for (const kind of Object.keys(KINDS)) {
       }
       // What is gone is gone from the next increment, too.
       backend.setCurrentKey("nobody");
-      for (let access = 0; access < 100; access++) state.read();
+      for (let access = 0; access < 100; access++) read();
       equal(backend.entryCount, 0);
       await using later = await rig.open([await rig.snapshot(backend, { confirm: true })]);
       KINDS[kind]!(ttlStatesOf(later, rig), ttl);
@@ -117,13 +125,13 @@ test("a long list or map is cleaned in parts, element by element, in every names
   list.add(300);
   map.set(300, 300);
   rig.clock.advance(60);
-  for (let access = 0; access < 600; access++) other.value();
+  for (let access = 0; access < 600; access++) other.update(access);
   const rawList = backend.state(listState<unknown>("list"));
   const rawMap = backend.state(mapState<number, unknown>("map"));
   rawList.setNamespace("n");
   rawMap.setNamespace("n");
   deepEqual([rawList.get().length, rawMap.size], [1, 1]);
-  equal(backend.entryCount, 2);
+  equal(backend.entryCount, 3);
   deepEqual(list.get(), [300]);
   deepEqual([...map], [[300, 300]]);
 });
@@ -132,7 +140,7 @@ test("records count as accesses where that is asked for, and states that are not
   for (const everyRecord of [false, true]) {
     await using rig = new BackendRig(heapBackendFactory);
     const backend = await rig.open();
-    const states = new TtlStates(backend, () => rig.clock.nowMs(), { accessesPerLook: 64 });
+    const states = new TtlStates(backend, () => rig.clock.nowMs(), { writesPerLook: 128 });
     const state = states.state(
       valueState<number>("v", { ttl: mortal({ incremental: { entries: 3, everyRecord } }) }),
     );
@@ -142,27 +150,31 @@ test("records count as accesses where that is asked for, and states that are not
     }
     states.endSlice(100);
     rig.clock.advance(TTL_MS);
+    states.beginSlice();
     states.endSlice(120);
-    equal(backend.entryCount, everyRecord ? 40 : 100);
+    // A record that reads at most counts once, and again where each is to count.
+    equal(backend.entryCount, everyRecord ? 0 : 40);
     states.endSlice(120);
-    equal(backend.entryCount, everyRecord ? 40 : 100, "no record, nothing to do");
+    equal(backend.entryCount, everyRecord ? 0 : 40, "no record, nothing to do");
   }
 });
 
-test("the clock is looked at again in the slice after, and within one after so many accesses [104, 107]", async () => {
+test("the clock is looked at again in the slice after, and within one after so many writes [104, 107]", async () => {
   await using rig = new BackendRig(heapBackendFactory);
   const backend = await rig.open();
   let looks = 0;
-  const states = new TtlStates(backend, () => (looks++, rig.clock.nowMs()), { accessesPerLook: 10 });
+  const states = new TtlStates(backend, () => (looks++, rig.clock.nowMs()), { writesPerLook: 10 });
   const state = states.state(valueState<number>("v", { ttl: mortal({ incremental: false }) }));
   backend.setCurrentKey("k");
-  state.update(1);
-  for (let i = 0; i < 9; i++) state.value();
+  for (let i = 0; i < 9; i++) state.update(1);
   equal(looks, 1);
   rig.clock.advance(TTL_MS);
-  states.endSlice(1);
-  equal(state.value(), null);
+  equal(state.value(), 1, "time stands still within a slice");
+  states.beginSlice();
   equal(looks, 2);
+  equal(state.value(), null);
+  for (let i = 0; i < 10; i++) state.update(2);
+  equal(looks, 3, "and goes on after ten writes");
 });
 
 test("what was never over costs no walks: cleanup rests until something can be over [104]", async () => {
@@ -179,10 +191,10 @@ test("what was never over costs no walks: cleanup rests until something can be o
     backend.setCurrentKey(key);
     state.update(2);
   }
-  for (let access = 0; access < 100; access++) state.value();
+  for (let access = 0; access < 100; access++) state.update(3);
   equal(backend.entryCount, 100);
   rig.clock.advance(TTL_MS);
   backend.setCurrentKey("nobody");
-  for (let access = 0; access < 100; access++) state.value();
-  equal(backend.entryCount, 0);
+  for (let access = 0; access < 100; access++) state.update(4);
+  equal(backend.entryCount, 1, "all but the one that was just written");
 });

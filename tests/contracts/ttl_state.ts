@@ -84,7 +84,15 @@ function numberState(
 
 /** States with a time to live over a backend, on the clock of a rig. */
 export function ttlStatesOf(backend: StateBackend, rig: BackendRig): TtlStates {
-  return new TtlStates(backend, () => rig.clock.nowMs());
+  const states = new TtlStates(backend, () => rig.clock.nowMs());
+  // Time passes between slices.
+  const { clock } = rig;
+  const advance = clock.advance.bind(clock);
+  clock.advance = (ms) => {
+    advance(ms);
+    states.beginSlice();
+  };
+  return states;
 }
 
 /** Items 90-99, 107. */
