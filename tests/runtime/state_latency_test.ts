@@ -205,6 +205,7 @@ test("a state with a time to live is measured above it, and lives as long as wit
   equal(value.value(), 7);
   clock.advance(200);
   states.endSlice(1);
+  states.beginSlice();
   backend.setCurrentKey("a");
   equal(value.value(), 0);
   equal(metrics.histogram("v.valueStateGetLatency").count, 2);
