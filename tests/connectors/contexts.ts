@@ -1,12 +1,12 @@
 /** Contexts that tests open sources and sinks with, and drivers that read and check them. */
 import { auto } from "../../core/auto_serializer.ts";
 import { ByteReader, ByteWriter } from "../../core/bytes.ts";
-import type { Random } from "../../core/clock.ts";
 import type { FileSystem } from "../../core/file_system.ts";
 import type { Counter, Histogram, MetricGroup } from "../../core/metrics.ts";
 import type { SinkContext } from "../../core/sink.ts";
 import type { MalformedInput, SourceContext, SourceOutput, SourceReader, SplitPosition } from "../../core/source.ts";
 import { OperatorStates } from "../../runtime/operator_states.ts";
+import { SeededRandom } from "../../runtime/testing/seeded_random.ts";
 import { ManualClock } from "../support/manual_clock.ts";
 import { MemoryFileSystem } from "../support/memory_file_system.ts";
 
@@ -33,24 +33,7 @@ export class TestMetrics implements MetricGroup {
   }
 }
 
-/** Numbers and ids that follow from a seed. Ids are unique within this process. */
-export class SeededRandom implements Random {
-  static #ids = 0;
-  #state: number;
-
-  constructor(seed = 1) {
-    this.#state = seed;
-  }
-  next(): number {
-    this.#state = (this.#state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(this.#state ^ (this.#state >>> 15), this.#state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  }
-  id(): string {
-    return (++SeededRandom.#ids).toString(16).padStart(32, "0");
-  }
-}
+export { SeededRandom } from "../../runtime/testing/seeded_random.ts";
 
 export interface TestSourceContext extends SourceContext {
   readonly clock: ManualClock;

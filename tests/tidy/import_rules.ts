@@ -16,6 +16,7 @@ const FREE = [
   "mod.ts",
   "inspection.ts",
   "state_backend.ts",
+  "testing.ts",
   "two_streams.ts",
   "windows.ts",
   "examples",

@@ -47,6 +47,7 @@ export const ENTRIES: readonly string[] = [
   "mod.ts",
   "inspection.ts",
   "state_backend.ts",
+  "testing.ts",
   "two_streams.ts",
   "windows.ts",
 ];
