@@ -136,7 +136,7 @@ test(
 );
 
 test("execute() says which options have new names, also where they come from the environment", TIMEOUT, async () => {
-  const { code, err } = await ended(["-Dtaskmanager.memory.network.fraction=0.1"]);
+  const { code, err } = await ended(["-Dstate.backend.local-recovery=true"]);
   equal(code, 2, err);
   const renamed = await ended(["-Dstate.checkpoints.num-retained=3"], {
     env: { WEIR_STATE_CHECKPOINTS_DIR: "chk" },
