@@ -33,17 +33,10 @@ export interface Sweeper {
   sweep(entries: number, nowMs: number): void;
 }
 
-/**
- * What time it is for accesses to state: it stands still for a slice, or for so many writes. After each write:
- * `if (time.left-- <= 0) time.look()`, as the last thing, since that lets the backend remove what is over.
- */
+/** What time it is for accesses to state: it stands still within a slice. */
 export interface AccessTime {
-  /** The clock when it was looked at last. */
+  /** The clock when the slice began. */
   readonly nowMs: number;
-  /** Writes until it must be looked at again. */
-  left: number;
-  /** Looks at the clock. */
-  look(): void;
 }
 
 /** When the values of one state are over; shared by its handles and the backend below. */

@@ -15,7 +15,7 @@ export interface TtlCleanupOptions {
    * a store on disk go into checkpoints as they are.
    */
   readonly fullSnapshot?: boolean;
-  /** Whether state on the heap looks for them little by little as it is used, or how thoroughly. Default `{ entries: 5 }`. */
+  /** Whether state on the heap looks for them little by little as records come, or how thoroughly. Default `{ entries: 5 }`. */
   readonly incremental?: false | IncrementalCleanup;
   /** Whether compaction of the backend `lsm` leaves them out. Default true. */
   readonly compaction?: boolean;
@@ -24,11 +24,11 @@ export interface TtlCleanupOptions {
 /** How thoroughly state on the heap looks for what is over. */
 export interface IncrementalCleanup {
   /**
-   * Values, list elements and map entries looked at for each access to a state of the operator, and for each record that
-   * only reads values, an integer ≥ 1. Default 5.
+   * Values, list elements and map entries looked at for each record of the operator, between two slices of work, at most
+   * 16,384 at once; an integer ≥ 1. Default 5.
    */
   readonly entries?: number;
-  /** Whether as many are looked at for each record of the operator besides. Default false. */
+  /** Whether twice as many are looked at, as Flink does for a record that accesses the state. Default false. */
   readonly everyRecord?: boolean;
 }
 

@@ -19,9 +19,6 @@ import type { Namespaced } from "../core/state.ts";
 import { measured } from "./measured_states.ts";
 import type { StateLatency } from "./state_latency.ts";
 
-/** Writes to state with a time to live from one look at the clock to the next, within a slice. */
-const WRITES_PER_LOOK = 64;
-
 /** The states of one operator subtask. */
 export class KeyedStates {
   /** The handle of a state, by the same overloads as those of a backend. */
@@ -62,9 +59,7 @@ export class KeyedStates {
 
   #openMortal(descriptor: StateDescriptor): Namespaced {
     if (this.#lasting.has(descriptor.name)) refuseBoth(descriptor.name);
-    const ttl = this.#ttl ??= new TtlStates(this.backend, () => this.clock.nowMs(), {
-      writesPerLook: WRITES_PER_LOOK,
-    });
+    const ttl = this.#ttl ??= new TtlStates(this.backend, () => this.clock.nowMs());
     return openAny(ttl, descriptor);
   }
 

@@ -58,9 +58,7 @@ export class StateQueries {
 
   #find(operatorName: string, key: Key): { readonly subtask: Subtask; readonly operator: Readable } {
     const keyed = this.subtasks.flatMap((subtask) =>
-      subtask.operators.flatMap((operator) =>
-        operator instanceof KeyedOperator ? { subtask, operator } : []
-      )
+      subtask.operators.flatMap((operator) => operator instanceof KeyedOperator ? { subtask, operator } : [])
     );
     const named = keyed.filter(({ operator }) => operator.name === operatorName);
     const owner = named.find(({ operator }) => operator.owns(key));

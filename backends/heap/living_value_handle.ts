@@ -72,21 +72,17 @@ export class LivingValueHandle<T> implements ValueState<T>, Namespaced {
     if (this.strict || (typeof value !== "number" && typeof value !== "string")) this.check(value);
     const slot = this.slot;
     const ledger = slot.ledger;
-    const time = this.time;
     const row = slot.seen === ledger.version ? slot.row : slot.find();
     if (row === 0) return this.create(value);
     const table = slot.table;
     if (table.epochs[row] !== ledger.epoch) ledger.touchRow(table, row);
     table.values[row] = value;
-    table.stamps![row] = time.nowMs;
-    // Last, since it may change tables.
-    if (time.left-- <= 0) time.look();
+    table.stamps![row] = this.time.nowMs;
   }
 
   private create(value: T): void {
     const row = this.slot.create(value);
     this.slot.table.stamp(row, this.time.nowMs);
-    if (this.time.left-- <= 0) this.time.look();
   }
 
   private check(value: unknown): void {

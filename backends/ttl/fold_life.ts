@@ -47,7 +47,7 @@ export class FoldLife<A> implements MergingState {
   }
 
   private begin(): void {
-    this.nowMs = this.time.access();
+    this.nowMs = this.time.nowMs;
   }
 
   /** Whether a fold is over at the access in hand. */

@@ -31,7 +31,7 @@ export class TtlList<T> implements ListState<T>, MergingState {
   }
 
   get(): T[] {
-    const nowMs = this.now();
+    const nowMs = this.time.nowMs;
     const all = this.elements.get();
     const alive = this.aliveOf(all, nowMs);
     if (this.updatesOnRead && alive.some(({ stampMs }) => stampMs !== nowMs)) {
@@ -48,17 +48,13 @@ export class TtlList<T> implements ListState<T>, MergingState {
       : all;
   }
 
-  private now(): number {
-    return this.time.access();
-  }
-
   [Symbol.iterator](): Iterator<T> {
     return this.get()[Symbol.iterator]();
   }
 
   add(value: T): void {
     checkPresent(value, this.where);
-    this.elements.add(new Stamped(this.now(), value));
+    this.elements.add(new Stamped(this.time.nowMs, value));
   }
 
   addAll(values: Iterable<T>): void {
@@ -71,7 +67,7 @@ export class TtlList<T> implements ListState<T>, MergingState {
 
   private stamped(values: Iterable<T>): Stamped<T>[] {
     checkPresent(values, this.where);
-    const nowMs = this.now();
+    const nowMs = this.time.nowMs;
     return Array.from(values, (value) => {
       checkPresent(value, this.where);
       return new Stamped(nowMs, value);
@@ -88,7 +84,7 @@ export class TtlList<T> implements ListState<T>, MergingState {
   }
 
   mergeNamespaces(target: Namespace, sources: readonly Namespace[]): void {
-    const nowMs = this.now();
+    const nowMs = this.time.nowMs;
     this.elements.mergeNamespaces(target, sources);
     this.elements.setNamespace(target);
     try {

@@ -29,10 +29,6 @@ export class TtlMap<K, V> implements MapState<K, V>, Namespaced {
     this.returnsOver = visibility === "return-expired-if-not-cleaned-up";
   }
 
-  private now(): number {
-    return this.time.access();
-  }
-
   /** Whether a read may give the value; removes one that is over. */
   private mayShow(key: K, { stampMs, value }: Stamped<V>, nowMs: number): boolean {
     if (this.expiry.isOver(stampMs, nowMs)) {
@@ -44,7 +40,7 @@ export class TtlMap<K, V> implements MapState<K, V>, Namespaced {
   }
 
   get(key: K): V | undefined {
-    const nowMs = this.now();
+    const nowMs = this.time.nowMs;
     const stamped = this.map.get(key);
     if (stamped === undefined) return undefined;
     const { value } = stamped;
@@ -53,18 +49,18 @@ export class TtlMap<K, V> implements MapState<K, V>, Namespaced {
 
   set(key: K, value: V): this {
     checkEntry(value, this.where);
-    this.map.set(key, new Stamped(this.now(), value));
+    this.map.set(key, new Stamped(this.time.nowMs, value));
     return this;
   }
 
   has(key: K): boolean {
-    const nowMs = this.now();
+    const nowMs = this.time.nowMs;
     const stamped = this.map.get(key);
     return stamped !== undefined && this.mayShow(key, stamped, nowMs);
   }
 
   delete(key: K): boolean {
-    const nowMs = this.now();
+    const nowMs = this.time.nowMs;
     const stamped = this.map.get(key);
     if (stamped === undefined) return false;
     const isThere = this.returnsOver || !this.expiry.isOver(stamped.stampMs, nowMs);
@@ -86,7 +82,7 @@ export class TtlMap<K, V> implements MapState<K, V>, Namespaced {
 
   /** Number of entries that a read would show, or `limit` if there are more; changes nothing. */
   private count(limit: number): number {
-    const nowMs = this.now();
+    const nowMs = this.time.nowMs;
     let count = 0;
     for (const { stampMs } of this.map.values()) {
       if (!this.returnsOver && this.expiry.isOver(stampMs, nowMs)) continue;
@@ -96,7 +92,7 @@ export class TtlMap<K, V> implements MapState<K, V>, Namespaced {
   }
 
   *entries(): IterableIterator<[K, V]> {
-    const nowMs = this.now();
+    const nowMs = this.time.nowMs;
     for (const [key, stamped] of this.map.entries()) {
       const { value } = stamped;
       if (this.mayShow(key, stamped, nowMs)) yield [key, value];

@@ -24,12 +24,6 @@ import { TtlMap } from "./ttl_map.ts";
 import { TtlTime } from "./ttl_time.ts";
 import { TtlValue } from "./ttl_value.ts";
 
-/** Settings of {@link TtlStates}. */
-export interface TtlStatesOptions {
-  /** Writes from one look at the clock to the next, unless a slice begins before, an integer ≥ 1. Default 1. */
-  readonly writesPerLook?: number;
-}
-
 /** The states with a time to live of one backend. */
 export class TtlStates {
   /** The handle of a state with a time to live, by the same overloads as those of a backend. */
@@ -38,12 +32,8 @@ export class TtlStates {
   private readonly expiries = new Map<string, Expiry>();
 
   /** @param nowMs The wall clock, milliseconds since the epoch. */
-  constructor(
-    private readonly backend: StateBackend,
-    private readonly nowMs: () => number,
-    { writesPerLook = 1 }: TtlStatesOptions = {},
-  ) {
-    this.time = new TtlTime(nowMs, writesPerLook);
+  constructor(private readonly backend: StateBackend, private readonly nowMs: () => number) {
+    this.time = new TtlTime(nowMs);
     // The handle is of the kind of its descriptor, which is what the overloads say.
     this.state = ((descriptor: StateDescriptor) => this.open(descriptor)) as StateBackend["state"];
   }

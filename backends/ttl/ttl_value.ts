@@ -60,10 +60,8 @@ export class TtlValue<T> implements ValueState<T>, Namespaced {
   }
 
   update(value: T): void {
-    if (value === null || value === undefined) return this.state.clear();
-    const time = this.time;
-    this.write(value, time.nowMs);
-    if (time.left-- <= 0) time.look();
+    if (value === null || value === undefined) this.state.clear();
+    else this.write(value, this.time.nowMs);
   }
 
   private write(value: T, stampMs: number): void {

@@ -120,7 +120,7 @@ class GivenRows implements MergedRows {
 }
 
 let nowMs = 0;
-const EXPIRY = new Expiry(stateTtl({ time: TTL_MS }), new TtlTime(() => nowMs, 1), () => nowMs);
+const EXPIRY = new Expiry(stateTtl({ time: TTL_MS }), new TtlTime(() => nowMs), () => nowMs);
 const SERIALIZER = new StampedSerializer(f64, EXPIRY, false);
 
 function livingRows(rows: GivenRows, dropsDeletes: boolean): string[] {

@@ -18,7 +18,7 @@ const yielding: StateBackendFactory = {
 };
 
 for (const kind of Object.keys(KINDS)) {
-  test(`${kind} state: each access looks at some entries; all that is over goes, what lives stays [104]`, async () => {
+  test(`${kind} state: each record looks at some entries; all that is over goes, what lives stays [104]`, async () => {
     await using rig = new BackendRig(heapBackendFactory);
     const backend = await rig.open();
     const states = ttlStatesOf(backend, rig);
@@ -35,17 +35,17 @@ for (const kind of Object.keys(KINDS)) {
       state.write(2);
     }
     rig.clock.advance(60);
-    equal(backend.entryCount, 100, "nothing goes without an access");
+    equal(backend.entryCount, 100, "nothing goes without a record");
     backend.setCurrentKey("key-0");
     const counts: number[] = [];
-    for (let access = 0; access < 60; access++) {
+    for (let records = 1; records <= 60; records++) {
       equal(state.read(), 2);
-      states.endSlice(access);
+      states.endSlice(records);
       counts.push(backend.entryCount);
     }
     equal(counts.at(-1), 10, "without a look at them");
     for (const [i, count] of counts.entries()) {
-      ok((counts[i - 1] ?? 100) - count <= 5, `access ${i} has removed more than its share: ${counts}`);
+      ok((counts[i - 1] ?? 100) - count <= 5, `record ${i} has removed more than its share: ${counts}`);
     }
     for (const [i, key] of KEYS.entries()) {
       backend.setCurrentKey(key);
@@ -125,7 +125,10 @@ test("a long list or map is cleaned in parts, element by element, in every names
   list.add(300);
   map.set(300, 300);
   rig.clock.advance(60);
-  for (let access = 0; access < 600; access++) other.update(access);
+  for (let records = 1; records <= 600; records++) {
+    other.update(records);
+    states.endSlice(records);
+  }
   const rawList = backend.state(listState<unknown>("list"));
   const rawMap = backend.state(mapState<number, unknown>("map"));
   rawList.setNamespace("n");
@@ -136,11 +139,11 @@ test("a long list or map is cleaned in parts, element by element, in every names
   deepEqual([...map], [[300, 300]]);
 });
 
-test("records count as accesses where that is asked for, and states that are not asked for wait [104]", async () => {
+test("each record counts, twice where that is asked for, and none more than once [104]", async () => {
   for (const everyRecord of [false, true]) {
     await using rig = new BackendRig(heapBackendFactory);
     const backend = await rig.open();
-    const states = new TtlStates(backend, () => rig.clock.nowMs(), { writesPerLook: 128 });
+    const states = new TtlStates(backend, () => rig.clock.nowMs());
     const state = states.state(
       valueState<number>("v", { ttl: mortal({ incremental: { entries: 3, everyRecord } }) }),
     );
@@ -151,36 +154,34 @@ test("records count as accesses where that is asked for, and states that are not
     states.endSlice(100);
     rig.clock.advance(TTL_MS);
     states.beginSlice();
-    states.endSlice(120);
-    // A record that reads at most counts once, and again where each is to count.
-    equal(backend.entryCount, everyRecord ? 0 : 40);
-    states.endSlice(120);
-    equal(backend.entryCount, everyRecord ? 0 : 40, "no record, nothing to do");
+    states.endSlice(110);
+    equal(backend.entryCount, everyRecord ? 40 : 70);
+    states.endSlice(110);
+    equal(backend.entryCount, everyRecord ? 40 : 70, "no record, nothing to do");
   }
 });
 
-test("the clock is looked at again in the slice after, and within one after so many writes [104, 107]", async () => {
+test("time stands still within a slice [107]", async () => {
   await using rig = new BackendRig(heapBackendFactory);
   const backend = await rig.open();
   let looks = 0;
-  const states = new TtlStates(backend, () => (looks++, rig.clock.nowMs()), { writesPerLook: 10 });
+  const states = new TtlStates(backend, () => (looks++, rig.clock.nowMs()));
   const state = states.state(valueState<number>("v", { ttl: mortal({ incremental: false }) }));
   backend.setCurrentKey("k");
-  for (let i = 0; i < 9; i++) state.update(1);
+  state.update(1);
   equal(looks, 1);
   rig.clock.advance(TTL_MS);
-  equal(state.value(), 1, "time stands still within a slice");
+  equal(state.value(), 1);
   states.beginSlice();
   equal(looks, 2);
   equal(state.value(), null);
-  for (let i = 0; i < 10; i++) state.update(2);
-  equal(looks, 3, "and goes on after ten writes");
 });
 
 test("what was never over costs no walks: cleanup rests until something can be over [104]", async () => {
   await using rig = new BackendRig(heapBackendFactory);
   const backend = await rig.open();
-  const state = ttlStatesOf(backend, rig).state(valueState<number>("v", { ttl: mortal() }));
+  const states = ttlStatesOf(backend, rig);
+  const state = states.state(valueState<number>("v", { ttl: mortal() }));
   for (const key of KEYS) {
     backend.setCurrentKey(key);
     state.update(1);
@@ -191,10 +192,10 @@ test("what was never over costs no walks: cleanup rests until something can be o
     backend.setCurrentKey(key);
     state.update(2);
   }
-  for (let access = 0; access < 100; access++) state.update(3);
+  states.endSlice(100);
   equal(backend.entryCount, 100);
   rig.clock.advance(TTL_MS);
   backend.setCurrentKey("nobody");
-  for (let access = 0; access < 100; access++) state.update(4);
-  equal(backend.entryCount, 1, "all but the one that was just written");
+  states.endSlice(200);
+  equal(backend.entryCount, 0);
 });

@@ -17,7 +17,7 @@ import {
 import { stateTtl, type StateTtlOptions } from "../../core/state_ttl.ts";
 
 function expiryOf(time: number): Expiry {
-  return new Expiry(stateTtl({ time }), new TtlTime(() => 0, 1), () => 0);
+  return new Expiry(stateTtl({ time }), new TtlTime(() => 0), () => 0);
 }
 
 test("stateTtl() takes milliseconds and durations, and has Flink's defaults", () => {
