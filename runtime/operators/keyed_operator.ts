@@ -17,20 +17,21 @@
 import type { StateBackend } from "../../core/backend.ts";
 import { type Barrier, MAX_WATERMARK, MIN_WATERMARK, NO_TIMESTAMP } from "../../core/element.ts";
 import { StreamError } from "../../core/errors.ts";
-import { type Key, type Namespace, VOID_NAMESPACE } from "../../core/key.ts";
+import type { Key, Namespace } from "../../core/key.ts";
 import { keyGroupOf } from "../../core/key_groups.ts";
-import type { KeyedStateHandle, SnapshotReader } from "../../core/snapshot.ts";
 import type { Timer, TimerTarget } from "../../core/timer.ts";
 import { MailboxProcessingTime } from "../../timers/processing_time.ts";
 import { TimerService } from "../../timers/timer_service.ts";
-import type { ActorScope, ActorTimers, TimeDomain } from "../actor.ts";
+import type { ActorScope, TimeDomain } from "../actor.ts";
 import { KeyedStates } from "../keyed_states.ts";
 import { type QueriedState, type QueryResult, StateReader } from "../state_reader.ts";
 import { type FeedbackOwner, KeyedFeedback } from "../feedback/keyed_feedback.ts";
 import { TOLD } from "../feedback/message.ts";
 import { Outbox } from "../feedback/outbox.ts";
 import { LOOK_AHEAD, LookAhead, WORTH_FETCHING } from "./look_ahead.ts";
+import { openBackend } from "./opened_backend.ts";
 import { openTimerQueue } from "./timer_queues.ts";
+import { TimersOfCurrentKey } from "./timers_of_key.ts";
 import {
   type InnerInput,
   Operator,
@@ -108,9 +109,7 @@ export abstract class KeyedOperator<K extends Key, I, O> extends Operator<I, O>
   /** The part of `open` that restores and declares state, for whoever wants to know what an operator declares. */
   async openState(): Promise<void> {
     const { context } = this;
-    this.backend = context.backendFactory.create(context);
-    const { keyed: handles, reader } = context.restore ?? NOTHING_TO_RESTORE;
-    await this.backend.open(await withoutLogs(handles, reader, context), reader);
+    await openBackend(context, (backend) => this.backend = backend);
     if (this.backend.backpressure !== undefined) this.backpressure = () => this.backend.backpressure!();
     this.states = new KeyedStates(this.backend, context.clock, latencyOf(context));
     this.timers = await this.#openTimers();
@@ -414,52 +413,4 @@ const never = () => false;
 /** Null: nothing is measured. */
 function latencyOf({ stateLatency, clock, metrics }: OperatorContext): StateLatency | null {
   return stateLatency === null ? null : new StateLatency(stateLatency, clock, metrics);
-}
-
-/** A backend restores runs: what checkpoints with a changelog hold besides is turned into runs, whichever backend it is. */
-async function withoutLogs(
-  handles: readonly KeyedStateHandle[],
-  reader: SnapshotReader,
-  context: OperatorContext,
-): Promise<readonly KeyedStateHandle[]> {
-  if (handles.every(({ log }) => log === undefined)) return handles;
-  const { replayLogs } = await import("../../backends/changelog/log_replay.ts");
-  return await replayLogs(handles, reader, context);
-}
-
-/** What a fresh start reads from: it has no handles, so nothing is ever opened. */
-const NO_READER: SnapshotReader = {
-  open: (): Promise<never> =>
-    Promise.reject(new StreamError("invalid", "Cannot read a snapshot: the job has started without one")),
-};
-
-const NOTHING_TO_RESTORE = { keyed: [], reader: NO_READER };
-
-/** The part of the timer service that actors see. */
-class TimersOfCurrentKey implements ActorTimers {
-  constructor(private readonly service: TimerService) {}
-
-  get currentWatermark(): number {
-    return this.service.currentWatermark;
-  }
-
-  registerEventTime(timestampMs: number): void {
-    this.service.registerEventTime(timestampMs, VOID_NAMESPACE);
-  }
-
-  deleteEventTime(timestampMs: number): void {
-    this.service.deleteEventTime(timestampMs, VOID_NAMESPACE);
-  }
-
-  registerProcessingTime(timestampMs: number): void {
-    this.service.registerProcessingTime(timestampMs, VOID_NAMESPACE);
-  }
-
-  deleteProcessingTime(timestampMs: number): void {
-    this.service.deleteProcessingTime(timestampMs, VOID_NAMESPACE);
-  }
-
-  currentProcessingTime(): number {
-    return this.service.currentProcessingTime();
-  }
 }
