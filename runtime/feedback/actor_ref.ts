@@ -23,7 +23,7 @@ export interface ActorRef<K extends Key, M> {
  *
  * @example
  * ```ts
- * import { actorRef } from "../mod.ts";
+ * import { actorRef } from "../../mod.ts";
  *
  * const accounts = actorRef<string, { deposit: number }>("accounts");
  * if (accounts.name !== "accounts") throw new Error(accounts.name);

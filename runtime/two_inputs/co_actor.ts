@@ -17,7 +17,7 @@ import { KeyedActor } from "../actor.ts";
  *
  * @example
  * ```ts
- * import { CoActor, collectSink, fromIterable, StreamEnvironment, valueState } from "../mod.ts";
+ * import { CoActor, collectSink, fromIterable, StreamEnvironment, valueState } from "../../mod.ts";
  *
  * class Price extends CoActor<string, { item: string; price: number }, { item: string; count: number }, number> {
  *   readonly #price = this.state(valueState<number>("price"));

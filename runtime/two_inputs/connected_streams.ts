@@ -49,7 +49,7 @@ export class TwoInputs {
  *
  * @example
  * ```ts
- * import { collectSink, fromIterable, StreamEnvironment } from "../mod.ts";
+ * import { collectSink, fromIterable, StreamEnvironment } from "../../mod.ts";
  *
  * const env = StreamEnvironment.create({ argv: [] });
  * const out = collectSink<string>();
@@ -134,7 +134,7 @@ export class ConnectedKeyedStreams<K extends Key, A, B> {
    *
    * @example
    * ```ts
-   * import { collectSink, emits, fromIterable, StreamEnvironment, valueState } from "../mod.ts";
+   * import { collectSink, emits, fromIterable, StreamEnvironment, valueState } from "../../mod.ts";
    *
    * const env = StreamEnvironment.create({ argv: [] });
    * const out = collectSink<string>();
@@ -182,7 +182,7 @@ export class BroadcastConnectedStream<A, B> extends ConnectedStreams<A, B> {
    *
    * @example
    * ```ts
-   * import { broadcastState, collectSink, emits, fromIterable, StreamEnvironment } from "../mod.ts";
+   * import { broadcastState, collectSink, emits, fromIterable, StreamEnvironment } from "../../mod.ts";
    *
    * const env = StreamEnvironment.create({ argv: [] });
    * const out = collectSink<string>();
