@@ -31,18 +31,29 @@ export class Stamped<T> {
 export interface Sweeper {
   /** Looks at `entries` (≥ 1) more entries of the state, and begins again behind the last; only between two accesses. */
   sweep(entries: number, nowMs: number): void;
+  /** `AccessTime.baseMs` has moved: what the backend keeps as ticks must follow. @param fromMs Where it was. */
+  rebase(fromMs: number): void;
 }
 
 /** What time it is for accesses to state: it stands still within a slice. */
 export interface AccessTime {
-  /** The clock when the slice began. */
+  /** The clock when the slice began, milliseconds since the epoch, an integer. */
   readonly nowMs: number;
+  /** The same as an integer of 32 bits: milliseconds since `baseMs`. Never {@link FAR_TICK}. */
+  readonly tick: number;
+  /** May move; sweepers are told. */
+  readonly baseMs: number;
 }
+
+/** Stands for a stamp that no tick can say. */
+export const FAR_TICK = -0x8000_0000;
 
 /** When the values of one state are over; shared by its handles and the backend below. */
 export class Expiry {
   /** Set by a backend that can remove by itself what is over. */
   sweeper: Sweeper | undefined = undefined;
+  /** What has a later tick lives; of the others, stamps tell. An integer of 32 bits, for the slice. */
+  limitTick: number = FAR_TICK;
 
   /** @param nowMs The wall clock, for what is no access. */
   constructor(readonly settings: TtlSettings, readonly time: AccessTime, readonly nowMs: () => number) {}

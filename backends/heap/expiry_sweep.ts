@@ -40,16 +40,23 @@ export class ExpirySweep implements Sweeper {
   private left = 0;
   private readonly timeMs: number;
 
-  constructor(private readonly ledger: Ledger, private readonly state: HeapState, expiry: Expiry) {
+  /** @param isUnread Whether restored rows are still to come. */
+  constructor(
+    private readonly ledger: Ledger,
+    private readonly state: HeapState,
+    private readonly expiry: Expiry,
+    private readonly isUnread: () => boolean,
+  ) {
     this.timeMs = expiry.settings.timeMs;
   }
 
   sweep(entries: number, nowMs: number): void {
+    if (this.isUnread()) return;
     this.left = entries;
     while (this.left > 0 && nowMs >= this.restsUntilMs) {
       const { table } = this;
       if (table === undefined || this.row >= table.rowLimit) this.enterNextTable(nowMs);
-      else if (table.stamps !== undefined) this.sweepStamps(table, table.stamps, nowMs);
+      else if (table.ticks !== undefined) this.sweepTicks(table, table.ticks, nowMs);
       else if (table.births[this.row] !== FREE) this.sweepRow(table, this.row, nowMs);
       else this.passFree();
     }
@@ -81,23 +88,27 @@ export class ExpirySweep implements Sweeper {
   }
 
   /** Looks at rows whose stamps lie beside the values. */
-  private sweepStamps(table: Table, stamps: Float64Array, nowMs: number): void {
-    const limitMs = nowMs - this.timeMs;
+  private sweepTicks(table: Table, ticks: Int32Array, nowMs: number): void {
+    const { limitTick, time } = this.expiry;
     const end = Math.min(table.rowLimit, this.row + Math.ceil(this.left));
-    let oldestMs = this.oldestMs;
+    let oldestTick = time.tick;
     this.left -= end - this.row;
     for (let row = this.row; row < end; row++) {
-      const stampMs = stamps[row]!;
-      if (stampMs <= limitMs) this.removeOver(table, row);
-      else if (stampMs < oldestMs) oldestMs = stampMs;
+      const tick = ticks[row]!;
+      if (tick <= limitTick) this.lookCloser(table, row, nowMs);
+      else if (tick < oldestTick) oldestTick = tick;
     }
     this.row = end;
-    this.oldestMs = oldestMs;
+    this.oldestMs = Math.min(this.oldestMs, time.baseMs + oldestTick);
   }
 
-  private removeOver(table: Table, row: number): void {
+  private lookCloser(table: Table, row: number, nowMs: number): void {
     if (table.births[row] === FREE) return;
-    removeRow(this.ledger, table, row);
+    if (this.isOver(table.stampOf(row), nowMs)) removeRow(this.ledger, table, row);
+  }
+
+  rebase(fromMs: number): void {
+    for (const table of this.state.tables()) if (table.ticks !== undefined) table.rebaseTicks(fromMs);
   }
 
   /** Looks at a row in use, of a map at some of its cells. */

@@ -189,7 +189,9 @@ export class HeapStateBackend implements StateBackend {
   state(descriptor: StateDescriptor): unknown {
     const slot = new RowSlot(this.ledger, this.declare(descriptor));
     const { expiry } = slot.state;
-    if (expiry !== undefined) expiry.sweeper ??= new ExpirySweep(this.ledger, slot.state, expiry);
+    if (expiry !== undefined) {
+      expiry.sweeper ??= new ExpirySweep(this.ledger, slot.state, expiry, () => this.registry.isUnread);
+    }
     switch (descriptor.kind) {
       case "value":
         return slot.state.keepsStamps ? new StampedValueHandle(slot) : new ValueHandle(slot, descriptor);

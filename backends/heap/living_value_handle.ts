@@ -9,7 +9,7 @@
  */
 import type { Namespace } from "../../core/key.ts";
 import type { Serializer } from "../../core/serializer.ts";
-import type { AccessTime, StampedSerializer } from "../../core/stamped_value.ts";
+import type { AccessTime, Expiry, StampedSerializer } from "../../core/stamped_value.ts";
 import type { Namespaced, ValueState } from "../../core/state.ts";
 import { checkPresent } from "../states/access_checks.ts";
 import type { RowSlot } from "./row_slot.ts";
@@ -18,7 +18,7 @@ import { isObject, type Table } from "./table.ts";
 /** The value of the current key, as long as it lives. */
 export class LivingValueHandle<T> implements ValueState<T>, Namespaced {
   private readonly time: AccessTime;
-  private readonly timeMs: number;
+  private readonly expiry: Expiry;
   private readonly updatesOnRead: boolean;
   private readonly returnsOver: boolean;
   private readonly serializer: Serializer<unknown>;
@@ -28,9 +28,10 @@ export class LivingValueHandle<T> implements ValueState<T>, Namespaced {
   /** @param slot Of a state that keeps stamps. */
   constructor(private readonly slot: RowSlot, private readonly makeDefault: (() => T) | undefined) {
     // That is how such a state is known.
-    const { inner, expiry: { settings, time } } = slot.state.serializer as StampedSerializer<unknown>;
-    this.time = time;
-    this.timeMs = settings.timeMs;
+    const { inner, expiry } = slot.state.serializer as StampedSerializer<unknown>;
+    const { settings } = expiry;
+    this.expiry = expiry;
+    this.time = expiry.time;
     this.updatesOnRead = settings.update === "on-read-and-write";
     this.returnsOver = settings.visibility === "return-expired-if-not-cleaned-up";
     this.serializer = inner;
@@ -44,9 +45,8 @@ export class LivingValueHandle<T> implements ValueState<T>, Namespaced {
     if (row === 0) return this.absent();
     const table = slot.table;
     const value = table.values[row];
-    const nowMs = this.time.nowMs;
-    if (table.stamps![row]! + this.timeMs <= nowMs) return this.takeOver(value as T); // only update() stores here
-    if (this.updatesOnRead) this.restamp(table, row, nowMs);
+    if (table.ticks![row]! <= this.expiry.limitTick && this.isOver(table, row)) return this.takeOver(value as T); // only update() stores here
+    if (this.updatesOnRead) this.restamp(table, row);
     if (isObject(value) && table.epochs[row] !== ledger.epoch) ledger.exposeRow(table, row);
     return value as T; // as above
   }
@@ -61,10 +61,15 @@ export class LivingValueHandle<T> implements ValueState<T>, Namespaced {
     return this.returnsOver ? value : this.absent();
   }
 
-  private restamp(table: Table, row: number, nowMs: number): void {
-    if (table.stamps![row] === nowMs) return;
+  private isOver(table: Table, row: number): boolean {
+    return this.expiry.isOver(table.stampOf(row), this.time.nowMs);
+  }
+
+  private restamp(table: Table, row: number): void {
+    const { tick } = this.time;
+    if (table.ticks![row] === tick) return;
     if (table.epochs[row] !== this.slot.ledger.epoch) this.slot.ledger.touchRow(table, row);
-    table.stamps![row] = nowMs;
+    table.ticks![row] = tick;
   }
 
   update(value: T): void {
@@ -77,7 +82,7 @@ export class LivingValueHandle<T> implements ValueState<T>, Namespaced {
     const table = slot.table;
     if (table.epochs[row] !== ledger.epoch) ledger.touchRow(table, row);
     table.values[row] = value;
-    table.stamps![row] = this.time.nowMs;
+    table.ticks![row] = this.time.tick;
   }
 
   private create(value: T): void {

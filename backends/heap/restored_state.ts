@@ -135,7 +135,7 @@ export class RestoredRowReader {
         this.addCell(key, table, readKey(keys), value);
         break;
       default:
-        if (table.stamps === undefined) this.addRow(key, table, value);
+        if (table.ticks === undefined) this.addRow(key, table, value);
         else this.addStamped(key, table, value as Stamped<unknown>); // what the readers of such a state give
     }
     if (keys.remaining !== 0) keys.fail("a row key goes on after its end");

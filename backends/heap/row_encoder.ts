@@ -67,13 +67,13 @@ export class RowEncoder {
   /** Writes the rows `from..to-1` of a table that has a column of former values. */
   rows(table: Table, former: FormerValues, from: number, to: number): void {
     const { epoch } = this.capture.scope;
-    const { epochs, keys, values, stamps, state } = table;
+    const { epochs, keys, values, ticks, state } = table;
     const leavesOutOver = this.leavesOutOver(state);
     for (let row = from; row < to; row++) {
       let value = epochs[row]! <= epoch ? values[row] : former.take(row);
       // Free, or made since; if it was freed since, its value is with the captured rows.
       if (value === undefined) continue;
-      if (stamps !== undefined && epochs[row]! <= epoch) value = table.held(row);
+      if (ticks !== undefined && epochs[row]! <= epoch) value = table.held(row);
       if (leavesOutOver && this.isOver(state, value)) continue;
       const key = keys[row]!;
       this.batch = this.batches.of(key);

@@ -25,7 +25,7 @@ export class StampedValueHandle<T> implements LivingValues<T>, ValueState<Stampe
     const value = this.slot.take();
     if (value === undefined) return null;
     const { table, row } = this.slot;
-    return new Stamped(table.stamps![row]!, value as T); // only update() stores here
+    return new Stamped(table.stampOf(row), value as T); // only update() stores here
   }
 
   update(stamped: Stamped<T> | null): void {

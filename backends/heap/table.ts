@@ -13,7 +13,7 @@
  * @module
  */
 import { identityOf, isComplexKey, type Key, type Namespace } from "../../core/key.ts";
-import { Stamped } from "../../core/stamped_value.ts";
+import { FAR_TICK, Stamped } from "../../core/stamped_value.ts";
 import type { TableChanges } from "./change_list.ts";
 import type { FormerValues } from "./former_values.ts";
 import type { HeapState } from "./heap_state.ts";
@@ -29,7 +29,7 @@ export const FREE = -1;
 const FIRST_EPOCHS = 16;
 const FIRST_BIRTHS = 20;
 const FIRST_WALKED = 24;
-const FIRST_STAMPS = 28;
+const FIRST_TICKS = 28;
 
 /** How tables find their rows. */
 export interface TableSettings {
@@ -57,8 +57,10 @@ export class Table {
   births: Int32Array = new Int32Array(FIRST_BIRTHS);
   /** Number of the snapshot that has written a row most recently. */
   walked: Int32Array = new Int32Array(FIRST_WALKED);
-  /** When the value of a row was written, milliseconds since the epoch; only of a state that keeps stamps beside values. */
-  stamps: Float64Array | undefined;
+  /** When the value of a row was written, as `AccessTime` counts; only of a state that keeps stamps beside values. */
+  ticks: Int32Array | undefined;
+  /** Stamps that no tick can say, by row; what is left of rows that have a tick again means nothing. */
+  private farStamps: Map<number, number> | undefined = undefined;
   private readonly free: number[] = [];
   /** Rows of the keys that were fetched together most recently; 0 for one that was not found. */
   private fetched: Int32Array = new Int32Array(0);
@@ -72,7 +74,7 @@ export class Table {
   attached = true;
 
   constructor(readonly state: HeapState, readonly namespace: Namespace) {
-    this.stamps = state.keepsStamps ? new Float64Array(FIRST_STAMPS) : undefined;
+    this.ticks = state.keepsStamps ? new Int32Array(FIRST_TICKS) : undefined;
   }
 
   /** The row of `key`; 0 when there is none. */
@@ -100,7 +102,7 @@ export class Table {
       const row = fetched[i]!;
       if (values[row] !== undefined) seen += epochs[row]!;
     }
-    if (this.stamps !== undefined) { for (let i = 0; i < count; i++) seen += this.stamps[fetched[i]!]! & 1; }
+    if (this.ticks !== undefined) { for (let i = 0; i < count; i++) seen += this.ticks[fetched[i]!]!; }
     return seen | 0;
   }
 
@@ -183,21 +185,38 @@ export class Table {
     return strings;
   }
 
-  /** Stamps a row that is in use; only of a state that keeps stamps beside values. */
+  /** Stamps a row that is in use, milliseconds since the epoch; only of a state that keeps stamps beside values. */
   stamp(row: number, stampMs: number): void {
-    let stamps = this.stamps!;
-    if (row >= stamps.length) {
-      stamps = new Float64Array(Math.max(row + 1, stamps.length * 2));
-      stamps.set(this.stamps!);
-      this.stamps = stamps;
+    while (row >= this.ticks!.length) this.ticks = doubled(this.ticks!);
+    const tick = stampMs - this.state.expiry!.time.baseMs;
+    if ((tick | 0) === tick && tick !== FAR_TICK) {
+      this.ticks![row] = tick;
+    } else {
+      this.ticks![row] = FAR_TICK;
+      (this.farStamps ??= new Map()).set(row, stampMs);
     }
-    stamps[row] = stampMs;
+  }
+
+  /** When the value of a row in use was written; only of a state that keeps stamps beside values. */
+  stampOf(row: number): number {
+    return this.stampSince(row, this.state.expiry!.time.baseMs);
+  }
+
+  private stampSince(row: number, baseMs: number): number {
+    const tick = this.ticks![row]!;
+    return tick === FAR_TICK ? this.farStamps!.get(row)! : baseMs + tick;
+  }
+
+  /** Counts ticks from where they are counted now. @param fromMs Where they were counted from. */
+  rebaseTicks(fromMs: number): void {
+    for (let row = 1; row < this.rowLimit; row++) {
+      if (this.births[row] !== FREE) this.stamp(row, this.stampSince(row, fromMs));
+    }
   }
 
   /** What a row in use holds, with its stamp if that lies beside it: as its serializer takes it. */
   held(row: number): unknown {
-    const stamps = this.stamps;
-    return stamps === undefined ? this.values[row] : new Stamped(stamps[row]!, this.values[row]);
+    return this.ticks === undefined ? this.values[row] : new Stamped(this.stampOf(row), this.values[row]);
   }
 
   /** Frees a row that is in use. */

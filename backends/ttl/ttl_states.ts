@@ -71,6 +71,7 @@ export class TtlStates {
     if (known === undefined) {
       const expiry = new Expiry(ttl, this.time, this.nowMs);
       this.expiries.set(name, expiry);
+      this.time.follow(expiry);
       return expiry;
     }
     if (!sameSettings(known.settings, ttl)) {

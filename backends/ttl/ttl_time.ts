@@ -11,10 +11,15 @@
  *
  * @module
  */
-import type { AccessTime, Sweeper } from "../../core/stamped_value.ts";
+import { type AccessTime, type Expiry, FAR_TICK, type Sweeper } from "../../core/stamped_value.ts";
 
 /** A sweeper looks at no more entries than this between two slices: a few milliseconds when all of them are over. */
 const MAX_ENTRIES = 16_384;
+
+/** The largest tick; about 25 days. */
+const MAX_TICK = 0x7fff_ffff;
+/** Where the tick of now is after the base has moved. */
+const MIDDLE_TICK = 0x4000_0000;
 
 /** A sweeper at work. */
 export interface Sweep {
@@ -28,12 +33,26 @@ export interface Sweep {
 /** The time of now. */
 export class TtlTime implements AccessTime {
   nowMs: number;
+  tick = 0;
+  baseMs: number;
+  private readonly expiries: Expiry[] = [];
   private readonly sweeps: Sweep[] = [];
   private recordCount = 0;
 
   /** @param clock The wall clock. */
   constructor(private readonly clock: () => number) {
-    this.nowMs = clock();
+    this.baseMs = this.nowMs = Math.floor(clock());
+  }
+
+  /** Tells a state from now on what is over. */
+  follow(expiry: Expiry): void {
+    this.expiries.push(expiry);
+    this.setLimit(expiry);
+  }
+
+  private setLimit(expiry: Expiry): void {
+    // With `| 0` it is stored as a small integer.
+    expiry.limitTick = Math.max(FAR_TICK, this.tick - expiry.settings.timeMs) | 0;
   }
 
   /** Has the backend sweep from now on. */
@@ -43,7 +62,19 @@ export class TtlTime implements AccessTime {
 
   /** Time has passed since the last access. */
   beginSlice(): void {
-    this.nowMs = this.clock();
+    const nowMs = this.nowMs = Math.floor(this.clock());
+    const tick = nowMs - this.baseMs;
+    if (tick > MAX_TICK || tick <= FAR_TICK) this.moveBase(nowMs);
+    else this.tick = tick | 0;
+    for (let i = 0; i < this.expiries.length; i++) this.setLimit(this.expiries[i]!);
+  }
+
+  /** Once in two weeks or so; takes as long as there is state. */
+  private moveBase(nowMs: number): void {
+    const fromMs = this.baseMs;
+    this.baseMs = nowMs - MIDDLE_TICK;
+    this.tick = MIDDLE_TICK;
+    for (const { sweeper } of this.expiries) sweeper?.rebase(fromMs);
   }
 
   /** Time may pass until the next access. @param recordCount Records of the operator so far. */

@@ -20,6 +20,7 @@ export function ttlSnapshotSuite(name: string, factory: StateBackendFactory): vo
   concurrentTests(name, factory);
   changeTests(name, factory);
   rescaleTests(name, factory);
+  longTests(name, factory);
 }
 
 const at = (rig: BackendRig, ms: number) => rig.clock.advance(ms - rig.clock.nowMs());
@@ -303,5 +304,77 @@ function rescaleTests(name: string, factory: StateBackendFactory): void {
       return again.read() !== null;
     });
     deepEqual(alive, keys.slice(11));
+  });
+}
+
+const DAY_MS = 86_400_000;
+
+/** Times that are further apart than an integer of 32 bits can say. */
+function longTests(name: string, factory: StateBackendFactory): void {
+  for (const kind of Object.keys(KINDS)) {
+    test(`${name}, ${kind} state: a life of many months ends to the millisecond, whatever lies between [91] [101]`, async () => {
+      await using rig = new BackendRig(factory);
+      at(rig, 20_000 * DAY_MS);
+      const start = rig.clock.nowMs();
+      const ttl = stateTtl({ time: "100 d" });
+      let backend = await rig.open();
+      let states = ttlStatesOf(backend, rig);
+      let state = KINDS[kind]!(states, ttl);
+      const read = (key: string) => {
+        backend.setCurrentKey(key);
+        return state.read();
+      };
+      const write = (key: string, value: number) => {
+        backend.setCurrentKey(key);
+        state.write(value);
+      };
+      write("first", 1);
+      at(rig, start + 24 * DAY_MS);
+      write("second", 2);
+      // Farther than a tick goes, all at once and bit by bit.
+      at(rig, start + 60 * DAY_MS);
+      write("third", 3);
+      states.endSlice(1_000);
+      deepEqual(["first", "second", "third"].map(read), [1, 2, 3]);
+      backend = await rig.open([await rig.snapshot(backend)]);
+      states = ttlStatesOf(backend, rig);
+      state = KINDS[kind]!(states, ttl);
+      for (let day = 61; day < 99; day += 13) {
+        at(rig, start + day * DAY_MS);
+        states.endSlice(day * 100);
+        deepEqual(["first", "second", "third"].map(read), [1, 2, 3], `day ${day}`);
+      }
+      at(rig, start + 100 * DAY_MS - 1);
+      equal(read("first"), 1);
+      at(rig, start + 100 * DAY_MS);
+      states.endSlice(20_000);
+      if (name === "heap") equal(backend.entryCount, 2, "swept");
+      equal(read("first"), null);
+      at(rig, start + 124 * DAY_MS - 1);
+      deepEqual(["first", "second", "third"].map(read), [null, 2, 3]);
+      at(rig, start + 160 * DAY_MS - 1);
+      deepEqual(["first", "second", "third"].map(read), [null, null, 3]);
+      at(rig, start + 160 * DAY_MS);
+      equal(read("third"), null);
+      equal(backend.entryCount, 0);
+    });
+  }
+
+  test(`${name}: a clock that is set back makes nothing over, and nothing is lost`, async () => {
+    await using rig = new BackendRig(factory);
+    const backend = await rig.open();
+    let nowMs = 20_000 * DAY_MS;
+    const states = new TtlStates(backend, () => nowMs);
+    const state = KINDS["value"]!(states, LIVES);
+    backend.setCurrentKey("k");
+    state.write(1);
+    for (const days of [1, 30, 19_000]) {
+      nowMs = (20_000 - days) * DAY_MS;
+      states.beginSlice();
+      equal(state.read(), 1, `${days} days ago`);
+    }
+    nowMs = 20_000 * DAY_MS + TTL_MS;
+    states.beginSlice();
+    equal(state.read(), null);
   });
 }

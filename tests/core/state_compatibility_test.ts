@@ -215,7 +215,7 @@ test("compatibilityOf looks at the version of what values mean too [77]", () => 
 });
 
 test("a time to live comes and goes without a question of the serializer [86]", () => {
-  const expiry = new Expiry(stateTtl({ time: 1 }), { nowMs: 0 }, () => 0);
+  const expiry = new Expiry(stateTtl({ time: 1 }), { nowMs: 0, tick: 0, baseMs: 0 }, () => 0);
   const serializer = new StampedSerializer(f64, expiry, false);
   const declared: StateDescriptor = { kind: "list", name: "a", serializer };
   equal(compatibilityOfState(declared, { kind: "list", ...by("f64") }).outcome, "as-is");
