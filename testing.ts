@@ -1,5 +1,5 @@
 /**
- * Tests of actors and pipelines: one actor at work without a job, in virtual time.
+ * Tests of actors and pipelines: one actor at work without a job, or a whole pipeline, in virtual time.
  *
  * @example
  * ```ts
@@ -31,3 +31,9 @@ export { type HarnessBackend } from "./runtime/testing/harness_backends.ts";
 export { type HarnessOptions } from "./runtime/testing/harness_context.ts";
 export { type HarnessSnapshot } from "./runtime/testing/harness_context.ts";
 export { type ToldMessage } from "./runtime/testing/told_messages.ts";
+
+// A whole pipeline
+export { type PipelineFailure } from "./control/testing/planned_failures.ts";
+export { type PipelineRun } from "./control/testing/run_pipeline.ts";
+export { type PipelineRunOptions } from "./control/testing/run_pipeline.ts";
+export { runPipeline } from "./control/testing/run_pipeline.ts";

@@ -21,8 +21,7 @@ import type { Output } from "../output.ts";
 import type { KeyedProcessFunction, StateDeclarations } from "../process_function.ts";
 import type { OutputTag } from "../side_output.ts";
 import type { QueriedState, QueryResult } from "../state_reader.ts";
-// Loaded at once: what an operator loads on demand would come in a turn of the event loop that no test asked for.
-import "../../timers/embedded_timer_queue.ts";
+import "./loaded_timers.ts";
 import { eventLoopTurn } from "./event_loop_turn.ts";
 import { type HarnessOptions, type HarnessParts, type HarnessSnapshot, prepareHarness } from "./harness_context.ts";
 import type { HarnessTask } from "./harness_task.ts";

@@ -2,8 +2,10 @@
  * A file system as one process sees it: each operation can take virtual time, and once the process is dead nothing
  * that it has asked for happens any more.
  *
- * Called by: tests/support/job_harness.ts.
+ * Called by: control/testing/virtual_world.ts.
  * Calls: the file system below it.
+ *
+ * @module
  */
 import { type Clock, delay } from "../../core/clock.ts";
 import type { FileStatus, FileSystem, InputFile, OutputFile } from "../../core/file_system.ts";
