@@ -234,8 +234,8 @@ test("query() is refused when its attempt fails before it is answered", TIMEOUT,
   const process = await new TestWorld().start((env) => {
     env.fromSource("numbers", generator({ create: (index) => index, ratePerSecond: PER_SECOND }))
       .map((n) => {
-        if (n !== 100 || asked !== null) return n;
-        asked = job!.query("observer", CALLS, "key 1");
+        if (n < 100 || asked !== null || job?.status().state !== "running") return n;
+        asked = job.query("observer", CALLS, "key 1");
         asked.catch(() => {});
         throw new Error("not yet");
       })
