@@ -17,9 +17,14 @@ import {
   StreamError,
   valueState,
 } from "../../mod.ts";
-import { BACKEND_KINDS, HEAP } from "../support/backend_kinds.ts";
+import { BACKEND_KINDS, type BackendKind, HEAP } from "../support/backend_kinds.ts";
 import { type TestProcess, TestWorld } from "../support/job_harness.ts";
 
+const WITH_CHANGELOG: BackendKind = {
+  name: "heap with changelog",
+  options: { config: { ...HEAP.options.config, "state.changelog.enabled": true } },
+};
+const KINDS = [...BACKEND_KINDS, WITH_CHANGELOG];
 const TIMEOUT = { timeout: 60_000 };
 /** Numbers a second: each of the ten keys has one every 10 ms. */
 const PER_SECOND = 1_000;
@@ -82,7 +87,7 @@ async function everything(process: TestProcess, key: string) {
 }
 
 for (const parallelism of [1, 3]) {
-  for (const backend of BACKEND_KINDS) {
+  for (const backend of KINDS) {
     test(
       `query() copies state of each kind of a running job, ${backend.name}, parallelism ${parallelism}`,
       TIMEOUT,
@@ -165,7 +170,7 @@ class Forgetful extends KeyedActor<string, number, number> {
   }
 }
 
-for (const backend of BACKEND_KINDS) {
+for (const backend of KINDS) {
   test(`query() neither shows what is over nor lengthens a life, ${backend.name}`, TIMEOUT, async () => {
     const process = await new TestWorld({ "execution.checkpointing.interval": 40 }).start((env) => {
       env.fromSource("numbers", generator({ create: (index) => index, ratePerSecond: 100 }))
