@@ -129,6 +129,8 @@ const NO_ROWS: FrozenRows = { next: () => false, release: () => {} };
 export class FrozenAttachedLog {
   private readonly slices: Slices;
   private released = false;
+  /** Once it is written. */
+  private file: FileRef | undefined;
 
   constructor(
     private readonly sources: readonly Frozen[],
@@ -181,12 +183,20 @@ export class FrozenAttachedLog {
       ? { scope: "inline", bytes: out.copy(), sizeBytes: out.length }
       : await uploader.upload(out.view());
     if (this.slices.isStopped) await uploader?.remove(file);
+    else this.file = file;
     return { file, keyGroups, entryCount: buffer.entryCount, footerCrc32 };
   }
 
   /** Ends a write early. */
   cancel(reason: Error): void {
     this.slices.stop(reason);
+  }
+
+  /** Nobody will name what was written, nor what still is. */
+  discard(reason: Error): void {
+    this.slices.stop(reason);
+    if (this.file !== undefined) this.plan.uploader?.remove(this.file);
+    this.file = undefined;
   }
 
   /** Ends the freeze; allowed at any moment. */

@@ -49,6 +49,8 @@ export class SealedSegment {
   /** A checkpoint that is durable names it. */
   isConfirmed = false;
   isCutOff = false;
+  /** After a failure: it will be written by itself. */
+  isToBeRetried = false;
   /** Bytes that it takes, as a file. */
   sizeBytes: number;
   /** What counts as in flight until it is written. */
@@ -70,7 +72,10 @@ export class SealedSegment {
   /** The segment, once it is durable or in memory for good. A failure is tried again by the next call. */
   write(inline: boolean): Promise<LogSegment> {
     if (this.written !== undefined) return Promise.resolve(this.written);
-    this.writing ??= this.begin(inline).finally(() => this.writing = undefined);
+    this.writing ??= this.begin(inline).finally(() => {
+      this.writing = undefined;
+      if (this.isCutOff) this.removeUnused();
+    });
     return this.writing;
   }
 
@@ -90,7 +95,6 @@ export class SealedSegment {
     this.written = { file, keyGroups: plan.keyGroups, entryCount: buffer.entryCount, footerCrc32 };
     this.sizeBytes = file.sizeBytes;
     this.release();
-    if (this.isCutOff) this.removeUnused();
     return this.written;
   }
 
@@ -152,9 +156,25 @@ export class ChangeLog {
 
   /** A failure is nobody's, but that records may wait for room: else the next checkpoint tries again. */
   private writeEarly(segment: SealedSegment, uploader: LogUploader): void {
-    segment.write(false).catch(() => {
-      if (!segment.isCutOff && uploader.isFull) uploader.later(() => this.writeEarly(segment, uploader));
+    segment.write(false).catch(() => this.retryWhileFull(segment, uploader));
+  }
+
+  private retryWhileFull(segment: SealedSegment, uploader: LogUploader): void {
+    if (segment.isCutOff || segment.isToBeRetried || !uploader.isFull) return;
+    segment.isToBeRetried = true;
+    uploader.later(() => {
+      segment.isToBeRetried = false;
+      if (segment.isOpen && !segment.isCutOff) this.writeEarly(segment, uploader);
     });
+  }
+
+  /** Records wait for room: what nobody is writing, nor about to, is written now. */
+  makeRoom(): void {
+    const { uploader } = this.plan;
+    if (uploader === undefined) return;
+    for (const segment of this.segments) {
+      if (segment.isOpen && !segment.isToBeRetried) this.writeEarly(segment, uploader);
+    }
   }
 
   /** Ends the segment that is being filled; undefined when there is nothing in it. */
@@ -206,12 +226,16 @@ export class ChangeLog {
 
   /** Writes those of the segments that are not written, as many as can be at a time. */
   async write(segments: readonly SealedSegment[]): Promise<LogSegment[]> {
+    const { uploader } = this.plan;
     let inlineBytes = 0;
     for (const segment of segments) if (segment.isInline) inlineBytes += segment.sizeBytes;
     return await Promise.all(segments.map((segment) => {
       const inline = segment.isOpen && inlineBytes + segment.sizeBytes <= this.plan.inlineBytes;
       if (inline) inlineBytes += segment.sizeBytes;
-      return segment.write(inline);
+      const writing = segment.write(inline);
+      // No barrier comes, and so no other checkpoint, while records wait for room.
+      if (uploader !== undefined) writing.catch(() => this.retryWhileFull(segment, uploader));
+      return writing;
     }));
   }
 }

@@ -166,7 +166,9 @@ export class ChangelogBackend implements StateBackend {
 
   backpressure(): Promise<void> | undefined {
     if (this.materializer.failure !== undefined) throw this.materializer.failure;
-    return this.inner.backpressure?.() ?? this.uploader?.backpressure();
+    const { uploader } = this;
+    if (uploader?.isFull === true) this.log.makeRoom();
+    return this.inner.backpressure?.() ?? uploader?.backpressure();
   }
 
   get waitsForChangelog(): boolean {

@@ -14,7 +14,7 @@
 import type { PendingSnapshot } from "../../core/backend.ts";
 import { StreamError } from "../../core/errors.ts";
 import type { KeyGroupRange } from "../../core/key_groups.ts";
-import type { FileScope, KeyedStateHandle, LogSegment, SnapshotStore } from "../../core/snapshot.ts";
+import type { FileRef, FileScope, KeyedStateHandle, LogSegment, SnapshotStore } from "../../core/snapshot.ts";
 import type { FrozenAttachedLog } from "./attached_log.ts";
 import type { ChangeLog, SealedSegment } from "./change_log.ts";
 import { type Materialized, runsOf } from "./log_basis.ts";
@@ -49,6 +49,9 @@ export class ChangelogSnapshot implements PendingSnapshot {
   private readonly stopped = Promise.withResolvers<never>();
   private started = false;
   private ended = false;
+  private hasFailed = false;
+  /** Of the materialization, once it is written. */
+  private readonly made: FileRef[] = [];
 
   constructor(private readonly plan: ChangelogSnapshotPlan) {
     for (const segment of plan.segments) segment.users++;
@@ -68,8 +71,12 @@ export class ChangelogSnapshot implements PendingSnapshot {
       for (const segment of this.plan.segments) segment.isGiven = true;
       return this.handleOf(parts, figures);
     } catch (error) {
-      const { basis } = this.plan;
-      if ("pending" in basis) basis.pending.cancel(error instanceof Error ? error : new Error(String(error)));
+      const { basis, attached } = this.plan;
+      const reason = error instanceof Error ? error : new Error(String(error));
+      if ("pending" in basis) basis.pending.cancel(reason);
+      attached.discard(reason);
+      this.hasFailed = true;
+      discardAll(store, this.made);
       throw error;
     } finally {
       this.end(figures);
@@ -92,7 +99,10 @@ export class ChangelogSnapshot implements PendingSnapshot {
     const { basis, onMaterialized } = this.plan;
     if (!("pending" in basis)) return basis;
     const { id, border } = basis;
-    const handle = await basis.pending.write(sharedOnly(store));
+    const files: FileRef[] = [];
+    const handle = await basis.pending.write(sharedOnly(store, files));
+    if (this.hasFailed) discardAll(store, files);
+    this.made.push(...files);
     const made = { handle, id, border };
     onMaterialized(made);
     return made;
@@ -143,13 +153,34 @@ interface Parts {
   readonly freshBytes: number;
 }
 
-/** A store whose files later checkpoints may name, whatever was asked for. */
-export function sharedOnly(store: SnapshotStore): SnapshotStore {
+/**
+ * A store whose files later checkpoints may name, whatever was asked for.
+ *
+ * @param made Gets every file that is finished.
+ */
+export function sharedOnly(store: SnapshotStore, made: FileRef[]): SnapshotStore {
+  const kept = async (finished: Promise<FileRef>): Promise<FileRef> => {
+    const file = await finished;
+    made.push(file);
+    return file;
+  };
   return {
-    create: () => store.create("shared"),
+    create: async () => {
+      const file = await store.create("shared");
+      return {
+        write: (chunk) => file.write(chunk),
+        finish: () => kept(file.finish()),
+        discard: () => file.discard(),
+      };
+    },
     ...(store.adopt !== undefined && {
-      adopt: (path: string, sizeBytes: number, _scope: FileScope) => store.adopt!(path, sizeBytes, "shared"),
+      adopt: (path: string, sizeBytes: number, _scope: FileScope) => kept(store.adopt!(path, sizeBytes, "shared")),
     }),
     ...(store.discard !== undefined && { discard: (file) => store.discard!(file) }),
   };
+}
+
+/** Removes files that nobody will name. What cannot be removed is swept by a recovery. */
+export function discardAll(store: SnapshotStore, files: readonly FileRef[]): void {
+  for (const file of files) if (file.scope !== "inline") store.discard?.(file).catch(() => {});
 }

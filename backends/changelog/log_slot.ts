@@ -12,7 +12,6 @@
  * @module
  */
 import { ByteWriter } from "../../core/bytes.ts";
-import type { StateDescriptor } from "../../core/descriptors.ts";
 import { identityOf, type Key, type Namespace, VOID_NAMESPACE, writeKey, writeNamespace } from "../../core/key.ts";
 import { keyGroupOf } from "../../core/key_groups.ts";
 import { type Serializer, writeValue } from "../../core/serializer.ts";
@@ -67,8 +66,6 @@ export interface LoggedState {
   readonly serializer: Serializer<unknown>;
   /** Names the state in errors. */
   readonly where: string;
-  /** The descriptor that the backend below was given. */
-  readonly descriptor: StateDescriptor;
 }
 
 const NO_VALUE = new ByteWriter(1);
@@ -81,6 +78,8 @@ export class LogSlot {
   private seen = -1;
   /** What was written last. */
   private out = NO_VALUE;
+  /** Where each element that was written ends. */
+  private readonly ends: number[] = [];
   private namespace: Namespace = VOID_NAMESPACE;
 
   constructor(private readonly target: LogTarget, private readonly state: LoggedState) {
@@ -144,6 +143,28 @@ export class LogSlot {
   append(value: unknown): void {
     this.write(value);
     this.appendWritten();
+  }
+
+  /** Serializes elements for `appendAllWritten`; those that a list refuses are passed over. @throws If one cannot be. */
+  writeAll(values: readonly unknown[]): void {
+    const out = this.out = this.target.startValue();
+    this.ends.length = 0;
+    for (const value of values) {
+      if (value === null || value === undefined) continue;
+      writeValue(this.state.serializer, value, out, this.state.where);
+      this.ends.push(out.length);
+    }
+  }
+
+  /** The list has these elements more: what was written. */
+  appendAllWritten(): void {
+    const { out } = this;
+    this.address();
+    let start = 0;
+    for (const end of this.ends) {
+      this.target.buffer.append(this.row.buffer, this.prefixBytes, out.buffer, start, end);
+      start = end;
+    }
   }
 
   /** The map has this entry, with what was written. */

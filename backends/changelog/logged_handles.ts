@@ -6,7 +6,8 @@
  * Calls: the handles of the backend below, log_slot.ts.
  *
  * Invariants:
- * - what the backend below refuses is not in the log, and what cannot be written is not in the backend below.
+ * - what the backend below refuses is not in the log, and what cannot be written is not in the backend below, except the
+ *   result of a fold, which is known only there.
  *
  * @module
  */
@@ -72,15 +73,17 @@ export class LoggedList<T> implements ListState<T>, MergingState {
 
   addAll(values: Iterable<T>): void {
     const listed = listOf(values);
+    this.log.writeAll(listed ?? []);
     this.inner.addAll(listed);
-    for (const value of listed) this.log.append(value);
+    this.log.appendAllWritten();
   }
 
   update(values: Iterable<T>): void {
     const listed = listOf(values);
+    this.log.writeAll(listed ?? []);
     this.inner.update(listed);
     this.log.clear();
-    for (const value of listed) this.log.append(value);
+    this.log.appendAllWritten();
   }
 
   clear(): void {

@@ -24,6 +24,8 @@ import { LoggedAggregating, LoggedList, LoggedMap, LoggedReducing, LoggedValue }
 /** The states of one backend, by name. */
 export class LoggedStates {
   private readonly states = new Map<string, LoggedState>();
+  /** Of the folding states: one for all handles of a state, as the backend below may keep to the functions it had first. */
+  private readonly probes = new Map<string, FoldProbe>();
   private readonly ids = new StateIds();
   private readonly table: RunState[] = [];
   /** What was restored, by name: each format of the values. */
@@ -59,7 +61,17 @@ export class LoggedStates {
 
   /** The descriptor that the backend below is given. */
   below(descriptor: StateDescriptor): StateDescriptor {
-    return this.states.get(descriptor.name)?.descriptor ?? descriptor;
+    if (descriptor.kind === "reducing") return this.probeOf(descriptor).reducing(descriptor);
+    if (descriptor.kind === "aggregating") return this.probeOf(descriptor).aggregating(descriptor);
+    return descriptor;
+  }
+
+  private probeOf({ name }: StateDescriptor): FoldProbe {
+    const known = this.probes.get(name);
+    if (known !== undefined) return known;
+    const made = new FoldProbe();
+    this.probes.set(name, made);
+    return made;
   }
 
   /** The handle of a state. @throws {StreamError} As the backend below does. */
@@ -79,12 +91,12 @@ export class LoggedStates {
         return new LoggedMap(below as MapState<Key, unknown> & Namespaced, this.slot(descriptor));
       }
       case "reducing": {
-        const probe = new FoldProbe();
+        const probe = this.probeOf(descriptor);
         const below = inner.state(probe.reducing(descriptor));
         return new LoggedReducing(below, this.slot(descriptor), probe);
       }
       case "aggregating": {
-        const probe = new FoldProbe();
+        const probe = this.probeOf(descriptor);
         const below = inner.state(probe.aggregating(descriptor));
         return new LoggedAggregating(below, this.slot(descriptor), probe);
       }
@@ -102,7 +114,7 @@ export class LoggedStates {
     const formats = this.restored.get(name) ?? [];
     const serializer = reconfigured(descriptor.serializer ?? auto<unknown>(), formats);
     const line = formatOf(this.ids.take(), name, kind, serializer);
-    const made = { line, serializer, where: `state "${name}"`, descriptor };
+    const made = { line, serializer, where: `state "${name}"` };
     this.states.set(name, made);
     this.table.push(line);
     if (formats.some((format) => !sameFormat(format, line))) this.onMigration();

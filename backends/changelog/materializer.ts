@@ -14,10 +14,10 @@
 import type { PendingSnapshot, StateBackend, StateBackendContext } from "../../core/backend.ts";
 import type { Cancel } from "../../core/clock.ts";
 import { messageOf, StreamError } from "../../core/errors.ts";
-import type { SnapshotStore } from "../../core/snapshot.ts";
+import type { FileRef, SnapshotStore } from "../../core/snapshot.ts";
 import type { ChangeLog } from "./change_log.ts";
 import type { ChangelogMetrics } from "./changelog_metrics.ts";
-import { sharedOnly } from "./changelog_snapshot.ts";
+import { discardAll, sharedOnly } from "./changelog_snapshot.ts";
 import type { LogBasis } from "./log_basis.ts";
 
 /** Ids of materializations below: none that a checkpoint may have, ascending. */
@@ -121,11 +121,16 @@ export class Materializer {
     this.isDue = false;
     this.ports.metrics.startedMaterializations.inc();
     const startMs = this.ports.context.clock.monotonicMs();
-    const { id, pending, border } = this.begin();
+    const former = this.ports.basis().current;
+    const files: FileRef[] = [];
+    const taken = this.tryToTake();
+    if (taken === undefined) return;
+    const { id, pending, border } = taken;
     this.running = pending;
-    pending.write(sharedOnly(store)).then((handle) => {
+    pending.write(sharedOnly(store, files)).then((handle) => {
       this.running = undefined;
-      if (this.stopped) return;
+      // Meanwhile the log that it would go on with may have been given up, or the backend closed.
+      if (this.stopped || this.ports.basis().current !== former) return this.drop(id, files, store);
       const { metrics } = this.ports;
       this.failures = 0;
       metrics.completedMaterializations.inc();
@@ -138,6 +143,21 @@ export class Materializer {
       this.running = undefined;
       if (!this.stopped) this.failed(id, error);
     });
+  }
+
+  /** Nobody waits for one in the background: an error counts as its failure. */
+  private tryToTake(): ReturnType<Materializer["begin"]> | undefined {
+    try {
+      return this.begin();
+    } catch (error) {
+      this.failed(this.nextId, error);
+      return undefined;
+    }
+  }
+
+  private drop(id: number, files: readonly FileRef[], store: SnapshotStore): void {
+    if (!this.stopped) this.ports.inner.abort(id);
+    discardAll(store, files);
   }
 
   private failed(id: number, cause: unknown): void {

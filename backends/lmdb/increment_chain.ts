@@ -68,7 +68,7 @@ interface Checkpoint {
 export class IncrementChain {
   private ingest = 0;
   private basis: Checkpoint | undefined;
-  private confirmedId = -1;
+  private confirmedId = Number.NEGATIVE_INFINITY;
   private readonly unconfirmed = new Map<number, Checkpoint>();
   /** Last ingest of each freeze that may still be written. */
   private readonly frozen = new Set<{ readonly ingest: number }>();

@@ -20,7 +20,7 @@ export type UploadedFiles<Run> = ReadonlyMap<Run, FileRef>;
 /** Uploaded files of one store. */
 export class UploadedRuns<Run> {
   private confirmed: UploadedFiles<Run> = new Map();
-  private confirmedId = -1;
+  private confirmedId = Number.NEGATIVE_INFINITY;
   private readonly unconfirmed = new Map<number, UploadedFiles<Run>>();
 
   /** Number of checkpoints that may still be confirmed. */
