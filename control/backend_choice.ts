@@ -117,6 +117,54 @@ export function isBackendChoice(backend: StateBackendFactory | StateBackendChoic
   return "entries" in backend;
 }
 
+/** What a script chooses in code, as far as it concerns state. */
+export interface ChosenPlaces {
+  readonly stateBackend?: unknown;
+  readonly checkpointStorage?: unknown;
+}
+
+/**
+ * Checks the shape of what was chosen, for scripts without types; values are checked when the job starts.
+ *
+ * @throws {TypeError} If the backend is neither a choice nor a factory, or the storage neither a choice nor a folder.
+ */
+export function checkChosenPlaces({ stateBackend: backend, checkpointStorage: storage }: ChosenPlaces): void {
+  if (backend !== undefined && !hasEntries(backend) && !isStateBackendFactory(backend)) {
+    throw new TypeError(
+      `Cannot use ${shown(backend)} as stateBackend: it must be heapBackend(…), lsmBackend(…), lmdbBackend(…) or a ` +
+        "StateBackendFactory, an object with a name and a function create",
+    );
+  }
+  if (storage === undefined || hasEntries(storage)) return;
+  if (typeof storage === "string" && !CHECKPOINT_STORAGE_NAMES.includes(storage)) return;
+  throw new TypeError(
+    `Cannot use ${
+      shown(storage)
+    } as checkpointStorage: it must be memoryStorage(…), fileSystemStorage(…) or the path ` +
+      `of a folder${typeof storage === "string" ? `; a folder of this name is "./${storage}"` : ""}`,
+  );
+}
+
+/** Whether it has the members of a factory. */
+export function isStateBackendFactory(value: unknown): value is StateBackendFactory {
+  if (typeof value !== "object" || value === null) return false;
+  const name: unknown = Reflect.get(value, "name");
+  return typeof name === "string" && name !== "" && typeof Reflect.get(value, "create") === "function";
+}
+
+/** What the configuration calls storages; in code they would be taken for folders. */
+const CHECKPOINT_STORAGE_NAMES: readonly string[] = ["jobmanager", "filesystem"];
+
+function hasEntries(value: unknown): boolean {
+  return typeof value === "object" && value !== null && typeof Reflect.get(value, "entries") === "object";
+}
+
+function shown(value: unknown): string {
+  if (typeof value === "string") return `"${value}"`;
+  if (typeof value === "function") return `the function ${value.name}`.trimEnd();
+  return typeof value === "object" && value !== null ? "an object of another shape" : String(value);
+}
+
 /**
  * Keeps state as live objects on the heap, as jobs do that choose nothing: the fastest place, as large as the memory of
  * the process. An object that was handed to state, or out of it, belongs to the state: change it only by `update()`.

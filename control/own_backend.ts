@@ -10,7 +10,7 @@ import type { StateBackendFactory } from "../core/backend.ts";
 import type { AnyOption, Configuration } from "../core/config.ts";
 import { messageOf, StreamError } from "../core/errors.ts";
 import { STATE_BACKEND } from "../runtime/options.ts";
-import { isBackendChoice, type StateBackendChoice } from "./backend_choice.ts";
+import { isBackendChoice, isStateBackendFactory, type StateBackendChoice } from "./backend_choice.ts";
 import { loadExport, type LoadPorts, productOf } from "./load_export.ts";
 
 /** What the configuration names. */
@@ -47,7 +47,7 @@ export async function loadOwnBackend(reference: string, ports: Omit<LoadPorts, "
       } catch (cause) {
         throw refusal(`it fails when it is given the configuration: ${messageOf(cause)}`, { cause });
       }
-      if (isFactory(product) || isChoice(product)) return product;
+      if (isStateBackendFactory(product) || isChoice(product)) return product;
       const it = typeof exported === "function" ? "what it makes" : "it";
       throw refusal(
         `${it} is ${shapeOf(product)}, must be a StateBackendFactory: an object with a name and a function create; ` +
@@ -55,11 +55,6 @@ export async function loadOwnBackend(reference: string, ports: Omit<LoadPorts, "
       );
     },
   };
-}
-
-function isFactory(value: unknown): value is StateBackendFactory {
-  const { name, create } = membersOf(value);
-  return typeof value === "object" && typeof name === "string" && name !== "" && typeof create === "function";
 }
 
 function isChoice(value: unknown): value is StateBackendChoice {

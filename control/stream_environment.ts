@@ -27,6 +27,7 @@ import { systemClock, systemRandom } from "../runtime/system_clock.ts";
 import { systemFileSystem } from "../runtime/system_file_system.ts";
 import { systemJobLock } from "../runtime/system_job_lock.ts";
 import {
+  checkChosenPlaces,
   type CheckpointStorageChoice,
   fileSystemStorage,
   isBackendChoice,
@@ -116,12 +117,14 @@ export class StreamEnvironment<S extends ScriptOptions = Record<never, never>> e
    * wrong usage ends it with code 2, unless `argv` was given: then it throws.
    *
    * @throws {UsageError} For arguments that are not understood, if `argv` was given.
+   * @throws {TypeError} If the state backend or the checkpoint storage is none.
    */
   static create<S extends ScriptOptions = Record<never, never>>(
     options: EnvironmentOptions<S> = {},
   ): StreamEnvironment<S> {
     // Without `args`, S is the record without members.
     const scriptOptions = options.args ?? {} as S;
+    checkChosenPlaces(options);
     const { argv } = options;
     if (argv !== undefined) return new StreamEnvironment(options, readCommandLine(argv, scriptOptions));
     const commandLine = commandLineOfProcess(scriptOptions);

@@ -1,4 +1,4 @@
-import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
+import { deepEqual, equal, match, ok, rejects, throws } from "node:assert/strict";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -209,7 +209,7 @@ test("a checkpoint in memory fails when a part of its state is larger than the s
   await rejects(running, (error) => {
     const texts: string[] = [];
     for (let at = error; at instanceof Error; at = at.cause) texts.push(at.message);
-    match(texts.join("\n"), /more than 16 bytes/);
+    match(texts.join("\n"), /more than 16 bytes.*execution\.checkpointing\.dir/);
     return true;
   });
 });
@@ -264,4 +264,28 @@ test("managed memory is of no use to the heap, and state on disk does not run wi
     message: /Cannot keep state on disk without memory: taskmanager\.memory\.managed\.size from code is 0/,
   });
   equal(await backendOf({ config: managed("0"), stateBackend: lsmBackend({ memoryPerSlot: "1 mb" }) }), "lsm");
+});
+
+test("what is chosen in code and is no state backend or storage is refused at once, with what it must be", () => {
+  const create = (options: object) => () => StreamEnvironment.create({ argv: [], ...options });
+  const backend = (text: string) => ({
+    name: "TypeError",
+    message: `Cannot use ${text} as stateBackend: it must be heapBackend(…), lsmBackend(…), lmdbBackend(…) or a ` +
+      "StateBackendFactory, an object with a name and a function create",
+  });
+  throws(create({ stateBackend: "lsm" }), backend('"lsm"'));
+  throws(create({ stateBackend: lsmBackend }), backend("the function lsmBackend"));
+  throws(create({ stateBackend: null }), backend("null"));
+  throws(create({ stateBackend: { create: () => null } }), backend("an object of another shape"));
+  const storage = {
+    message: /as checkpointStorage: it must be memoryStorage\(…\), fileSystemStorage\(…\) or the path of a folder$/,
+  };
+  throws(create({ checkpointStorage: 5 }), storage);
+  throws(create({ checkpointStorage: memoryStorage }), storage);
+  // The word of the configuration would be a folder of that name.
+  throws(create({ checkpointStorage: "jobmanager" }), /path of a folder; a folder of this name is ".\/jobmanager"$/);
+  for (const stateBackend of [heapBackend(), lsmBackend(), lmdbBackend(), heapBackendFactory]) {
+    create({ stateBackend })();
+  }
+  for (const one of ["./jobmanager", memoryStorage(), fileSystemStorage("/x")]) create({ checkpointStorage: one })();
 });
