@@ -5,7 +5,7 @@ import type { JobLock } from "../../checkpoint/job_lock.ts";
 import { encodeMetadata } from "../../checkpoint/metadata.ts";
 import { decodeMetadata } from "../../checkpoint/metadata_reader.ts";
 import { StreamError } from "../../core/errors.ts";
-import type { KeyedStateHandle, RunHandle } from "../../core/snapshot.ts";
+import type { KeyedStateHandle, LogSegment, RunHandle } from "../../core/snapshot.ts";
 import { SAVEPOINT, SimulatedJob, writeRun } from "./simulated_job.ts";
 
 const BYTES = new Uint8Array(100).fill(5);
@@ -163,4 +163,43 @@ test("disposeSavepoint() does not follow a name out of the folder, whoever wrote
     await rejects(disposeSavepoint(path, { fileSystem: job.fs }), refused("damaged"), name);
     equal(job.fs.has("/savepoints/notes.txt"), true);
   }
+});
+
+test("disposeSavepoint() of an ended job's checkpoint removes the segments of its log that no other one names", async () => {
+  const job = started();
+  const keyGroups = { start: 0, end: 127 };
+  const segments: LogSegment[] = [];
+  const paths: string[] = [];
+  for (let round = 0; round < 2; round++) {
+    const done = job.coordinator.trigger({});
+    await job.settle();
+    const { checkpointId } = job.barriers.at(-1)!;
+    const { runs: [run] } = await writeRun(job.coordinator.store(checkpointId, job.tasks[1]!), "shared", BYTES);
+    segments.push({ file: run!.file, keyGroups, entryCount: 3, footerCrc32: 7 });
+    // It is small, and within the metadata.
+    const inline: LogSegment = {
+      file: { scope: "inline", bytes: BYTES, sizeBytes: BYTES.length },
+      keyGroups,
+      entryCount: 1,
+      footerCrc32: 7,
+    };
+    const log = [...segments, inline];
+    const keyed: KeyedStateHandle = { keyGroups, runs: [], log, nextListNumber: 0, incrementBytes: 1, fullBytes: 1 };
+    job.acknowledge(checkpointId, "sink", { keyed, lists: {} });
+    job.acknowledge(checkpointId, "source");
+    await job.settle();
+    paths.push((await done).externalPath);
+  }
+  const shared = () => job.fs.files("/checkpoints/job/shared").length;
+  equal(shared(), 2);
+  // The older segment belongs to the younger checkpoint too.
+  equal((await disposeSavepoint(paths[0]!, { fileSystem: job.fs })).keptSharedCount, 1);
+  equal(shared(), 2);
+  deepEqual(await disposeSavepoint(paths[1]!, { fileSystem: job.fs }), {
+    path: paths[1],
+    removedCount: 3,
+    keptSharedCount: 0,
+    isFolderGone: true,
+  });
+  equal(shared(), 0);
 });
