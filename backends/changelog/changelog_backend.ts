@@ -218,7 +218,10 @@ export class ChangelogBackend implements StateBackend {
       ...common,
       basis: { pending, id, border },
       segments: [],
-      onMaterialized: (made) => Object.assign(taken, { basis: made }),
+      onMaterialized: (made) => {
+        Object.assign(taken, { basis: made });
+        this.metrics.completedMaterializations.inc();
+      },
     };
   }
 

@@ -12,7 +12,12 @@ import type { Counter, Histogram, MetricGroup } from "../../core/metrics.ts";
 export class ChangelogMetrics {
   readonly uploads: Counter;
   readonly uploadFailures: Counter;
+  /** Number of the attempt that has succeeded. */
   readonly attemptsPerUpload: Histogram;
+  /** Attempts that were begun, those beside the one that has succeeded included. */
+  readonly totalAttemptsPerUpload: Histogram;
+  /** Segments that are uploaded together: one. */
+  readonly uploadBatchSizes: Histogram;
   readonly uploadSizes: Histogram;
   readonly uploadLatenciesNanos: Histogram;
   /** Files that could not be removed; a recovery sweeps them. */
@@ -35,6 +40,8 @@ export class ChangelogMetrics {
     this.uploads = group.counter("numberOfUploadRequests");
     this.uploadFailures = group.counter("numberOfUploadFailures");
     this.attemptsPerUpload = group.histogram("attemptsPerUpload");
+    this.totalAttemptsPerUpload = group.histogram("totalAttemptsPerUpload");
+    this.uploadBatchSizes = group.histogram("uploadBatchSizes");
     this.uploadSizes = group.histogram("uploadSizes");
     this.uploadLatenciesNanos = group.histogram("uploadLatenciesNanos");
     this.leftBehind = group.counter("numberOfFilesLeftBehind");

@@ -158,7 +158,7 @@ class Upload {
     // The last attempt has all the time that the checkpoint has.
     if (this.attempts < settings.maxAttempts) this.cancelNext = clock.schedule(settings.timeoutMs, () => this.begin());
     const number = this.attempts;
-    this.attempt().then((file) => this.succeeded(file), (error) => this.failed(error, number));
+    this.attempt().then((file) => this.succeeded(file, number), (error) => this.failed(error, number));
   }
 
   private async attempt(): Promise<FileRef> {
@@ -172,7 +172,7 @@ class Upload {
     }
   }
 
-  private succeeded(file: FileRef): void {
+  private succeeded(file: FileRef, number: number): void {
     this.running--;
     if (this.isOver) {
       this.store.discard?.(file).catch(() => this.metrics.leftBehind.inc());
@@ -180,7 +180,9 @@ class Upload {
     }
     this.end();
     const { metrics } = this;
-    metrics.attemptsPerUpload.update(this.attempts);
+    metrics.attemptsPerUpload.update(number);
+    metrics.totalAttemptsPerUpload.update(this.attempts);
+    metrics.uploadBatchSizes.update(1);
     metrics.uploadSizes.update(this.bytes.length);
     metrics.uploadLatenciesNanos.update(Math.round((this.clock.monotonicMs() - this.startedMs) * 1e6));
     this.outcome.resolve(file);

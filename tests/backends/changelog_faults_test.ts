@@ -28,6 +28,8 @@ test("a materialization of lsm names the files that the one before has uploaded,
     touch(backend, 20 + id);
     const handle = await rig.snapshot(backend, { id, confirm: true });
     runs.push(handle!.runs.map(({ file }) => file));
+    // Nothing builds on one that stands alone, and it is in nobody's way.
+    await rig.snapshot(backend, { id: 100 + id, full: true, confirm: true });
     await verify(rig, backend, handle);
   }
   const [, second, third] = runs.map((files) => files.map(nameOf));
@@ -244,4 +246,25 @@ test("a backend below that cannot take a snapshot fails a materialization, not t
   const handle = await rig.snapshot(backend, { id: 2 });
   ok(handle!.runs.length > 0 || handle!.log!.length > 0);
   await verify(rig, backend, handle);
+});
+
+test("metrics tell the attempt that has succeeded from those that were begun, and count materializations by checkpoints", async () => {
+  await using rig = new LoggedRig(heapBackendFactory);
+  const first = await rig.openLogged(heapBackendFactory, { intervalMs: null, timeoutMs: 1000 });
+  fill(first, 1);
+  const slow = Promise.withResolvers<void>();
+  let attempts = 0;
+  rig.beforeCreate = () => ++attempts === 2 ? new Promise<void>(() => {}) : slow.promise;
+  const writing = first.snapshot({ checkpointId: 1, full: false }).write(rig.files);
+  await rig.pass(1000);
+  slow.resolve();
+  await rig.rest();
+  const handle = await writing;
+  const operator = rig.registry.operator("op", "op", 0);
+  const last = (name: string) => operator.histogram(name).quantile(1);
+  deepEqual(["attemptsPerUpload", "totalAttemptsPerUpload", "uploadBatchSizes"].map(last), [1, 2, 1]);
+  rig.beforeCreate = () => {};
+  const backend = await rig.openLogged(heapBackendFactory, { intervalMs: null }, [handle]);
+  await rig.snapshot(backend, { id: 2, confirm: true });
+  deepEqual([rig.count("startedMaterialization"), rig.count("completedMaterialization")], [1, 1]);
 });
