@@ -369,3 +369,16 @@ test("LsmStore: an upload of many files has at most four under way, and ends wit
   equal(discarded.length, 3);
   deepEqual(one.disk.files("/checkpoints"), []);
 });
+
+test("LsmStore merges as it goes, so a chain of sixty increments names no more runs than one of twenty", async () => {
+  await using rig = new StoreRig({ factory: () => lsmRowStoreFactory(SMALL) });
+  const store = await rig.open();
+  const counts: number[] = [];
+  for (let id = 1; id <= 60; id++) {
+    ingest(store, values(id * 40, id * 40 + 60, `${id}`));
+    if (id % 4 === 0) work(store);
+    counts.push((await rig.snapshot(store, id)).runs.length);
+    store.confirm(id);
+  }
+  ok(Math.max(...counts.slice(40)) <= 20, `runs: ${counts.join(" ")}`);
+});
