@@ -6,8 +6,9 @@
  *
  * @module
  */
-import { type Key, KeyedActor, type MapState, mapState, valueState } from "../../mod.ts";
+import { type ByteReader, type Key, KeyedActor, type MapState, mapState, valueState } from "../../mod.ts";
 import type { Bid } from "./events.ts";
+import { serializer } from "./serializers.ts";
 
 /** Counts of all, and of those of rank 1, 2 and 3. */
 export type Ranks = readonly [all: number, low: number, middle: number, high: number];
@@ -24,6 +25,24 @@ export interface Statistics {
 }
 
 const NONE: Ranks = [0, 0, 0, 0];
+const NOTHING: Statistics = { bids: NONE, bidders: NONE, auctions: NONE, dateTime: 0 };
+const STATISTICS = serializer<Statistics>(
+  "nexmark-statistics",
+  ({ bids, bidders, auctions, dateTime }, out) => {
+    for (const ranks of [bids, bidders, auctions]) ranks.forEach((count) => out.u32(count));
+    out.f64(dateTime);
+  },
+  (input) => ({
+    bids: readRanks(input),
+    bidders: readRanks(input),
+    auctions: readRanks(input),
+    dateTime: input.f64(),
+  }),
+);
+
+function readRanks(input: ByteReader): Ranks {
+  return [input.u32(), input.u32(), input.u32(), input.u32()];
+}
 
 /** 1 below 10,000, 2 below 1,000,000, 3 from there. */
 export function rankOf(price: number): number {
@@ -32,9 +51,7 @@ export function rankOf(price: number): number {
 
 /** Keeps the statistics of each key; emits them after each bid. */
 export class BidStatistics<K extends Key, O> extends KeyedActor<K, Bid, O> {
-  readonly #statistics = this.state(valueState<Statistics>("statistics", {
-    default: { bids: NONE, bidders: NONE, auctions: NONE, dateTime: 0 },
-  }));
+  readonly #statistics = this.state(valueState("statistics", { serializer: STATISTICS }));
   /** In which ranks a bidder, an auction has been seen: a bit each. */
   readonly #bidders = this.state(mapState<number, number>("ranks by bidder"));
   readonly #auctions = this.state(mapState<number, number>("ranks by auction"));
@@ -46,7 +63,7 @@ export class BidStatistics<K extends Key, O> extends KeyedActor<K, Bid, O> {
 
   /** Counts a bid. */
   override onMessage({ bidder, auction, price, dateTime }: Bid): void {
-    const before = this.#statistics.value();
+    const before = this.#statistics.value() ?? NOTHING;
     const rank = rankOf(price);
     const statistics = {
       bids: counted(before.bids, rank, true),

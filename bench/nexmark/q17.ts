@@ -10,6 +10,7 @@ import { KeyedActor, valueState } from "../../mod.ts";
 import { rankOf } from "./bid_statistics.ts";
 import { type Bid, dayOf, dayText } from "./events.ts";
 import type { Query } from "./query.ts";
+import { numbers } from "./serializers.ts";
 
 /** Prices of the bids for an auction. */
 interface Prices {
@@ -22,11 +23,12 @@ interface Prices {
   readonly sum: number;
 }
 
+const PRICES = numbers<Prices>("nexmark-prices", ["bids", "low", "middle", "high", "min", "max", "sum"]);
 const NONE: Prices = { bids: 0, low: 0, middle: 0, high: 0, min: Number.MAX_SAFE_INTEGER, max: 0, sum: 0 };
 
 /** Bids for an auction on a day. */
 class AuctionDay extends KeyedActor<readonly [auction: number, day: number], Bid, unknown> {
-  readonly #prices = this.state(valueState<Prices>("prices"));
+  readonly #prices = this.state(valueState("prices", { serializer: PRICES }));
 
   override onMessage({ price }: Bid): void {
     const before = this.#prices.value() ?? NONE;

@@ -9,6 +9,7 @@
 import { CoActor, listState, valueState } from "../../mod.ts";
 import type { Auction, Bid } from "./events.ts";
 import type { Query } from "./query.ts";
+import { auctionSerializer, bidSerializer } from "./serializers.ts";
 
 /** A bid and its auction. */
 interface Offer {
@@ -16,21 +17,25 @@ interface Offer {
   readonly bid: Bid;
 }
 
-/** One auction, false if it is of another category. A bid that comes before its auction waits for it. */
+/** One auction. A bid that comes before its auction waits for it. */
 class ExpandedBids extends CoActor<number, Auction, Bid, Offer> {
-  readonly #auction = this.state(valueState<Auction | false>("auction"));
-  readonly #early = this.state(listState<Bid>("early bids"));
+  /** Of category 10 only. */
+  readonly #auction = this.state(valueState("auction", { serializer: auctionSerializer }));
+  /** Null before the auction has come. */
+  readonly #isWanted = this.state(valueState<boolean>("is of category 10"));
+  readonly #early = this.state(listState("early bids", { serializer: bidSerializer }));
 
   override onFirst(auction: Auction): void {
-    this.#auction.update(auction.category === 10 && auction);
+    this.#isWanted.update(auction.category === 10);
+    if (auction.category === 10) this.#auction.update(auction);
     for (const bid of this.#early.get()) this.onSecond(bid);
     this.#early.clear();
   }
 
   override onSecond(bid: Bid): void {
-    const auction = this.#auction.value();
-    if (auction === null) this.#early.add(bid);
-    else if (auction !== false) this.emit({ auction, bid });
+    const isWanted = this.#isWanted.value();
+    if (isWanted === null) this.#early.add(bid);
+    else if (isWanted) this.emit({ auction: this.#auction.value()!, bid });
   }
 }
 

@@ -9,34 +9,34 @@
 import { CoActor, emits, listState, valueState } from "../../mod.ts";
 import type { Auction, Bid } from "./events.ts";
 import type { Query } from "./query.ts";
+import { bidSerializer, numbers } from "./serializers.ts";
 
 /** The highest bid of an auction has risen; from 0 with the first. */
-interface Rise {
-  readonly category: number;
-  readonly from: number;
-  readonly to: number;
-}
+type Rise = Readonly<Record<"category" | "from" | "to", number>>;
+
+/** What is kept of an auction. */
+type Sale = Readonly<Record<"category" | "dateTime" | "expires" | "highest", number>>;
+
+const SALE = numbers<Sale>("nexmark-sale", ["category", "dateTime", "expires", "highest"]);
 
 /** One auction. A bid that comes before its auction waits for it. */
 class HighestBid extends CoActor<number, Auction, Bid, Rise> {
-  readonly #auction = this.state(valueState<Pick<Auction, "category" | "dateTime" | "expires">>("auction"));
-  readonly #highest = this.state(valueState<number>("highest bid", { default: 0 }));
-  readonly #early = this.state(listState<Bid>("early bids"));
+  readonly #sale = this.state(valueState("sale", { serializer: SALE }));
+  readonly #early = this.state(listState("early bids", { serializer: bidSerializer }));
 
   override onFirst({ category, dateTime, expires }: Auction): void {
-    this.#auction.update({ category, dateTime, expires });
+    this.#sale.update({ category, dateTime, expires, highest: 0 });
     for (const bid of this.#early.get()) this.onSecond(bid);
     this.#early.clear();
   }
 
   override onSecond(bid: Bid): void {
-    const auction = this.#auction.value();
-    if (auction === null) return this.#early.add(bid);
-    if (bid.dateTime < auction.dateTime || bid.dateTime > auction.expires) return;
-    const from = this.#highest.value();
-    if (bid.price <= from) return;
-    this.#highest.update(bid.price);
-    this.emit({ category: auction.category, from, to: bid.price });
+    const sale = this.#sale.value();
+    if (sale === null) return this.#early.add(bid);
+    const { category, dateTime, expires, highest } = sale;
+    if (bid.price <= highest || bid.dateTime < dateTime || bid.dateTime > expires) return;
+    this.#sale.update({ category, dateTime, expires, highest: bid.price });
+    this.emit({ category, from: highest, to: bid.price });
   }
 }
 

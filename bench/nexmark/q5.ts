@@ -9,6 +9,7 @@
 import { type AggregateFunction, emits } from "../../mod.ts";
 import { sliding, tumbling } from "../../windows.ts";
 import type { Query } from "./query.ts";
+import { listOf, numbers } from "./serializers.ts";
 
 /** Bids for an auction in a window. */
 interface Heat {
@@ -46,5 +47,5 @@ export const q5: Query = ({ bids }, out) =>
     .aggregate("hottest", HOTTEST, {
       emits: emits<Heat>(),
       process: (hottest, context) => hottest.forEach((heat) => context.emit(heat)),
-    })
+    }, { serializer: listOf(numbers<Heat>("nexmark-heat", ["auction", "count", "endMs"])) })
     .sinkTo("out", out);

@@ -11,6 +11,7 @@ import { type AggregateFunction, emits } from "../../mod.ts";
 import { tumbling } from "../../windows.ts";
 import type { Bid } from "./events.ts";
 import type { Query } from "./query.ts";
+import { bidSerializer, listOf } from "./serializers.ts";
 
 const HIGHEST: AggregateFunction<Bid, Bid[], Bid[]> = {
   create: () => [],
@@ -24,11 +25,27 @@ const HIGHEST: AggregateFunction<Bid, Bid[], Bid[]> = {
   result: (highest) => highest,
 };
 
+/**
+ * Makes a function that says whether a bid may be one of the highest: it saves the window most of them. What it remembers
+ * need not be in checkpoints, as a bid that it drops is beaten by one that has gone on.
+ */
+function mayWin(): (bid: Bid) => boolean {
+  let window = 0;
+  let highest = 0;
+  return ({ dateTime, price }) => {
+    const current = Math.floor(dateTime / 10_000);
+    if (current > window) [window, highest] = [current, price];
+    if (current < window) return true;
+    highest = Math.max(highest, price);
+    return price === highest;
+  };
+}
+
 /** The query. */
 export const q7: Query = ({ bids }, out) =>
-  bids.windowAll(tumbling("10 s"))
+  bids.filter(mayWin()).windowAll(tumbling("10 s"))
     .aggregate("highest bids", HIGHEST, {
       emits: emits<Bid>(),
       process: (highest, context) => highest.forEach((bid) => context.emit(bid)),
-    })
+    }, { serializer: listOf(bidSerializer) })
     .sinkTo("out", out);

@@ -9,6 +9,7 @@
 import { CoActor, listState, valueState } from "../../mod.ts";
 import type { Auction, Bid } from "./events.ts";
 import type { Query } from "./query.ts";
+import { auctionSerializer, bidSerializer, numbers } from "./serializers.ts";
 
 /** An auction and the bid that wins it. */
 interface Winner {
@@ -16,31 +17,36 @@ interface Winner {
   readonly bid: Bid;
 }
 
+/** When bids count, and the one that wins. */
+type Race = Readonly<Record<"fromMs" | "untilMs" | "price" | "atMs", number>>;
+
+const RACE = numbers<Race>("nexmark-race", ["fromMs", "untilMs", "price", "atMs"]);
+
 /** One auction. A bid that comes before its auction waits for it. */
 class WinningBid extends CoActor<number, Auction, Bid, Winner> {
-  readonly #auction = this.state(valueState<Auction>("auction"));
-  readonly #winner = this.state(valueState<Bid>("winning bid"));
-  readonly #early = this.state(listState<Bid>("early bids"));
+  readonly #auction = this.state(valueState("auction", { serializer: auctionSerializer }));
+  /** What bids are compared with: less to read than the auction and the bid that wins. */
+  readonly #race = this.state(valueState("race", { serializer: RACE }));
+  readonly #winner = this.state(valueState("winning bid", { serializer: bidSerializer }));
+  readonly #early = this.state(listState("early bids", { serializer: bidSerializer }));
 
   override onFirst(auction: Auction): void {
     this.#auction.update(auction);
+    this.#race.update({ fromMs: auction.dateTime, untilMs: auction.expires, price: 0, atMs: 0 });
     for (const bid of this.#early.get()) this.onSecond(bid);
     this.#early.clear();
   }
 
   override onSecond(bid: Bid): void {
-    const auction = this.#auction.value();
-    if (auction === null) return this.#early.add(bid);
-    if (bid.dateTime < auction.dateTime || bid.dateTime > auction.expires) return;
-    const winner = this.#winner.value();
-    if (winner !== null && !beats(bid, winner)) return;
+    const race = this.#race.value();
+    if (race === null) return this.#early.add(bid);
+    const { fromMs, untilMs, price, atMs } = race;
+    const wins = bid.price > price || (bid.price === price && bid.dateTime < atMs);
+    if (!wins || bid.dateTime < fromMs || bid.dateTime > untilMs) return;
+    this.#race.update({ fromMs, untilMs, price: bid.price, atMs: bid.dateTime });
     this.#winner.update(bid);
-    this.emit({ auction, bid });
+    this.emit({ auction: this.#auction.value()!, bid });
   }
-}
-
-function beats(bid: Bid, winner: Bid): boolean {
-  return bid.price > winner.price || (bid.price === winner.price && bid.dateTime < winner.dateTime);
 }
 
 /** The query. */

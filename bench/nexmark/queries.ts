@@ -28,7 +28,7 @@ import { q8 } from "./q8.ts";
 import { q9 } from "./q9.ts";
 import type { Query } from "./query.ts";
 
-/** By name, in order. Without q6, which Flink cannot run either, and q21, a variant of q22. */
+/** By name, in order. Without q6, which Flink cannot run either, q10, which writes files, and q21, a variant of q22. */
 export const QUERIES: Readonly<Record<string, Query>> = {
   q0,
   q1,

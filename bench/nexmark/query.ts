@@ -14,8 +14,6 @@ export interface Inputs {
   readonly people: DataStream<Person>;
   readonly auctions: DataStream<Auction>;
   readonly bids: DataStream<Bid>;
-  /** Where queries that write files put them. */
-  readonly folder: string;
 }
 
 /** A query; what it finds goes to the sink. */
@@ -28,7 +26,6 @@ const DISORDER_MS = 4_000;
 export function inputsFrom(
   env: Pick<StreamEnvironment, "fromSource">,
   source: Source<NexmarkEvent>,
-  folder: string,
 ): Inputs {
   const strategy = watermarks<NexmarkEvent>((event) => event.dateTime).boundedOutOfOrderness(DISORDER_MS);
   const events = env.fromSource("events", source, strategy);
@@ -36,6 +33,5 @@ export function inputsFrom(
     people: events.filter((event) => event.kind === "person"),
     auctions: events.filter((event) => event.kind === "auction"),
     bids: events.filter((event) => event.kind === "bid"),
-    folder,
   };
 }

@@ -50,7 +50,7 @@ async function run(): Promise<QueryFigures> {
     },
   });
   const out = blackhole();
-  QUERIES[query]!(inputsFrom(env, source, join(folder, "out")), out);
+  QUERIES[query]!(inputsFrom(env, source), out);
   const startBytes = process.memoryUsage().rss;
   const startMs = performance.now();
   const start = process.cpuUsage();

@@ -53,7 +53,7 @@ export async function checkQuery(query: string, backend: BackendKind, parallelis
   const { results, summary, isSlow = false, needsDays = false } = EXPECTATIONS[query]!;
   const events = needsDays ? EVENTS_OF_DAYS : EVENTS;
   const source = pacedSource(events, isSlow ? SLOW_PACE : PACE);
-  const build: Build = (env) => QUERIES[query]!(inputsFrom(env, source, "/out"), out);
+  const build: Build = (env) => QUERIES[query]!(inputsFrom(env, source), out);
   const config = { ...backend.options.config, "parallelism.default": parallelism };
   await killMidway(new TestWorld(isSlow ? SLOW_CHECKPOINTS : {}), build, { ...backend.options, config });
   const expected = results(batchOf(events));
