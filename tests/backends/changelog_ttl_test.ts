@@ -47,7 +47,7 @@ function statesOf(rig: LoggedRig, backend: StateBackend): { write(n: number): vo
 for (const [name, inner] of BACKENDS) {
   for (const hasMaterialization of [false, true]) {
     const from = hasMaterialization ? "a materialization and the log" : "the log alone";
-    test(`state with a time to live over ${name}: each value keeps its time through ${from} [102] [258]`, async () => {
+    test(`state with a time to live over ${name}: each value keeps its time through ${from} [101] [258]`, async () => {
       await using rig = new LoggedRig(inner);
       const backend = await rig.openLogged(inner);
       const startMs = rig.clock.nowMs();
