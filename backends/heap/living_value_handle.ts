@@ -87,7 +87,7 @@ export class LivingValueHandle<T> implements ValueState<T>, Namespaced {
 
   private create(value: T): void {
     const row = this.slot.create(value);
-    this.slot.table.stamp(row, this.time.nowMs);
+    this.slot.table.tick(row, this.time.tick);
   }
 
   private check(value: unknown): void {

@@ -187,14 +187,18 @@ export class Table {
 
   /** Stamps a row that is in use, milliseconds since the epoch; only of a state that keeps stamps beside values. */
   stamp(row: number, stampMs: number): void {
-    while (row >= this.ticks!.length) this.ticks = doubled(this.ticks!);
     const tick = stampMs - this.state.expiry!.time.baseMs;
-    if ((tick | 0) === tick && tick !== FAR_TICK) {
-      this.ticks![row] = tick;
-    } else {
-      this.ticks![row] = FAR_TICK;
-      (this.farStamps ??= new Map()).set(row, stampMs);
-    }
+    if ((tick | 0) === tick && tick !== FAR_TICK) return this.tick(row, tick);
+    this.tick(row, FAR_TICK);
+    (this.farStamps ??= new Map()).set(row, stampMs);
+  }
+
+  /** The same, with a tick. */
+  tick(row: number, tick: number): void {
+    let ticks = this.ticks!;
+    // A row is above the last one by one at most.
+    if (row >= ticks.length) this.ticks = ticks = doubled(ticks);
+    ticks[row] = tick;
   }
 
   /** When the value of a row in use was written; only of a state that keeps stamps beside values. */
