@@ -118,7 +118,7 @@ function rewriteOnDisk(
 ): Promise<Run> {
   const drawn = drawKeys(params, random);
   const names = [...new Set(drawn)];
-  const value = Uint8Array.from({ length: VALUE_BYTES }, () => random() * 256);
+  const value = Uint8Array.from({ length: VALUE_BYTES }, (_, i) => i * 7);
   return withBackend("lsm", CAP_BYTES, async (backend, settle) => {
     const states = statesOf(backend);
     const state = states.open(descriptor);
