@@ -93,6 +93,8 @@ export class Inbox {
   private takenId = 0;
   private size = 0;
   private mayBeReady = false;
+  /** Lane that has the next turn: one that is refilled while it is drained must not starve the others. */
+  private turn = 0;
 
   constructor(private readonly options: InboxOptions) {
     this.lanes = Array.from({ length: options.senderCount }, () => new Lane());
@@ -197,9 +199,19 @@ export class Inbox {
    */
   process(deliver: (message: Message) => void, shouldPause: () => boolean): void {
     this.mayBeReady = false;
-    const isDone = this.drain(this.restored, deliver, shouldPause) &&
-      this.lanes.every((lane) => this.drain(lane, deliver, shouldPause));
+    const isDone = this.drain(this.restored, deliver, shouldPause) && this.drainLanes(deliver, shouldPause);
     if (!isDone) this.mayBeReady = true;
+  }
+
+  /** Each lane once; false when it was told to pause. */
+  private drainLanes(deliver: (message: Message) => void, shouldPause: () => boolean): boolean {
+    const { lanes } = this;
+    for (let left = lanes.length; left > 0; left--) {
+      const lane = lanes[this.turn]!;
+      this.turn = (this.turn + 1) % lanes.length;
+      if (!this.drain(lane, deliver, shouldPause)) return false;
+    }
+    return true;
   }
 
   /** False when it was told to pause. */
