@@ -80,7 +80,7 @@ export class PendingCall<I, O> implements AsyncCallContext {
         this.#cancelDelay = this.clock.schedule(delayBefore(settings, this.attempt), () => this.#call());
         return;
       }
-      if (settings.onError !== null) return this.#succeed(settings.onError(this.value, error));
+      if (settings.onError !== null) return this.#succeed(checked(settings.onError(this.value, error), "onError()"));
       this.#fail(error);
     } catch (thrown) {
       this.#fail(thrown);
@@ -97,7 +97,7 @@ export class PendingCall<I, O> implements AsyncCallContext {
     this.#abort?.abort(error);
     if (onTimeout === null) return this.end.failure(error);
     try {
-      this.end.result(onTimeout(this.value));
+      this.end.result(checked(onTimeout(this.value), "onTimeout()"));
     } catch (thrown) {
       this.end.failure(thrown);
     }
@@ -114,4 +114,11 @@ export class PendingCall<I, O> implements AsyncCallContext {
     this.#cancelDelay?.();
     this.#cancelTimeout = this.#cancelDelay = null;
   }
+}
+
+/** What answers in place of a call must have the answer at hand: nothing awaits it. */
+function checked<O>(result: O, what: string): O {
+  if (!(result instanceof Promise)) return result;
+  result.catch(() => {}); // the job fails with the error below
+  throw new TypeError(`${what} has returned a promise, it must return the result itself; retry makes calls again`);
 }

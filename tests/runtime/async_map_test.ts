@@ -230,6 +230,21 @@ test("a call that does not end in time fails the job, or onTimeout answers; its 
   }
 });
 
+test("an onError or onTimeout that returns a promise fails the job: the promise is no result", async () => {
+  for (const name of ["onError", "onTimeout"] as const) {
+    const out = collectSink<unknown>();
+    const outcome = await new TestWorld().run((env) => {
+      env.fromSource("numbers", fromIterable([1])).asyncMap<unknown>(
+        "ask",
+        () => name === "onError" ? Promise.reject(new Error("no")) : new Promise(() => {}),
+        { timeout: "1 s", [name]: (n: number) => Promise.resolve(n) },
+      ).sinkTo("out", out);
+    }, { restart: noRestart() });
+    match(failureOf(outcome), new RegExp(`${name}\\(\\) has returned a promise, it must return the result itself`));
+    deepEqual(out.values, []);
+  }
+});
+
 test("a job that is cancelled aborts its calls", async () => {
   const world = new TestWorld();
   const service = new Service(world, () => 1e9);
