@@ -17,7 +17,7 @@ import type { Feedback } from "./feedback_network.ts";
 import { type Message, messagesOf, TOLD } from "./message.ts";
 
 /** Namespace of the timers of delayed messages, and name of their state. */
-const TOLD_LATER = "weir.told-later";
+export const TOLD_LATER = "weir.told-later";
 
 /** A delayed message in state. */
 type Delayed = readonly [value: unknown, timestampMs: number];

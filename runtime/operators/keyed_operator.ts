@@ -25,7 +25,7 @@ import { TimerService } from "../../timers/timer_service.ts";
 import type { ActorScope, TimeDomain } from "../actor.ts";
 import { KeyedStates } from "../keyed_states.ts";
 import { type QueriedState, type QueryResult, StateReader } from "../state_reader.ts";
-import { type FeedbackOwner, KeyedFeedback } from "../feedback/keyed_feedback.ts";
+import { type FeedbackOwner, KeyedFeedback, TOLD_LATER } from "../feedback/keyed_feedback.ts";
 import { TOLD } from "../feedback/message.ts";
 import { Outbox } from "../feedback/outbox.ts";
 import { LOOK_AHEAD, LookAhead, WORTH_FETCHING } from "./look_ahead.ts";
@@ -353,8 +353,18 @@ export abstract class KeyedOperator<K extends Key, I, O> extends Operator<I, O>
     this.#onTimer(timer, "event");
   }
 
+  /** A restored message that nobody could have told this operator. */
+  #untold(): StreamError {
+    return new StreamError(
+      "invalid",
+      `Cannot deliver what "${this.name}" was told for later: the checkpoint holds a message to it, and nobody tells it ` +
+        "anything any more; name it among the tells of whoever did",
+    );
+  }
+
   onProcessingTime(timer: Timer): void {
     if (this.#feedback !== null && this.#feedback.fire(timer.timestampMs, timer.namespace, timer.key)) return;
+    if (timer.namespace === TOLD_LATER) throw this.#untold();
     this.#onTimer(timer, "processing");
   }
 

@@ -241,6 +241,23 @@ test("a message that is told for later comes when its time has come, also after 
   );
 });
 
+test("a message for later is never lost in silence when nobody tells the actor any more", async () => {
+  const world = new TestWorld();
+  const build = (tells: readonly string[]) => (env: StreamEnvironment): void => {
+    env.fromSource("ticks", generator({ ratePerSecond: 10, create: (n) => n })).keyBy(() => "k").process("later", {
+      tells,
+      onMessage(n, context) {
+        if (n === 0) context.tellAfter("2 s", "later", "k", -1);
+      },
+    }).sinkTo("out", collectSink());
+  };
+  const first = await world.start(build(["later"]));
+  await first.forMs(500);
+  first.kill();
+  const outcome = await world.run(build([]), { argv: FROM_LATEST, restart: noRestart() });
+  match(failureOf(outcome), /Cannot deliver what "later" was told for later: .* name it among the tells/);
+});
+
 test("an endless loop of messages holds up neither records, nor checkpoints, nor the cancellation", async () => {
   const world = new TestWorld();
   let records = 0;
