@@ -134,20 +134,19 @@ export class StateReader {
         const state = backend.state<unknown, unknown, unknown>({ kind: "aggregating", name, serializer, aggregate });
         return () => {
           const accumulator = living(state.get());
-          return accumulator === undefined ? null : descriptor.aggregate.result(accumulator);
+          return accumulator === undefined || accumulator === null ? null : descriptor.aggregate.result(accumulator);
         };
       }
     }
   }
 
-  /** A copy of what is stored; undefined when there is nothing, or it is over. */
-  #living({ ttl, serializer }: StateDescriptor, stored: unknown): unknown {
-    if (stored === null && ttl === undefined) return undefined;
-    if (ttl === undefined) return this.#copy(serializer ?? ANYTHING, stored);
+  /** A copy of what is stored, null if it is nothing; undefined when it is over. */
+  #living({ ttl, serializer = ANYTHING }: StateDescriptor, stored: unknown): unknown {
+    if (stored === null) return null;
+    if (ttl === undefined) return this.#copy(serializer, stored);
     // A state with a time to live is stored as stamped values.
-    const stamped = stored as Stamped<unknown> | null;
-    if (stamped === null || stamped.stampMs + ttl.timeMs <= this.options.nowMs()) return undefined;
-    return this.#copy(serializer ?? ANYTHING, stamped.value);
+    const { value, stampMs } = stored as Stamped<unknown>;
+    return stampMs + ttl.timeMs <= this.options.nowMs() ? undefined : this.#copy(serializer, value);
   }
 
   /** As it would be after a restore. */

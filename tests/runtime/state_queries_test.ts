@@ -17,6 +17,7 @@ import {
   StreamError,
   valueState,
 } from "../../mod.ts";
+import { actorHarness } from "../../testing.ts";
 import { BACKEND_KINDS, type BackendKind, HEAP } from "../support/backend_kinds.ts";
 import { type TestProcess, TestWorld } from "../support/job_harness.ts";
 
@@ -272,4 +273,25 @@ test("query() settles until the end of a bounded job", TIMEOUT, async () => {
   deepEqual(counts, counts.toSorted((left, right) => left - right));
   ok(counts.every((count) => count >= 0 && count <= 500), counts.join());
   for (const one of settled) if (one.status === "rejected") ok(one.reason instanceof StreamError);
+});
+
+test("query() has the entries of a map whose value is null", async () => {
+  const chosen = [
+    mapState<string, number | null>("choices"),
+    mapState<string, number | null>("choices", { ttl: "1 h" }),
+  ];
+  for (const choices of chosen) {
+    class Choices extends KeyedActor<string, string, never> {
+      readonly #choices = this.state(choices);
+
+      override onMessage(name: string): void {
+        this.#choices.set(name, null).set("b", 2);
+      }
+    }
+    for (const backend of ["heap", "lsm"] as const) {
+      await using harness = await actorHarness(() => new Choices(), { backend });
+      harness.send("ann", "a");
+      deepEqual(harness.state(choices, "ann"), new Map<string, number | null>([["a", null], ["b", 2]]), backend);
+    }
+  }
 });
