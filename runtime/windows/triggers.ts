@@ -169,7 +169,6 @@ export function continuousProcessingTimeTrigger(interval: Duration): Trigger<unk
   const intervalMs = durationMs(interval, "the interval of a trigger", 1);
   const setNext = (fromMs: number, window: Window, { state, timers }: TriggerContext<ContinuousState>) => {
     const nextMs = Math.min(fromMs + intervalMs, window.maxTimestampMs);
-    if (nextMs <= fromMs) return;
     state.next.add(nextMs);
     timers.registerProcessingTime(nextMs);
   };
@@ -184,7 +183,7 @@ export function continuousProcessingTimeTrigger(interval: Duration): Trigger<unk
     onProcessingTime(timestampMs, window, context) {
       if (context.state.next.get() !== timestampMs) return "continue";
       context.state.next.clear();
-      setNext(timestampMs, window, context);
+      if (timestampMs < window.maxTimestampMs) setNext(timestampMs, window, context);
       return "fire";
     },
     onMerge(_window, context) {

@@ -51,9 +51,21 @@ export class GlobalWindow implements Window {
 /** The only global window there is. */
 export const GLOBAL_WINDOW: GlobalWindow = new GlobalWindow();
 
-/** Under which namespace triggers keep state and timers of a window; inverse of {@link windowOf}. */
+/**
+ * Under which namespace triggers keep state and timers of a window; inverse of {@link windowOf}.
+ *
+ * @throws {StreamError} For a window of another class: nothing would tell it from the next.
+ */
 export function namespaceOf(window: Window): Namespace {
-  return window instanceof TimeWindow ? [window.startMs, window.endMs] : VOID_NAMESPACE;
+  if (window instanceof TimeWindow) return [window.startMs, window.endMs];
+  if (window instanceof GlobalWindow) return VOID_NAMESPACE;
+  throw new StreamError(
+    "invalid",
+    `Cannot keep window ${
+      JSON.stringify(window)
+    }: it is of a class of its own, must be a TimeWindow or GLOBAL_WINDOW; ` +
+      `check assign() of the window assigner`,
+  );
 }
 
 /** The window whose state and timers have this namespace. @throws {StreamError} If no window has it. */

@@ -20,7 +20,7 @@ export interface AssignerContext {
 export interface WindowAssigner<T = unknown, W extends Window = TimeWindow> {
   /** What its windows are pieces of: time of the elements, or of the wall clock. */
   readonly domain: TimeDomain;
-  /** Called once for each element; synchronous. May return none. */
+  /** Called once for each element; synchronous. May return none; those that it returns are `TimeWindow`s or `GLOBAL_WINDOW`. */
   assign(value: T, timestampMs: number, context: AssignerContext): readonly W[];
   /** The trigger of windows for which none is set. */
   defaultTrigger(): Trigger;

@@ -101,6 +101,32 @@ test("a continuous trigger of processing time fires at the multiples of its inte
   deepEqual(harness.left, { entries: 0, timers: 0 });
 });
 
+test("a continuous trigger of the wall clock fires for what comes in the last millisecond, also where that is a multiple [157]", async () => {
+  await using harness = await WindowHarness.open(
+    keyOf,
+    tumbling(10, { time: "processing", offset: 1 }),
+    (windows) => windows.trigger(continuousProcessingTimeTrigger(5)).reduce("w", add, sumOf),
+  );
+  harness.advanceTo(10);
+  harness.element(item(1), 0);
+  harness.advanceTo(11);
+  deepEqual(harness.take(), [[1, 10]]);
+  deepEqual(harness.left, { entries: 0, timers: 0 });
+});
+
+test("a window of a class of its own is refused: nothing would tell it from the next [154]", async () => {
+  const oneEach: WindowAssigner<Item, Window> = {
+    domain: "event",
+    assign: (_item, timestampMs) => [{ maxTimestampMs: timestampMs }],
+    defaultTrigger: () => eventTimeTrigger(),
+  };
+  await using harness = await WindowHarness.open(keyOf, oneEach, (windows) => windows.reduce("w", add));
+  throws(
+    () => harness.element(item(1), 7),
+    /Cannot keep window \{"maxTimestampMs":7\}: .* must be a TimeWindow or GLOB/,
+  );
+});
+
 test("a delta trigger fires when an element differs too much from the last one that fired", async () => {
   await using harness = await WindowHarness.open(
     keyOf,
