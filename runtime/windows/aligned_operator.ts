@@ -72,7 +72,7 @@ export class AlignedOperator<I, A, C, O> extends WindowingOperator<I, A, C, O> {
   protected override onRecord(value: I): void {
     const { isEventTime, scope } = this;
     const pane = this.ring.at(isEventTime ? scope.timestampMs : this.timers.currentProcessingTime());
-    const timeMs = isEventTime ? this.timers.currentWatermark : Number.NEGATIVE_INFINITY;
+    const { timeMs } = this;
     const { sizeMs } = this.panes;
     const lastMs = pane.lastStartMs + sizeMs - 1;
     if (!pane.hasWindows || cleanupTimeOf(lastMs, this.latenessMs) <= timeMs) return this.leaveOut(value);

@@ -105,7 +105,7 @@ export function tumbling(size: Duration, options: AlignedOptions = {}): AlignedW
 
 /**
  * Windows of one size that begin at regular distances: each element is in all that are open at its time. What `reduce`
- * and `aggregate` keep is shared by the windows, see docs/windows.md.
+ * and `aggregate` keep is shared by the windows, see docs/guide/windows.md.
  *
  * @param size "10 s", or milliseconds; ≥ 1 ms.
  * @param slide Between the beginnings of two windows; ≥ 1 ms. Larger than the size: there are gaps in which elements are

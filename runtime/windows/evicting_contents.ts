@@ -7,24 +7,24 @@
  * @module
  */
 import { listState } from "../../core/descriptors.ts";
-import type { Namespace } from "../../core/key.ts";
 import type { ListState, MergingState } from "../../core/state.ts";
 import type { KeyedStates } from "../keyed_states.ts";
 import type { Evictor, EvictorContext, TimestampedElement } from "./evictor.ts";
 import type { Window } from "./window.ts";
-import type { WindowContents } from "./window_contents.ts";
+import { ContentsInState } from "./window_contents.ts";
 
 type Stored<T> = readonly [value: T, timestampMs: number];
 
 /** Elements with their times. */
-export class EvictingContents<T> implements WindowContents<T, readonly TimestampedElement<T>[]> {
-  private readonly state: ListState<Stored<T>> & MergingState;
+export class EvictingContents<T> extends ContentsInState<T, readonly TimestampedElement<T>[]> {
+  protected override readonly state: ListState<Stored<T>> & MergingState;
 
   constructor(
     states: KeyedStates,
     private readonly evictor: Evictor<T, Window>,
     private readonly context: EvictorContext,
   ) {
+    super();
     this.state = states.open(listState<Stored<T>>("_window/elements"));
   }
 
@@ -45,17 +45,5 @@ export class EvictingContents<T> implements WindowContents<T, readonly Timestamp
     if (before.length > 0) call(before.map(({ value }) => value));
     const after = evictor.evictAfter === undefined ? before : evictor.evictAfter(before, window, context);
     if (after.length !== kept.length) this.state.update(after.map(({ value, timestampMs }) => [value, timestampMs]));
-  }
-
-  clear(): void {
-    this.state.clear();
-  }
-
-  setNamespace(namespace: Namespace): void {
-    this.state.setNamespace(namespace);
-  }
-
-  mergeNamespaces(target: Namespace, sources: readonly Namespace[]): void {
-    this.state.mergeNamespaces(target, sources);
   }
 }

@@ -54,23 +54,12 @@ export function contentsOpener<I, A, C>(
   }
 }
 
-/** All elements. */
-class ElementsContents<T> implements WindowContents<T, T[]> {
-  private readonly state: ListState<T> & MergingState;
+/** Contents that are one state, which can merge. */
+export abstract class ContentsInState<I, A> implements WindowContents<I, A> {
+  protected abstract readonly state: MergingState & { clear(): void };
 
-  constructor(states: KeyedStates) {
-    this.state = states.open(listState<T>(NAME));
-  }
-
-  add(value: T): boolean {
-    this.state.add(value);
-    return true;
-  }
-
-  kept(): T[] | undefined {
-    const elements = this.state.get();
-    return elements.length === 0 ? undefined : elements;
-  }
+  abstract add(value: I, timestampMs: number): boolean;
+  abstract kept(): A | undefined;
 
   clear(): void {
     this.state.clear();
@@ -85,12 +74,33 @@ class ElementsContents<T> implements WindowContents<T, T[]> {
   }
 }
 
+/** All elements. */
+class ElementsContents<T> extends ContentsInState<T, T[]> {
+  protected override readonly state: ListState<T> & MergingState;
+
+  constructor(states: KeyedStates) {
+    super();
+    this.state = states.open(listState<T>(NAME));
+  }
+
+  add(value: T): boolean {
+    this.state.add(value);
+    return true;
+  }
+
+  kept(): T[] | undefined {
+    const elements = this.state.get();
+    return elements.length === 0 ? undefined : elements;
+  }
+}
+
 /** One element that the others were folded into. */
-class ReducedContents<T> implements WindowContents<T, T> {
-  private readonly state: ReducingState<T> & MergingState;
+class ReducedContents<T> extends ContentsInState<T, T> {
+  protected override readonly state: ReducingState<T> & MergingState;
   private isFirst = false;
 
   constructor(states: KeyedStates, folding: Folding<T, T, T>, check: CheckSynchronous) {
+    super();
     const { combine, options } = folding;
     this.state = states.open(reducingState<T>(NAME, (left, right) => {
       this.isFirst = false;
@@ -109,26 +119,15 @@ class ReducedContents<T> implements WindowContents<T, T> {
   kept(): T | undefined {
     return this.state.get() ?? undefined;
   }
-
-  clear(): void {
-    this.state.clear();
-  }
-
-  setNamespace(namespace: Namespace): void {
-    this.state.setNamespace(namespace);
-  }
-
-  mergeNamespaces(target: Namespace, sources: readonly Namespace[]): void {
-    this.state.mergeNamespaces(target, sources);
-  }
 }
 
 /** An accumulator. */
-class AggregatedContents<I, A, C> implements WindowContents<I, A> {
-  private readonly state: AggregatingState<I, A> & MergingState;
+class AggregatedContents<I, A, C> extends ContentsInState<I, A> {
+  protected override readonly state: AggregatingState<I, A> & MergingState;
   private isFirst = false;
 
   constructor(states: KeyedStates, folding: Folding<I, A, C>, check: CheckSynchronous) {
+    super();
     const { options } = folding;
     const aggregate = folding.aggregate!; // this kind has one
     this.state = states.open(aggregatingState<I, A, A>(NAME, {
@@ -155,17 +154,5 @@ class AggregatedContents<I, A, C> implements WindowContents<I, A> {
 
   kept(): A | undefined {
     return this.state.get() ?? undefined;
-  }
-
-  clear(): void {
-    this.state.clear();
-  }
-
-  setNamespace(namespace: Namespace): void {
-    this.state.setNamespace(namespace);
-  }
-
-  mergeNamespaces(target: Namespace, sources: readonly Namespace[]): void {
-    this.state.mergeNamespaces(target, sources);
   }
 }
