@@ -9,7 +9,7 @@
  * Invariants:
  * - a mail runs between two steps, never within one; a step is one record or one timer;
  * - while an exchange waits for credit, a sink's buffer is full or timers are still firing, no record is read;
- *   a barrier that is next in its channel passes between two timers;
+ *   a barrier that is next in its channel passes;
  * - at most one snapshot per checkpoint id;
  * - behind the barrier with which the job stops, nothing but mails runs until `resume`.
  *
@@ -151,7 +151,12 @@ export class Subtask implements TaskControl, ExchangeOwner {
     for (;;) {
       this.pause = false;
       this.#runMails();
-      if (!this.#isRunning || this.#isSuspended || this.#isHeldBack()) return false;
+      if (!this.#isRunning || this.#isSuspended) return false;
+      if (this.#isHeldBack()) {
+        // Records wait; a barrier that is next in its channel need not, as barriers need no room.
+        this.input!.passBarriers();
+        return false;
+      }
       if (this.#resumables.length > 0) {
         // A barrier that is next in its channel need not wait until the last timer has fired.
         this.input!.passBarriers();

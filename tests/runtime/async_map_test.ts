@@ -159,6 +159,19 @@ test("a checkpoint does not wait for calls, and a restore calls for what was out
   deepEqual(out.values.toSorted((a, b) => a - b), NUMBERS.slice(0, 10).map((n) => n * 10));
 });
 
+test("a checkpoint does not wait for calls when no more may be out: the barrier is next in its channel", async () => {
+  const world = new TestWorld();
+  const never = new Service(world, () => 1e9);
+  const process = await world.start((env) => {
+    env.fromSource("numbers", generator({ ratePerSecond: 1_000, create: (index) => index })).filter((n) => n < 10)
+      .rebalance().asyncMap("ask", never.ask, { timeout: "1 h", capacity: 5 }).sinkTo("out", collectSink());
+  }, { config: { "parallelism.default": 2 } });
+  await process.forMs(200);
+  equal(never.out, 10);
+  ok(process.job.progress().checkpointsCompleted > 3, String(process.job.progress().checkpointsCompleted));
+  process.kill();
+});
+
 test("watermarks stay behind the records that they came behind, and the end waits for the last result", async () => {
   const world = new TestWorld();
   const service = new Service(world, (n) => 100 - n);
