@@ -25,7 +25,7 @@ import type { MetricGroup } from "../core/metrics.ts";
 import type { AggregatingState, ListState, MapState, ReducingState, ValueState } from "../core/state.ts";
 import type { KeyedStates } from "./keyed_states.ts";
 import type { ActorRef } from "./feedback/actor_ref.ts";
-import { delayOf, type Outbox } from "./feedback/outbox.ts";
+import { type Outbox, tell, tellAfter } from "./feedback/outbox.ts";
 import type { Output } from "./output.ts";
 import type { Duration } from "./windows/duration.ts";
 import type { OutputTag } from "./side_output.ts";
@@ -210,8 +210,7 @@ export abstract class KeyedActor<K extends Key, I, O = never> {
    * @throws {TypeError} For null and undefined, and for what is no key.
    */
   tell<T extends Key, M>(actor: ActorRef<T, M> | string, key: T, message: M): void {
-    const { outbox, timestampMs } = this[SCOPE];
-    outbox.tell(actor, key, message, timestampMs, null);
+    tell(this[SCOPE], actor, key, message);
   }
 
   /**
@@ -221,8 +220,7 @@ export abstract class KeyedActor<K extends Key, I, O = never> {
    * @param delay Milliseconds, or text such as "10 s".
    */
   tellAfter<T extends Key, M>(delay: Duration, actor: ActorRef<T, M> | string, key: T, message: M): void {
-    const { outbox, timestampMs, timers } = this[SCOPE];
-    outbox.tell(actor, key, message, timestampMs, timers.currentProcessingTime() + delayOf(delay));
+    tellAfter(this[SCOPE], delay, actor, key, message);
   }
 
   /**

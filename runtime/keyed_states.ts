@@ -15,6 +15,7 @@ import type { StateBackend } from "../core/backend.ts";
 import type { Clock } from "../core/clock.ts";
 import type { StateDescriptor } from "../core/descriptors.ts";
 import { StreamError } from "../core/errors.ts";
+import { type Key, VOID_NAMESPACE } from "../core/key.ts";
 import type { Namespaced } from "../core/state.ts";
 import { measured } from "./measured_states.ts";
 import type { StateLatency } from "./state_latency.ts";
@@ -61,6 +62,16 @@ export class KeyedStates {
     if (this.#lasting.has(descriptor.name)) refuseBoth(descriptor.name);
     const ttl = this.#ttl ??= new TtlStates(this.backend, () => this.clock.nowMs());
     return openAny(ttl, descriptor);
+  }
+
+  /**
+   * Calls back for each key that has the state, as the current one, with the state's handle. Of a state with a time to live
+   * that may be one whose time is over: the handle shows nothing then.
+   */
+  applyToAllKeys(descriptor: StateDescriptor, apply: (key: Key, handle: Namespaced) => void): void {
+    const handle = this.#open(descriptor);
+    const stored = this.#ttl?.storedAs(descriptor.name) ?? descriptor;
+    this.backend.applyToAllKeys(stored, VOID_NAMESPACE, (key) => apply(key, handle));
   }
 
   /** Time has passed since the last slice. */

@@ -29,7 +29,7 @@ export class TtlReducing<T> implements ReducingState<T>, MergingState {
 
   /** Declares the state on `backend`. */
   static open<T>(
-    backend: StateBackend,
+    backend: Pick<StateBackend, "state">,
     { kind, name, ...descriptor }: ReducingStateDescriptor<T>,
     serializer: StampedSerializer<T>,
     time: TtlTime,
@@ -84,7 +84,7 @@ export class TtlAggregating<I, A, O> implements AggregatingState<I, O>, MergingS
 
   /** Declares the state on `backend`. */
   static open<I, A, O>(
-    backend: StateBackend,
+    backend: Pick<StateBackend, "state">,
     { kind, name, aggregate }: AggregatingStateDescriptor<I, A, O>,
     serializer: StampedSerializer<A>,
     time: TtlTime,

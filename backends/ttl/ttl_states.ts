@@ -30,10 +30,20 @@ export class TtlStates {
   readonly state: StateBackend["state"];
   private readonly time: TtlTime;
   private readonly expiries = new Map<string, Expiry>();
+  /** What the backend knows each state as, by its name. */
+  private readonly stored = new Map<string, StateDescriptor>();
+  private readonly below: Pick<StateBackend, "state">;
 
   /** @param nowMs The wall clock, milliseconds since the epoch. */
   constructor(private readonly backend: StateBackend, private readonly nowMs: () => number) {
     this.time = new TtlTime(nowMs);
+    this.below = {
+      // As for `state`.
+      state: ((descriptor: StateDescriptor) => {
+        this.stored.set(descriptor.name, descriptor);
+        return (backend.state as (one: StateDescriptor) => Namespaced).call(backend, descriptor);
+      }) as StateBackend["state"],
+    };
     // The handle is of the kind of its descriptor, which is what the overloads say.
     this.state = ((descriptor: StateDescriptor) => this.open(descriptor)) as StateBackend["state"];
   }
@@ -41,6 +51,11 @@ export class TtlStates {
   /** Whether a state of that name has a time to live. */
   has(name: string): boolean {
     return this.expiries.has(name);
+  }
+
+  /** What the backend knows the state as; undefined for one without a time to live. */
+  storedAs(name: string): StateDescriptor | undefined {
+    return this.stored.get(name);
   }
 
   /** Time has passed since the last access. */
@@ -84,7 +99,7 @@ export class TtlStates {
   }
 
   private openHandle(descriptor: StateDescriptor, expiry: Expiry): Namespaced {
-    const { backend, time } = this;
+    const { backend, below, time } = this;
     const { kind, name } = descriptor;
     const where = `state "${name}"`;
     const inner: Serializer<unknown> = descriptor.serializer ?? auto<unknown>();
@@ -94,18 +109,18 @@ export class TtlStates {
       case "value":
         return this.openValue(descriptor, serializer);
       case "list":
-        return new TtlList(backend.state<Stamped<unknown>>({ kind: "list", name, serializer }), time, expiry, where);
+        return new TtlList(below.state<Stamped<unknown>>({ kind: "list", name, serializer }), time, expiry, where);
       case "map":
         return new TtlMap(
-          backend.state<unknown, Stamped<unknown>>({ kind: "map", name, serializer }),
+          below.state<unknown, Stamped<unknown>>({ kind: "map", name, serializer }),
           time,
           expiry,
           where,
         );
       case "reducing":
-        return TtlReducing.open(backend, descriptor, serializer, time);
+        return TtlReducing.open(below, descriptor, serializer, time);
       case "aggregating":
-        return TtlAggregating.open(backend, descriptor, serializer, time);
+        return TtlAggregating.open(below, descriptor, serializer, time);
     }
   }
 
@@ -113,7 +128,7 @@ export class TtlStates {
     descriptor: ValueStateDescriptor<unknown>,
     serializer: StampedSerializer<unknown>,
   ): ValueState<unknown> & Namespaced {
-    const state = this.backend.state<Stamped<unknown> | null>({
+    const state = this.below.state<Stamped<unknown> | null>({
       kind: "value",
       name: descriptor.name,
       // Null is never stored.

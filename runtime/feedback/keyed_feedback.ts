@@ -26,8 +26,8 @@ type Delayed = readonly [value: unknown, timestampMs: number];
 export interface FeedbackOwner {
   /** Processes a message as the actor with that key. */
   onTold(key: Key, value: unknown, timestampMs: number): void;
-  /** Passes the end of event time on. */
-  passEnd(): void;
+  /** Passes its watermark on. */
+  passWatermark(): void;
 }
 
 /** Messages of one subtask. */
@@ -67,17 +67,18 @@ export class KeyedFeedback {
 
   /** Processes what waits now. */
   process(): void {
-    const { task } = this.context;
-    this.feedback.inbox!.process((message) => this.#take(message), () => task.shouldPause());
+    this.feedback.inbox!.process(this.#take, this.#shouldPause);
   }
 
-  #take({ key, value, timestampMs, dueMs }: Message): void {
+  readonly #shouldPause = (): boolean => this.context.task.shouldPause();
+
+  readonly #take = ({ key, value, timestampMs, dueMs }: Message): void => {
     if (dueMs === null) return this.owner.onTold(key, value, timestampMs);
     this.#scope!.backend.setCurrentKey(key);
     this.#later!.setNamespace(dueMs);
     this.#later!.add([value, timestampMs]);
     this.#timers!.registerProcessingTime(dueMs, TOLD_LATER);
-  }
+  };
 
   /** Whether a processing-time timer is that of delayed messages; delivers them. @param key The current one. */
   fire(timestampMs: number, namespace: unknown, key: Key): boolean {
@@ -110,7 +111,7 @@ export class KeyedFeedback {
   reachEnd(): void {
     const { group } = this.feedback;
     if (!group.isQuiet) return group.wait(() => this.context.task.postWork(() => this.reachEnd()));
-    this.owner.passEnd();
+    this.owner.passWatermark();
     if (this.#hasPassedEnd) return;
     this.#hasPassedEnd = true;
     if (!group.hasEnded) group.wait(() => this.#wakeAtEnd());

@@ -85,7 +85,31 @@ function rethrow(error: StreamError): never {
   throw error;
 }
 
-/** Milliseconds of a delay. @throws {RangeError} If it is none. */
-export function delayOf(delay: Duration): number {
-  return durationMs(delay, "the delay of a message", 0);
+/** Whoever tells: the actor of the record or timer in hand. */
+export interface Teller {
+  readonly outbox: Outbox;
+  readonly timestampMs: number;
+  readonly timers: { currentProcessingTime(): number };
+}
+
+/** Tells a message at once. Errors as for {@link Outbox.tell}. */
+export function tell<K extends Key, M>(
+  { outbox, timestampMs }: Teller,
+  actor: ActorRef<K, M> | string,
+  key: K,
+  value: M,
+): void {
+  outbox.tell(actor, key, value, timestampMs, null);
+}
+
+/** Tells a message for later. @throws {RangeError} If the delay is none. Other errors as for {@link Outbox.tell}. */
+export function tellAfter<K extends Key, M>(
+  { outbox, timestampMs, timers }: Teller,
+  delay: Duration,
+  actor: ActorRef<K, M> | string,
+  key: K,
+  value: M,
+): void {
+  const delayMs = durationMs(delay, "the delay of a message", 0);
+  outbox.tell(actor, key, value, timestampMs, timers.currentProcessingTime() + delayMs);
 }

@@ -181,8 +181,16 @@ export abstract class KeyedOperator<K extends Key, I, O> extends Operator<I, O>
   }
 
   onTold(key: Key, value: unknown, timestampMs: number): void {
-    // Who tells it says of which types key and value are.
-    this.collectSecond(value as I, timestampMs, () => key as K, (message) => this.onRecord(message));
+    this.flush();
+    this.recordsIn.count++;
+    try {
+      this.scope.timestampMs = timestampMs;
+      // Who tells it says of which types key and value are.
+      this.setKey(key as K);
+      this.onRecord(value as I);
+    } catch (cause) {
+      throw this.failure(cause, value);
+    }
     // No watermark comes any more that would fire what the message has set.
     if (this.watermarkMs === MAX_WATERMARK && this.timers.nextEventTimeMs < Number.POSITIVE_INFINITY) this.#fire();
   }
@@ -339,12 +347,12 @@ export abstract class KeyedOperator<K extends Key, I, O> extends Operator<I, O>
       return false;
     }
     if (this.watermarkMs === MAX_WATERMARK && this.#feedback !== null) this.#feedback.reachEnd();
-    else this.passEnd();
+    else this.passWatermark();
     return true;
   }
 
   /** Passes the watermark on, whose timers have all fired. */
-  passEnd(): void {
+  passWatermark(): void {
     this.#passedMs = this.watermarkMs;
     this.out.watermark(this.watermarkMs);
   }

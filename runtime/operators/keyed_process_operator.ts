@@ -8,15 +8,14 @@
  */
 import type { ValueStateDescriptor } from "../../core/descriptors.ts";
 import type { Key } from "../../core/key.ts";
-import type { MetricGroup } from "../../core/metrics.ts";
 import type { ActorScope, ActorTimers, TimeDomain } from "../actor.ts";
 import type { OperatorContext } from "../operator.ts";
 import type { KeyedProcessContext, KeyedProcessFunction, StateDeclarations } from "../process_function.ts";
 import type { ActorRef } from "../feedback/actor_ref.ts";
-import { delayOf } from "../feedback/outbox.ts";
-import type { OutputTag } from "../side_output.ts";
+import { tell, tellAfter } from "../feedback/outbox.ts";
 import type { Duration } from "../windows/duration.ts";
 import { KeyedOperator } from "./keyed_operator.ts";
+import { ScopeContext } from "./scope_context.ts";
 
 /** One step for all keys of a subtask. */
 export class KeyedProcessOperator<K extends Key, I, O, S extends StateDeclarations> extends KeyedOperator<K, I, O> {
@@ -38,8 +37,13 @@ export class KeyedProcessOperator<K extends Key, I, O, S extends StateDeclaratio
       handles[name] = this.states.open(descriptor as ValueStateDescriptor<unknown>);
     }
     // The handles were made one by one from the declarations of S.
-    this.stepContext = new StepContext<K, O, S>(this.scope, handles as KeyedProcessContext<K, O, S>["state"]);
+    this.stepContext = this.makeContext(handles as KeyedProcessContext<K, O, S>["state"]);
     this.scope.isSealed = true;
+  }
+
+  /** Called once, when all state is declared. */
+  protected makeContext(state: KeyedProcessContext<K, O, S>["state"]): KeyedProcessContext<K, O, S> {
+    return new StepContext<K, O, S>(this.scope, state);
   }
 
   protected override onRecord(value: I): void {
@@ -53,41 +57,26 @@ export class KeyedProcessOperator<K extends Key, I, O, S extends StateDeclaratio
   }
 }
 
-class StepContext<K extends Key, O, S extends StateDeclarations> implements KeyedProcessContext<K, O, S> {
-  constructor(private readonly scope: ActorScope, readonly state: KeyedProcessContext<K, O, S>["state"]) {}
+/** The context of a keyed step. */
+export class StepContext<K extends Key, O, S> extends ScopeContext<O> implements KeyedProcessContext<K, O, S> {
+  constructor(scope: ActorScope, readonly state: KeyedProcessContext<K, O, S>["state"]) {
+    super(scope);
+  }
 
   get key(): K {
     // The operator sets only keys that its key selector, typed K, returned.
     return this.scope.backend.currentKey() as K;
   }
 
-  get timestampMs(): number {
-    return this.scope.timestampMs;
-  }
-
   get timers(): ActorTimers {
     return this.scope.timers;
   }
 
-  get metrics(): MetricGroup {
-    return this.scope.metrics;
-  }
-
   tell<T extends Key, M>(actor: ActorRef<T, M> | string, key: T, message: M): void {
-    const { outbox, timestampMs } = this.scope;
-    outbox.tell(actor, key, message, timestampMs, null);
+    tell(this.scope, actor, key, message);
   }
 
   tellAfter<T extends Key, M>(delay: Duration, actor: ActorRef<T, M> | string, key: T, message: M): void {
-    const { outbox, timestampMs, timers } = this.scope;
-    outbox.tell(actor, key, message, timestampMs, timers.currentProcessingTime() + delayOf(delay));
-  }
-
-  emit(value: O): void {
-    this.scope.out.collect(value, this.scope.timestampMs);
-  }
-
-  emitTo<T>(tag: OutputTag<T>, value: T): void {
-    this.scope.sideOutput(tag.id).collect(value, this.scope.timestampMs);
+    tellAfter(this.scope, delay, actor, key, message);
   }
 }

@@ -18,10 +18,11 @@ import { mapState } from "../../core/descriptors.ts";
 import { MIN_WATERMARK, NO_TIMESTAMP } from "../../core/element.ts";
 import { StreamError } from "../../core/errors.ts";
 import { type Key, VOID_NAMESPACE } from "../../core/key.ts";
-import type { Counter, MetricGroup } from "../../core/metrics.ts";
+import type { Counter } from "../../core/metrics.ts";
 import type { MapState } from "../../core/state.ts";
 import type { OperatorContext } from "../operator.ts";
 import { KeyedOperator } from "../operators/keyed_operator.ts";
+import { ScopeContext } from "../operators/scope_context.ts";
 import type { InputPort, RecordPort } from "../output.ts";
 import type { ProcessContext } from "../process_function.ts";
 import type { OutputTag } from "../side_output.ts";
@@ -40,11 +41,15 @@ export interface IntervalJoinContext<O> extends ProcessContext<O> {
 /** Called for each pair. */
 export type IntervalJoinFunction<A, B, O> = (first: A, second: B, context: IntervalJoinContext<O>) => void;
 
-/** One join for all keys of a subtask; the operator is the function's context. */
-export class IntervalJoinOperator<K extends Key, A, B, O> extends KeyedOperator<K, A, O>
-  implements IntervalJoinContext<O> {
+/** The context of the join: one for all pairs. */
+class PairContext<O> extends ScopeContext<O> implements IntervalJoinContext<O> {
   firstTimestampMs: number = NO_TIMESTAMP;
   secondTimestampMs: number = NO_TIMESTAMP;
+}
+
+/** One join for all keys of a subtask. */
+export class IntervalJoinOperator<K extends Key, A, B, O> extends KeyedOperator<K, A, O> {
+  #pair!: PairContext<O>;
   readonly #late: Counter & { count: number };
   #firsts!: MapState<number, A[]>;
   #seconds!: MapState<number, B[]>;
@@ -63,6 +68,7 @@ export class IntervalJoinOperator<K extends Key, A, B, O> extends KeyedOperator<
   protected override declare(): void {
     this.#firsts = this.states.open(mapState<number, A[]>("first"));
     this.#seconds = this.states.open(mapState<number, B[]>("second"));
+    this.#pair = new PairContext(this.scope);
     this.scope.isSealed = true;
   }
 
@@ -108,17 +114,18 @@ export class IntervalJoinOperator<K extends Key, A, B, O> extends KeyedOperator<
     const { currentWatermark } = this.timers;
     if (currentWatermark === MIN_WATERMARK || atMs >= currentWatermark) return false;
     if (tag === undefined) this.#late.count++;
-    else this.emitTo(tag, value);
+    else this.#pair.emitTo(tag, value);
     return true;
   }
 
   #tell(first: A, second: B, firstMs: number, secondMs: number): void {
     const { scope } = this;
+    const pair = this.#pair;
     const ownMs = scope.timestampMs;
-    this.firstTimestampMs = firstMs;
-    this.secondTimestampMs = secondMs;
+    pair.firstTimestampMs = firstMs;
+    pair.secondTimestampMs = secondMs;
     scope.timestampMs = Math.max(firstMs, secondMs);
-    const result: unknown = this.join(first, second, this);
+    const result: unknown = this.join(first, second, pair);
     if (result !== undefined) this.checkSynchronous(result, "the function given to process()");
     scope.timestampMs = ownMs;
   }
@@ -129,25 +136,10 @@ export class IntervalJoinOperator<K extends Key, A, B, O> extends KeyedOperator<
     this.#firsts.delete(timestampMs - Math.max(0, upperMs));
     this.#seconds.delete(timestampMs - Math.max(0, -lowerMs));
   }
-
-  get timestampMs(): number {
-    return this.scope.timestampMs;
-  }
-
-  get metrics(): MetricGroup {
-    return this.context.metrics;
-  }
-
-  emit(value: O): void {
-    this.scope.out.collect(value, this.scope.timestampMs);
-  }
-
-  emitTo<T>(tag: OutputTag<T>, value: T): void {
-    this.scope.sideOutput(tag.id).collect(value, this.scope.timestampMs);
-  }
 }
 
 function append<V>(values: MapState<number, V[]>, atMs: number, value: V): void {
-  const there = values.get(atMs);
-  values.set(atMs, there === undefined ? [value] : [...there, value]);
+  const there = values.get(atMs) ?? [];
+  there.push(value);
+  values.set(atMs, there);
 }

@@ -9,17 +9,17 @@
  *
  * @module
  */
-import type { StateDescriptor, ValueStateDescriptor } from "../../core/descriptors.ts";
+import type { StateDescriptor } from "../../core/descriptors.ts";
 import type { Barrier } from "../../core/element.ts";
-import { type Key, VOID_NAMESPACE } from "../../core/key.ts";
-import type { MetricGroup } from "../../core/metrics.ts";
+import type { Key } from "../../core/key.ts";
 import type { OperatorStateDescriptor } from "../../core/operator_state.ts";
+import type { ActorScope } from "../actor.ts";
 import type { OperatorContext, OperatorSnapshotParts } from "../operator.ts";
 import type { OperatorStates } from "../operator_states.ts";
-import { KeyedProcessOperator } from "../operators/keyed_process_operator.ts";
+import { KeyedProcessOperator, StepContext } from "../operators/keyed_process_operator.ts";
+import { ScopeContext } from "../operators/scope_context.ts";
 import type { InputPort, RecordPort } from "../output.ts";
 import type { KeyedProcessContext, KeyedProcessFunction, StateDeclarations, StateOf } from "../process_function.ts";
-import type { OutputTag } from "../side_output.ts";
 import { broadcastStates, declareBroadcast, descriptorsOf } from "./broadcast_states.ts";
 import type {
   BroadcastDeclarations,
@@ -29,7 +29,31 @@ import type {
   WritesBroadcast,
 } from "./two_input_functions.ts";
 
-/** One step for all keys of a subtask; the operator is the context of its broadcast side. */
+/** What the keyed side is called with. */
+class ReadingContext<K extends Key, O, S, M> extends StepContext<K, O, S> implements ReadsBroadcast<M> {
+  constructor(
+    scope: ActorScope,
+    state: KeyedProcessContext<K, O, S>["state"],
+    readonly broadcast: ReadsBroadcast<M>["broadcast"],
+  ) {
+    super(scope, state);
+  }
+}
+
+/** What the broadcast side is called with. */
+class WritingContext<K extends Key, O, M> extends ScopeContext<O> implements KeyedBroadcastContext<K, O, M> {
+  constructor(scope: ActorScope, readonly broadcast: WritesBroadcast<M>["broadcast"]) {
+    super(scope);
+  }
+
+  applyToKeyedState<D extends StateDescriptor>(descriptor: D, apply: (key: K, state: StateOf<D>) => void): void {
+    // The function given to keyBy() gave the keys; the handle's type follows from the descriptor.
+    this.scope.states.applyToAllKeys(descriptor, (key, handle) => apply(key as K, handle as unknown as StateOf<D>));
+    this.scope.backend.leaveKey?.();
+  }
+}
+
+/** One step for all keys of a subtask. */
 export class KeyedBroadcastOperator<
   K extends Key,
   A,
@@ -37,10 +61,10 @@ export class KeyedBroadcastOperator<
   O,
   S extends StateDeclarations,
   M extends BroadcastDeclarations,
-> extends KeyedProcessOperator<K, A, O, S> implements KeyedBroadcastContext<K, O, M> {
-  /** Filled by `declare`. */
-  broadcast: WritesBroadcast<M>["broadcast"] = Object.freeze({}) as WritesBroadcast<M>["broadcast"]; // never read before
+> extends KeyedProcessOperator<K, A, O, S> {
   readonly #maps: OperatorStates;
+  /** Set by `declare`. */
+  #writing: WritingContext<K, O, M> | null = null;
 
   constructor(
     context: OperatorContext,
@@ -55,12 +79,11 @@ export class KeyedBroadcastOperator<
     return descriptorsOf(this.functions.broadcast);
   }
 
-  protected override declare(): void {
-    super.declare();
-    this.broadcast = declareBroadcast(this.#maps, this.functions.broadcast);
-    // `keyedPartOf` hands the context on as one that has the maps, too.
-    (this.stepContext as KeyedProcessContext<K, O, S> & { broadcast: ReadsBroadcast<M>["broadcast"] }).broadcast = this
-      .broadcast as ReadsBroadcast<M>["broadcast"]; // each map can also be read
+  protected override makeContext(state: KeyedProcessContext<K, O, S>["state"]): KeyedProcessContext<K, O, S> {
+    const maps = declareBroadcast<M, WritesBroadcast<M>["broadcast"]>(this.#maps, this.functions.broadcast);
+    this.#writing = new WritingContext(this.scope, maps);
+    // Each map can also be read.
+    return new ReadingContext<K, O, S, M>(this.scope, state, maps as ReadsBroadcast<M>["broadcast"]);
   }
 
   override port(port: InputPort): RecordPort {
@@ -75,36 +98,13 @@ export class KeyedBroadcastOperator<
     this.backend.leaveKey?.();
     this.#maps.access.isOpen = true;
     try {
-      const result: unknown = this.functions.onBroadcast(value, this);
+      const result: unknown = this.functions.onBroadcast(value, this.#writing!);
       if (result !== undefined) this.checkSynchronous(result, "onBroadcast()");
     } catch (cause) {
       throw this.failure(cause, value);
     } finally {
       this.#maps.access.isOpen = false;
     }
-  }
-
-  get timestampMs(): number {
-    return this.scope.timestampMs;
-  }
-
-  get metrics(): MetricGroup {
-    return this.context.metrics;
-  }
-
-  emit(value: O): void {
-    this.scope.out.collect(value, this.scope.timestampMs);
-  }
-
-  emitTo<T>(tag: OutputTag<T>, value: T): void {
-    this.scope.sideOutput(tag.id).collect(value, this.scope.timestampMs);
-  }
-
-  applyToKeyedState<D extends StateDescriptor>(descriptor: D, apply: (key: K, state: StateOf<D>) => void): void {
-    // The same name gives the same handle; its type follows from the descriptor.
-    const handle = this.states.open(descriptor as unknown as ValueStateDescriptor<unknown>) as unknown as StateOf<D>;
-    this.backend.applyToAllKeys(descriptor, VOID_NAMESPACE, (key) => apply(key as K, handle)); // keyOf gave the keys
-    this.backend.leaveKey?.();
   }
 
   override snapshot(barrier: Barrier): OperatorSnapshotParts {
@@ -121,7 +121,7 @@ function keyedPartOf<K extends Key, A, B, O, S extends StateDeclarations, M exte
   type Context = KeyedProcessContext<K, O, S> & ReadsBroadcast<M>;
   return {
     ...(step.state === undefined ? {} : { state: step.state }),
-    onMessage: (value, context) => step.onMessage(value, context as Context), // `declare` has put the maps there
+    onMessage: (value, context) => step.onMessage(value, context as Context), // `makeContext` has made it one
     ...(step.onTimer === undefined ? {} : {
       // As for `onMessage`.
       onTimer: (timestampMs, context, domain) => step.onTimer!(timestampMs, context as Context, domain),

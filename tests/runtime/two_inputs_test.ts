@@ -10,6 +10,7 @@ import {
   fromIterable,
   generator,
   noRestart,
+  reducingState,
   type Source,
   type StreamEnvironment,
   valueState,
@@ -218,6 +219,34 @@ test("the broadcast side sees the state of every key of its subtask", async () =
     }),
   );
   deepEqual(out.values.toSorted(), ["k0 18", "k1 12", "k2 15"]);
+});
+
+test("the broadcast side sees state with a time to live, also on disk", async () => {
+  for (const backend of ["hashmap", "lsm"]) {
+    const world = new TestWorld({ "state.backend.type": backend });
+    const out = collectSink<string>();
+    const seen = valueState<number>("seen", { default: 0, ttl: "1 h" });
+    const totals = reducingState<number>("total", (left, right) => left + right, { ttl: "1 h" });
+    finished(
+      await world.run((env) => {
+        const ends = env.fromSource("ends", generator({ count: 1, ratePerSecond: 2, create: () => "end" })).broadcast();
+        env.fromSource("items", fromIterable([1, 2, 3])).keyBy((n) => n % 2).connect(ends).process("totals", {
+          emits: emits<string>(),
+          state: { seen, totals },
+          broadcast: {},
+          onMessage(n, { state }) {
+            state.seen.update(state.seen.value() + 1);
+            state.totals.add(n);
+          },
+          onBroadcast(_end, context) {
+            context.applyToKeyedState(seen, (key, state) => context.emit(`${key} seen ${state.value()}`));
+            context.applyToKeyedState(totals, (key, state) => context.emit(`${key} total ${state.get()}`));
+          },
+        }).sinkTo("out", out);
+      }),
+    );
+    deepEqual(out.values.toSorted(), ["0 seen 1", "0 total 2", "1 seen 2", "1 total 4"]);
+  }
 });
 
 test("what throws in the second input names the operator and the record", async () => {
