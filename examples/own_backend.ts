@@ -26,7 +26,7 @@ const COUNT_KEYS: ConfigOption<boolean> = booleanOption("counting.keys", {
 });
 
 /** Makes backends that count, each around one of `inner`. */
-export function counting(inner: StateBackendFactory, countKeys = true): StateBackendFactory {
+function counting(inner: StateBackendFactory, countKeys: boolean): StateBackendFactory {
   return {
     ...inner,
     name: `counting ${inner.name}`,
@@ -83,7 +83,7 @@ function countSnapshotsOf(backend: StateBackend, { metrics }: StateBackendContex
 }
 
 if (import.meta.main) {
-  const env = StreamEnvironment.create({ stateBackend: counting(heapBackendFactory) });
+  const env = StreamEnvironment.create({ stateBackend: counting(heapBackendFactory, true) });
   env.fromSource("lines", fromIterable(["the stream is a river", "the river is a stream"]))
     .flatMap((line) => line.split(" "))
     .keyBy((word) => word)

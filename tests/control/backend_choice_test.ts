@@ -4,7 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { counting } from "../../examples/own_backend.ts";
+import { Configuration } from "../../core/config.ts";
+import { CountingBackend } from "../../examples/own_backend.ts";
 import {
   collectSink,
   fileSystemStorage,
@@ -57,6 +58,10 @@ function counted(job: Job, name: string): unknown {
   return job.metrics.snapshot().find((metric) => metric.name === name)?.value;
 }
 
+function countingBackend(): CountingBackend {
+  return new CountingBackend(Configuration.of({}));
+}
+
 /** Runs `use` with a file of this content. */
 async function withFile(content: string, use: (path: string) => Promise<void>): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), "weir-backend-"));
@@ -82,14 +87,14 @@ test("the backend that a job chooses in code wins over the configuration, whiche
   equal(await backendOf({ ...configured("lsm"), stateBackend: heapBackendFactory }), "hashmap");
   equal(await backendOf({ ...configured("hashmap"), stateBackend: lsmBackend() }), "lsm");
   equal(await backendOf({ ...configured("lsm"), stateBackend: lmdbBackend() }), "lmdb");
-  equal(await backendOf({ ...configured("lsm"), stateBackend: counting(heapBackendFactory) }), "counting hashmap");
+  equal(await backendOf({ ...configured("lsm"), stateBackend: countingBackend() }), "counting");
   equal(await backendOf({ ...configured(`${EXAMPLE}#CountingBackend`), stateBackend: heapBackend() }), "hashmap");
   equal(await backendOf({ ...configured("hashmap"), config: { "state.backend.type": "lsm" } }), "lsm");
 });
 
 test("examples/own_backend.ts counts keys and snapshots, chosen in code", async () => {
   const job = await ran({
-    stateBackend: counting(heapBackendFactory),
+    stateBackend: countingBackend(),
     config: { "execution.checkpointing.interval": "1 h" },
   });
   equal(counted(job, "countedKeys"), 4);
@@ -104,6 +109,8 @@ test("examples/own_backend.ts is chosen by configuration, has an option of its o
   equal(job.status().settings.stateBackend, "counting");
   equal(counted(job, "countedKeys"), 4);
   equal(counted(await ran({ config: { ...chosen, "counting.keys": false } }), "countedKeys"), undefined);
+  // Whatever a message lists can be named.
+  deepEqual(Object.keys(await import(pathToFileURL(EXAMPLE).href)), ["CountingBackend"]);
   // Its option exists as long as the configuration names it, whatever the code chooses.
   equal(await backendOf({ config: { ...chosen, "counting.keys": false }, stateBackend: lsmBackend() }), "lsm");
   await rejects(ran({ config: { ...chosen, "counting.keys": "many" } }), {
