@@ -235,5 +235,11 @@ export function whyNotLocal(path: string): string | undefined {
   if (path === "") return "the path of a folder";
   const scheme = /^([a-z][a-z0-9+.-]+):\/\//i.exec(path)?.[1]?.toLowerCase();
   if (scheme === undefined) return undefined;
-  return scheme === "file" ? 'a path without "file://"' : "a local path (object stores come in a later version)";
+  if (scheme === "file") return 'a path without "file://"';
+  return OBJECT_STORE.test(scheme)
+    ? "a local path (object stores come in a later version)"
+    : "a local path (mount what is on other machines)";
 }
+
+/** Schemes of object stores that Flink has file systems for. */
+const OBJECT_STORE = /^(s3[anp]?|gs|oss|abfss?|wasbs?|obs|cosn)$/;

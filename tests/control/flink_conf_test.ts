@@ -231,6 +231,9 @@ test("a file: URL is a folder of this machine; folders of other machines are ref
   for (const remote of ["hdfs://namenode:40010/flink/checkpoints", "s3://bucket/a", "file://host/a"]) {
     await rejects(dir(remote), { kind: "invalid", message: /state\.checkpoints\.dir.* a (local )?path/ }, remote);
   }
+  // HDFS is no object store: none of a later version will do.
+  await rejects(dir("hdfs://namenode:9000/a"), { message: /a local path \(mount what is on other machines\)/ });
+  await rejects(dir("s3a://bucket/a"), { message: /object stores come in a later version/ });
 });
 
 test("keys that promise what Weir does not do stay errors, but for the values that ask for nothing", async () => {
