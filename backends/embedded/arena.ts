@@ -15,6 +15,8 @@
 const MAX_ARENA_BYTES = 0x8000_0000 - 65_536;
 const MAX_PAGE_BYTES = 65_536;
 const MIN_PAGE_BYTES = 512;
+/** Fewer bytes are not enough to write and flush at the same time. */
+export const MIN_ARENA_BYTES: number = MIN_PAGE_BYTES * 8;
 /** Pages that there should be at least; small arenas have small pages. */
 const WANTED_PAGES = 256;
 

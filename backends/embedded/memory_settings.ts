@@ -2,12 +2,13 @@
  * Decides how much memory a slot has for state on disk. Pure.
  *
  * Called by: whoever makes backends from configuration.
- * Calls: backends/embedded/options.ts.
+ * Calls: options.ts, arena.ts.
  *
  * @module
  */
 import type { Configuration } from "../../core/config.ts";
 import { StreamError } from "../../core/errors.ts";
+import { MIN_ARENA_BYTES } from "./arena.ts";
 import { DEFAULT_SLOT_BYTES, type EmbeddedOptions, MANAGED_MEMORY, TASK_SLOTS } from "./options.ts";
 import type { SlotMemoryOptions } from "./slot_memory.ts";
 
@@ -18,7 +19,7 @@ import type { SlotMemoryOptions } from "./slot_memory.ts";
  * for what RocksDB takes beyond its limits, do not apply here.
  *
  * @param slots Slots that the job needs, ≥ 1.
- * @throws {StreamError} If the shares do not go together or a slot gets no memory.
+ * @throws {StreamError} If the shares do not go together or a slot gets too little memory.
  */
 export function slotMemorySettings(
   configuration: Configuration,
@@ -28,25 +29,9 @@ export function slotMemorySettings(
   const writeBufferRatio = configuration.get(options.writeBufferRatio);
   const highPriorityPoolRatio = configuration.get(options.highPriorityPoolRatio);
   checkShares(options, writeBufferRatio, highPriorityPoolRatio);
-  const bytes = slotBytes(configuration, options, Math.max(slots, configuration.get(TASK_SLOTS) ?? 1));
-  if (bytes < 1) {
-    const total = configuration.get(configuration.get(options.managed) ? MANAGED_MEMORY : options.fixedPerTm);
-    if (total === 0) {
-      throw new StreamError(
-        "invalid",
-        `Cannot keep state on disk without memory: ${MANAGED_MEMORY.key} from ${
-          configuration.originOf(MANAGED_MEMORY)
-        } ` +
-          `is 0, which suits state on the heap alone; raise it, remove it (128 mb for each slot), or set ` +
-          options.fixedPerSlot.key,
-      );
-    }
-    throw new StreamError(
-      "invalid",
-      `Cannot divide the memory of state on disk among ${slots} slots: less than a byte is left for each; raise ` +
-        `${MANAGED_MEMORY.key} or set ${options.fixedPerSlot.key}`,
-    );
-  }
+  const parts = Math.max(slots, configuration.get(TASK_SLOTS) ?? 1);
+  const bytes = slotBytes(configuration, options, parts);
+  if (!(bytes * writeBufferRatio >= MIN_ARENA_BYTES)) refuse(configuration, options, parts, bytes);
   return { bytes, writeBufferRatio, highPriorityPoolRatio };
 }
 
@@ -61,6 +46,32 @@ function slotBytes(configuration: Configuration, options: EmbeddedOptions, slots
   if (perSlot !== undefined) return perSlot;
   const total = configuration.get(configuration.get(options.managed) ? MANAGED_MEMORY : options.fixedPerTm);
   return total === undefined ? DEFAULT_SLOT_BYTES : Math.floor(total / slots);
+}
+
+/** Refuses what `SlotMemory` would, when nothing runs yet. */
+function refuse(configuration: Configuration, options: EmbeddedOptions, slots: number, bytes: number): never {
+  const { fixedPerSlot, fixedPerTm, managed, writeBufferRatio } = options;
+  const refusal = (text: string) => new StreamError("invalid", text);
+  const least = Math.ceil(MIN_ARENA_BYTES / configuration.get(writeBufferRatio));
+  if (configuration.get(fixedPerSlot) !== undefined) {
+    throw refusal(
+      `Cannot keep state on disk in so little memory: "${fixedPerSlot.key}" from ` +
+        `${configuration.originOf(fixedPerSlot)} is ${bytes} bytes, must be ${least} or more; raise it or ` +
+        writeBufferRatio.key,
+    );
+  }
+  const total = configuration.get(managed) ? MANAGED_MEMORY : fixedPerTm;
+  const from = `${total.key} from ${configuration.originOf(total)}`;
+  if (configuration.get(total) === 0) {
+    throw refusal(
+      `Cannot keep state on disk without memory: ${from} is 0, which suits state on the heap alone; raise it, ` +
+        `remove it (128 mb for each slot), or set ${fixedPerSlot.key}`,
+    );
+  }
+  throw refusal(
+    `Cannot divide the memory of state on disk among ${slots} slots: ${bytes} bytes are left for each, must be ` +
+      `${least} or more; raise ${from}, or set ${fixedPerSlot.key}`,
+  );
 }
 
 /** With RocksDB, write buffers and the high-priority pool must fit into the cache together: a Flink user's file does. */

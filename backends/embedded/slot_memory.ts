@@ -13,7 +13,7 @@
  */
 import type { OperatorMemory } from "../../core/backend_memory.ts";
 import { StreamError } from "../../core/errors.ts";
-import { Arena, pageBytesOf } from "./arena.ts";
+import { Arena, MIN_ARENA_BYTES, pageBytesOf } from "./arena.ts";
 
 /** Part of the write share that buffers may hold which are written to. */
 const ACTIVE_SHARE = 5 / 8;
@@ -100,11 +100,11 @@ export class SlotMemory {
     this.cacheBytes = this.capBytes - this.writeBytes;
     this.highPriorityBytes = Math.floor(this.cacheBytes * highPriorityPoolRatio);
     this.pageBytes = pageBytesOf(this.writeBytes);
-    if (!(this.writeBytes >= this.pageBytes * 8)) {
+    if (!(this.writeBytes >= MIN_ARENA_BYTES)) {
       throw new StreamError(
         "invalid",
         `Cannot divide a slot's memory: ${this.writeBytes} bytes are left for write buffers, they need ` +
-          `${this.pageBytes * 8}; raise memory.fixed-per-slot or write-buffer-ratio`,
+          `${MIN_ARENA_BYTES}; raise memory.fixed-per-slot or write-buffer-ratio`,
       );
     }
   }

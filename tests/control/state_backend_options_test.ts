@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { firstUsableDirectory } from "../../backends/embedded/local_directory.ts";
 import { slotMemorySettings } from "../../backends/embedded/memory_settings.ts";
 import { LMDB_EMBEDDED_OPTIONS, LSM_EMBEDDED_OPTIONS, splitDirectories } from "../../backends/embedded/options.ts";
+import { SlotMemory } from "../../backends/embedded/slot_memory.ts";
 import { BUFFER_STATE_METRICS, BUFFER_STORE_METRICS } from "../../backends/embedded/buffer_metrics.ts";
 import { configuredLsm } from "../../backends/lsm/configured_lsm.ts";
 import { LSM_STATE_METRICS, LSM_STORE_METRICS } from "../../backends/lsm/native_metrics.ts";
@@ -60,10 +61,10 @@ test("slotMemorySettings() takes fixed-per-slot, else managed memory, else fixed
 });
 
 test("slotMemorySettings() divides among the slots that are configured, or the job's if it needs more, rounded down [268]", () => {
-  const managed = { "taskmanager.memory.managed.size": 1_000 };
-  equal(slotBytes(managed, 3), 333);
-  equal(slotBytes({ ...managed, "taskmanager.numberOfTaskSlots": 8 }, 3), 125);
-  equal(slotBytes({ ...managed, "taskmanager.numberOfTaskSlots": 1 }, 3), 333);
+  const managed = { "taskmanager.memory.managed.size": 100_000 };
+  equal(slotBytes(managed, 3), 33_333);
+  equal(slotBytes({ ...managed, "taskmanager.numberOfTaskSlots": 8 }, 3), 12_500);
+  equal(slotBytes({ ...managed, "taskmanager.numberOfTaskSlots": 1 }, 3), 33_333);
   throws(() => slotBytes({ "taskmanager.memory.managed.size": 2 }, 3), {
     kind: "invalid",
     message: /among 3 slots: .*taskmanager\.memory\.managed\.size/,
@@ -71,6 +72,35 @@ test("slotMemorySettings() divides among the slots that are configured, or the j
   for (const size of ["0", "-1 mb"]) {
     throws(() => slotBytes({ "state.backend.lsm.memory.fixed-per-slot": size }), { kind: "invalid" });
   }
+});
+
+test("slotMemorySettings() refuses what SlotMemory would, and names the option in full", () => {
+  for (const options of [LSM_EMBEDDED_OPTIONS, LMDB_EMBEDDED_OPTIONS]) {
+    const { key } = options.fixedPerSlot;
+    throws(() => slotBytes({ [key]: "1 kb" }, 1, options), {
+      kind: "invalid",
+      message: new RegExp(`"${key.replaceAll(".", "\\.")}" from .*1024 bytes, must be 8192 or more; raise it or state`),
+    });
+    throws(() => slotBytes({ [key]: 8_191 }, 1, options), { kind: "invalid" });
+    const settings = slotMemorySettings(configured({ [key]: 8_192 }), options, 1);
+    equal(new SlotMemory(settings).writeBytes, 4_096);
+    throws(() => new SlotMemory({ ...settings, bytes: 8_191 }), { kind: "invalid" });
+  }
+  throws(() => slotBytes({ "taskmanager.memory.managed.size": 20_000 }, 3), {
+    message:
+      /among 3 slots: 6666 bytes are left for each, must be 8192 or more; raise taskmanager\.memory\.managed\.size from/,
+  });
+});
+
+test("a slot with too little memory ends the start, before a subtask is made", async () => {
+  const config = { "state.backend.type": "lsm", "state.backend.lsm.memory.fixed-per-slot": "1 kb" };
+  const env = StreamEnvironment.create({ argv: [], config });
+  env.fromSource("numbers", fromIterable([1])).keyBy((n) => n).actor("keeper", () => new Keeper())
+    .sinkTo("out", collectSink<number>());
+  await rejects(env.executeAsync("little"), {
+    name: "UsageError",
+    message: /state\.backend\.lsm\.memory\.fixed-per-slot/,
+  });
 });
 
 test("slotMemorySettings() refuses shares that leave nothing for blocks, as Flink does [265, 268]", () => {
