@@ -119,6 +119,42 @@ test("describePipeline() names operators and the states that they declare, and o
   );
 });
 
+test("describePipeline() names what operators with two inputs, and those that are told messages, declare", async () => {
+  const { written } = new Described((pipeline) => {
+    const rules = unopened(pipeline, "rules").broadcast();
+    const keyed = unopened(pipeline).keyBy(() => "all");
+    const total = valueState<number>("total");
+    keyed.connect(rules).process("both", {
+      state: { total },
+      broadcast: { rules: broadcastState<string, number>("rules") },
+      onMessage: () => {},
+      onBroadcast: () => {},
+    });
+    unopened(pipeline, "others").connect(rules).processBroadcast("gate", {
+      broadcast: { open: broadcastState<string, boolean>("open") },
+      onMessage: () => {},
+      onBroadcast: () => {},
+    });
+    keyed.process("teller", { tells: ["told"], onMessage: () => {} });
+    keyed.process("told", { onMessage: () => {} });
+  });
+  const described = await describePipeline(written, settings(), ports(new TestWorld().fileSystem));
+  deepEqual(
+    described.filter(({ kind }) => kind !== "source").map(({ name, takesLists, isTold, states, lists }) => [
+      name,
+      takesLists,
+      isTold,
+      ...[...states, ...lists].map((state) => `${state.kind} ${state.name}`),
+    ]),
+    [
+      ["teller", false, false],
+      ["told", false, true, "list weir.told-later"],
+      ["both", true, false, "value total", "broadcast rules"],
+      ["gate", true, false, "broadcast open"],
+    ],
+  );
+});
+
 test("describePipeline() fails as the start would when an actor declares a state twice with different kinds", async () => {
   const { written } = new Described((pipeline) => {
     unopened(pipeline).keyBy(() => "all").actor("actor", () => new Declaring([valueState("a"), listState("a")]));
