@@ -1,7 +1,7 @@
 /**
  * Lets the event loop turn once, where time is virtual.
  *
- * Called by: runtime/testing/actor_harness.ts, control/testing/.
+ * Called by: runtime/testing/actor_harness.ts, control/testing/, tests.
  * Calls: nothing.
  *
  * @module

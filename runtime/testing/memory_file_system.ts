@@ -5,7 +5,7 @@
  * back to what a disk would hold after a power cut.
  *
  * Called by: runtime/testing/, control/testing/; tests of storages, sinks, whole jobs.
- * Calls: core/file_system.ts (types).
+ * Calls: memory_tree.ts, memory_nodes.ts, file_faults.ts.
  *
  * Invariants:
  * - a folder's name map is durable as of its last `syncDirectory`, a file's bytes as of its last `sync`;
@@ -14,51 +14,9 @@
  * @module
  */
 import type { FileStatus, FileSystem, InputFile, OutputFile } from "../../core/file_system.ts";
-import {
-  append,
-  copyOf,
-  type FileNode,
-  fileNode,
-  folder,
-  type FolderNode,
-  identityOf,
-  type Node,
-  survivor,
-} from "./memory_nodes.ts";
-
-/** What can be made to fail. */
-export type FileOperation =
-  | "create"
-  | "write"
-  | "sync"
-  | "close"
-  | "open"
-  | "read"
-  | "readFile"
-  | "makeDirectory"
-  | "list"
-  | "status"
-  | "rename"
-  | "link"
-  | "remove"
-  | "removeDirectory"
-  | "syncDirectory";
-
-/** An error to come. */
-export interface Fault {
-  /** Absent: any operation. */
-  readonly operation?: FileOperation;
-  /** Part of the path, or a pattern for it. Absent: any path. For rename and link both paths are tried. */
-  readonly path?: string | RegExp;
-  /** POSIX name that the error carries, such as "ENOSPC". */
-  readonly code: string;
-  /** Matching operations that still succeed; 0 when absent. */
-  readonly after?: number;
-  /** Matching operations that fail; 1 when absent, Infinity for "from now on". */
-  readonly times?: number;
-  /** Of a failing write, bytes that reach the file all the same; 0 when absent. */
-  readonly tornBytes?: number;
-}
+import { type Fault, fileError, FileFaults, type FileOperation } from "./file_faults.ts";
+import { append, copyOf, type FileNode, fileNode, type FolderNode, identityOf, survivor } from "./memory_nodes.ts";
+import { MemoryTree, parts } from "./memory_tree.ts";
 
 /** What a crash leaves of bytes that were written and not synced. */
 export interface CrashOptions {
@@ -66,27 +24,11 @@ export interface CrashOptions {
   readonly random?: () => number;
 }
 
-interface Armed {
-  readonly fault: Fault;
-  after: number;
-  times: number;
-}
-
-/** An error as the runtime throws it: only `code` may be relied on. */
-export function fileError(code: string, operation: string, path: string): Error {
-  return Object.assign(new Error(`${code}: ${operation} "${path}"`), { code });
-}
-
-function parts(path: string): string[] {
-  return path.split("/").filter((part) => part !== "" && part !== ".");
-}
-
 /** Files and folders that live in this object alone. Paths are POSIX; relative ones start at the root. */
 export class MemoryFileSystem implements FileSystem {
-  #root: FolderNode = folder();
-  #armed: Armed[] = [];
+  readonly #tree = new MemoryTree();
+  readonly #faults = new FileFaults();
   #generation = 0;
-  #haltAfter = Number.POSITIVE_INFINITY;
   #nowMs: () => number;
   /** Every operation since the last `journal.length = 0`, as "operation path". */
   readonly journal: string[] = [];
@@ -102,32 +44,29 @@ export class MemoryFileSystem implements FileSystem {
 
   /** Arms a fault; several may be armed, the first that matches strikes. */
   fail(fault: Fault): void {
-    this.#armed.push({ fault, after: fault.after ?? 0, times: fault.times ?? 1 });
+    this.#faults.arm(fault);
   }
 
   /** Disarms all faults and ends a halt. */
   heal(): void {
-    this.#armed = [];
-    this.#haltAfter = Number.POSITIVE_INFINITY;
+    this.#faults.heal();
   }
 
   /** Lets `operations` more operations succeed, then fails all with code EHALT: the process is dead, only `crash()` or `heal()` helps. */
   haltAfter(operations: number): void {
-    this.#haltAfter = operations;
+    this.#faults.haltAfter(operations);
   }
 
   /** Goes back to what is durable. Open files become unusable, faults and halts end. */
   crash(options: CrashOptions = {}): void {
-    this.#generation++;
-    this.openCount = 0;
-    this.heal();
-    this.#root = survivor(this.#root, options.random);
+    this.kill();
+    this.#tree.root = survivor(this.#tree.root, options.random);
   }
 
   /** Everything as it is now, durable or not, as a file system of its own without open files. */
   fork(): MemoryFileSystem {
     const copy = new MemoryFileSystem(this.#nowMs);
-    copy.#root = copyOf(this.#root);
+    copy.#tree.root = copyOf(this.#tree.root);
     return copy;
   }
 
@@ -140,7 +79,7 @@ export class MemoryFileSystem implements FileSystem {
 
   /** Inverts one bit of a file, also of its durable content. */
   flipBit(path: string, offset: number, bit = 0): void {
-    const file = this.#file(path, "open");
+    const file = this.#tree.file(path, "open");
     if (offset >= file.size) throw new RangeError(`Cannot flip byte ${offset} of "${path}": it has ${file.size}`);
     file.bytes[offset]! ^= 1 << bit;
     if (offset < file.durable.length) file.durable[offset]! ^= 1 << bit;
@@ -148,7 +87,7 @@ export class MemoryFileSystem implements FileSystem {
 
   /** Cuts a file, also its durable content. */
   truncate(path: string, sizeBytes: number): void {
-    const file = this.#file(path, "open");
+    const file = this.#tree.file(path, "open");
     file.size = Math.min(file.size, sizeBytes);
     file.bytes = file.bytes.slice(0, file.size);
     file.durable = file.durable.slice(0, sizeBytes);
@@ -159,17 +98,7 @@ export class MemoryFileSystem implements FileSystem {
     const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content.slice();
     const names = parts(path);
     const name = names.pop() ?? "";
-    let at = this.#root;
-    for (const part of names) {
-      let next = at.names.get(part);
-      if (next === undefined) {
-        next = folder();
-        at.names.set(part, next);
-        at.durable.set(part, next);
-      }
-      if (next.kind !== "directory") throw fileError("ENOTDIR", "put", path);
-      at = next;
-    }
+    const at = this.#tree.makeFolder(names.join("/"), "put", true);
     const node = fileNode(new Uint8Array(bytes), this.#nowMs());
     at.names.set(name, node);
     at.durable.set(name, node);
@@ -177,7 +106,7 @@ export class MemoryFileSystem implements FileSystem {
 
   /** Content of a file. @throws {Error} With code ENOENT if there is none. */
   content(path: string): Uint8Array<ArrayBuffer> {
-    const file = this.#file(path, "open");
+    const file = this.#tree.file(path, "open");
     return file.bytes.slice(0, file.size);
   }
 
@@ -188,19 +117,12 @@ export class MemoryFileSystem implements FileSystem {
 
   /** Paths of all files below `path`, sorted; absolute. */
   files(path = "/"): string[] {
-    const found: string[] = [];
-    const walk = (node: Node, at: string) => {
-      if (node.kind === "file") found.push(at);
-      else for (const [name, child] of node.names) walk(child, `${at}/${name}`);
-    };
-    const start = this.#find(path);
-    if (start !== undefined) walk(start, parts(path).map((part) => `/${part}`).join(""));
-    return found.sort();
+    return this.#tree.files(path);
   }
 
   /** Whether a file or folder is there. */
   has(path: string): boolean {
-    return this.#find(path) !== undefined;
+    return this.#tree.find(path) !== undefined;
   }
 
   create(path: string, mode: "exclusive" | "truncate" | "append"): Promise<OutputFile> {
@@ -212,7 +134,7 @@ export class MemoryFileSystem implements FileSystem {
   }
 
   #create(path: string, mode: "exclusive" | "truncate" | "append"): OutputFile {
-    const [parent, name] = this.#parent(path, "create");
+    const [parent, name] = this.#tree.parent(path, "create");
     let node = parent.names.get(name);
     if (node !== undefined && mode === "exclusive") throw fileError("EEXIST", "create", path);
     if (node !== undefined && node.kind === "directory") throw fileError("EISDIR", "create", path);
@@ -227,42 +149,31 @@ export class MemoryFileSystem implements FileSystem {
   }
 
   open(path: string): Promise<InputFile> {
-    return this.#run("open", path, () => this.#input(path, this.#file(path, "open")));
+    return this.#run("open", path, () => this.#input(path, this.#tree.file(path, "open")));
   }
 
   openSync(path: string): InputFile {
-    return this.#runSync("open", path, () => this.#input(path, this.#file(path, "open")));
+    return this.#runSync("open", path, () => this.#input(path, this.#tree.file(path, "open")));
   }
 
   readFile(path: string): Promise<Uint8Array> {
     return this.#run("readFile", path, () => {
-      const file = this.#file(path, "readFile");
+      const file = this.#tree.file(path, "readFile");
       return file.bytes.slice(0, file.size);
     });
   }
 
   makeDirectory(path: string): Promise<void> {
-    return this.#run("makeDirectory", path, () => {
-      let at = this.#root;
-      for (const part of parts(path)) {
-        let next = at.names.get(part);
-        if (next === undefined) {
-          next = folder();
-          at.names.set(part, next);
-        }
-        if (next.kind !== "directory") throw fileError("ENOTDIR", "makeDirectory", path);
-        at = next;
-      }
-    });
+    return this.#run("makeDirectory", path, () => void this.#tree.makeFolder(path, "makeDirectory", false));
   }
 
   list(path: string): Promise<string[]> {
-    return this.#run("list", path, () => [...this.#folder(path, "list").names.keys()].sort());
+    return this.#run("list", path, () => [...this.#tree.folder(path, "list").names.keys()].sort());
   }
 
   status(path: string): Promise<FileStatus | null> {
     return this.#run("status", path, () => {
-      const node = this.#find(path);
+      const node = this.#tree.find(path);
       if (node === undefined) return null;
       const sizeBytes = node.kind === "file" ? node.size : 0;
       return { kind: node.kind, sizeBytes, modifiedMs: node.modifiedMs, identity: identityOf(node) };
@@ -271,8 +182,8 @@ export class MemoryFileSystem implements FileSystem {
 
   rename(from: string, to: string): Promise<void> {
     return this.#run("rename", from, () => {
-      const [source, name] = this.#parent(from, "rename");
-      const [target, newName] = this.#parent(to, "rename");
+      const [source, name] = this.#tree.parent(from, "rename");
+      const [target, newName] = this.#tree.parent(to, "rename");
       const node = source.names.get(name);
       if (node === undefined) throw fileError("ENOENT", "rename", from);
       const old = target.names.get(newName);
@@ -288,8 +199,8 @@ export class MemoryFileSystem implements FileSystem {
 
   link(from: string, to: string): Promise<void> {
     return this.#run("link", from, () => {
-      const node = this.#file(from, "link");
-      const [target, name] = this.#parent(to, "link");
+      const node = this.#tree.file(from, "link");
+      const [target, name] = this.#tree.parent(to, "link");
       if (target.names.has(name)) throw fileError("EEXIST", "link", to);
       target.names.set(name, node);
     }, to);
@@ -304,45 +215,42 @@ export class MemoryFileSystem implements FileSystem {
   }
 
   #remove(path: string): void {
-    const node = this.#find(path);
+    const node = this.#tree.find(path);
     if (node === undefined) return;
     if (node.kind === "directory") throw fileError("EISDIR", "remove", path);
-    const [parent, name] = this.#parent(path, "remove");
+    const [parent, name] = this.#tree.parent(path, "remove");
     parent.names.delete(name);
   }
 
   removeDirectory(path: string): Promise<void> {
-    return this.#run("removeDirectory", path, () => {
-      const node = this.#find(path);
-      if (node === undefined) return;
-      if (node.kind === "file") throw fileError("ENOTDIR", "removeDirectory", path);
-      const [parent, name] = this.#parent(path, "removeDirectory");
-      parent.names.delete(name);
-    });
+    return this.#run("removeDirectory", path, () => void this.#removeFolder(path, () => true));
   }
 
   removeEmptyDirectory(path: string): Promise<boolean> {
-    return this.#run("removeDirectory", path, () => {
-      const node = this.#find(path);
-      if (node === undefined) return true;
-      if (node.kind === "file") throw fileError("ENOTDIR", "removeDirectory", path);
-      if (node.names.size > 0) return false;
-      const [parent, name] = this.#parent(path, "removeDirectory");
-      parent.names.delete(name);
-      return true;
-    });
+    return this.#run("removeDirectory", path, () => this.#removeFolder(path, ({ names }) => names.size === 0));
+  }
+
+  /** Whether there is no such folder afterwards. */
+  #removeFolder(path: string, mayGo: (node: FolderNode) => boolean): boolean {
+    const node = this.#tree.find(path);
+    if (node === undefined) return true;
+    if (node.kind === "file") throw fileError("ENOTDIR", "removeDirectory", path);
+    if (!mayGo(node)) return false;
+    const [parent, name] = this.#tree.parent(path, "removeDirectory");
+    parent.names.delete(name);
+    return true;
   }
 
   syncFile(path: string): Promise<void> {
     return this.#run("sync", path, () => {
-      const node = this.#file(path, "sync");
+      const node = this.#tree.file(path, "sync");
       node.durable = node.bytes.slice(0, node.size);
     });
   }
 
   syncDirectory(path: string): Promise<void> {
     return this.#run("syncDirectory", path, () => {
-      const node = this.#folder(path, "syncDirectory");
+      const node = this.#tree.folder(path, "syncDirectory");
       node.durable = new Map(node.names);
     });
   }
@@ -431,57 +339,6 @@ export class MemoryFileSystem implements FileSystem {
   #strike(operation: FileOperation, path: string, other?: string): Fault | null {
     this.journal.push(other === undefined ? `${operation} ${path}` : `${operation} ${path} ${other}`);
     this.onOperation?.(operation, path);
-    if (this.#haltAfter <= 0) return { code: "EHALT" };
-    this.#haltAfter--;
-    for (const armed of this.#armed) {
-      const { fault } = armed;
-      if (fault.operation !== undefined && fault.operation !== operation) continue;
-      if (!matches(fault.path, path) && !(other !== undefined && matches(fault.path, other))) continue;
-      if (armed.after > 0) {
-        armed.after--;
-        continue;
-      }
-      if (armed.times <= 0) continue;
-      armed.times--;
-      return fault;
-    }
-    return null;
+    return this.#faults.strike(operation, path, other);
   }
-
-  #find(path: string): Node | undefined {
-    let at: Node = this.#root;
-    for (const part of parts(path)) {
-      if (at.kind !== "directory") return undefined;
-      const next = at.names.get(part);
-      if (next === undefined) return undefined;
-      at = next;
-    }
-    return at;
-  }
-
-  #file(path: string, operation: string): FileNode {
-    const node = this.#find(path);
-    if (node === undefined) throw fileError("ENOENT", operation, path);
-    if (node.kind === "directory") throw fileError("EISDIR", operation, path);
-    return node;
-  }
-
-  #folder(path: string, operation: string): FolderNode {
-    const node = this.#find(path);
-    if (node === undefined) throw fileError("ENOENT", operation, path);
-    if (node.kind === "file") throw fileError("ENOTDIR", operation, path);
-    return node;
-  }
-
-  #parent(path: string, operation: string): [FolderNode, string] {
-    const names = parts(path);
-    const name = names.pop();
-    if (name === undefined) throw fileError("EINVAL", operation, path);
-    return [this.#folder(names.join("/"), operation), name];
-  }
-}
-
-function matches(pattern: string | RegExp | undefined, path: string): boolean {
-  if (pattern === undefined) return true;
-  return typeof pattern === "string" ? path.includes(pattern) : pattern.test(path);
 }

@@ -1,11 +1,12 @@
 /**
  * Files and folders of the file system in memory, and what a power cut leaves of them.
  *
- * Called by: memory_file_system.ts.
+ * Called by: memory_file_system.ts, memory_tree.ts.
  * Calls: nothing.
  *
  * @module
  */
+
 /** Bytes, and those of them that are durable. */
 export interface FileNode {
   kind: "file";
@@ -22,6 +23,7 @@ export interface FolderNode {
   durable: Map<string, Node>;
   modifiedMs: number;
 }
+
 /** What a name leads to. */
 export type Node = FileNode | FolderNode;
 

@@ -1,2 +1,3 @@
 /** The file system in memory, which users' tests have too. */
-export { type FileOperation, MemoryFileSystem } from "../../runtime/testing/memory_file_system.ts";
+export { MemoryFileSystem } from "../../runtime/testing/memory_file_system.ts";
+export { type FileOperation } from "../../runtime/testing/file_faults.ts";

@@ -4,6 +4,7 @@ import { runCli } from "../../../control/cli/run_cli.ts";
 import type { CliSurroundings, Fetch, ScriptEnd, ScriptRun } from "../../../control/cli/command.ts";
 import type { JobLock } from "../../../checkpoint/job_lock.ts";
 import type { FileSystem } from "../../../core/file_system.ts";
+import { eventLoopTurn } from "../../../runtime/testing/event_loop_turn.ts";
 import { SeededRandom } from "../../connectors/contexts.ts";
 import { ManualClock } from "../../support/manual_clock.ts";
 import { MemoryFileSystem } from "../../support/memory_file_system.ts";
@@ -56,18 +57,6 @@ export interface CliEnd {
 
 const NO_LOCK: JobLock = { acquire: () => Promise.resolve({ release: () => Promise.resolve() }) };
 
-/** Lets every promise reaction run that can. */
-function turn(): Promise<void> {
-  const { port1, port2 } = new MessageChannel();
-  return new Promise((resolve) => {
-    port1.onmessage = () => {
-      port1.close();
-      resolve();
-    };
-    port2.postMessage(null);
-  });
-}
-
 /** Runs a command line to its end; time moves when nothing else can. */
 export async function weir(argv: readonly string[], options: CliOptions = {}): Promise<CliEnd> {
   const clock = options.clock ?? new ManualClock({ startMs: 1_000 });
@@ -101,7 +90,7 @@ export async function weir(argv: readonly string[], options: CliOptions = {}): P
   let code: number | undefined;
   const running = runCli(argv, surroundings).then((end) => code = end);
   for (let idle = 0; code === undefined;) {
-    await turn();
+    await eventLoopTurn();
     if (code !== undefined) break;
     if (clock.runDeferred() > 0) continue;
     if (waiting > 0 && ++idle < 1_000) continue;
