@@ -14,21 +14,11 @@ import {
 import { asyncSettings, delayBefore } from "../../runtime/async/async_settings.ts";
 import { CallsInFlight, type Mark } from "../../runtime/async/calls_in_flight.ts";
 import type { ManualClock } from "../support/manual_clock.ts";
-import { type Outcome, TestWorld } from "../support/job_harness.ts";
+import { checkFinished, failureOf, TestWorld } from "../support/job_harness.ts";
 import { scaled } from "../support/scale.ts";
 
 const COUNT = 120;
 const NUMBERS = Array.from({ length: COUNT }, (_, n) => n);
-
-function finished(outcome: Outcome): void {
-  if (outcome.kind === "failed") throw outcome.error;
-  equal(outcome.kind === "ended" && outcome.result.state, "finished");
-}
-
-function failureOf(outcome: Outcome): string {
-  if (outcome.kind !== "failed") throw new Error(`the job must fail, but it has ${outcome.kind}`);
-  return String(outcome.error);
-}
 
 /** Answers each number after a time of its own in virtual time, and counts what is out. */
 class Service {
@@ -130,7 +120,7 @@ for (const ordered of [true, false]) {
             return n;
           }).sinkTo("out", out);
       }, { restart: fixedDelay({ attempts: 5, delayMs: 1 }) });
-      finished(outcome);
+      checkFinished(outcome);
       equal(outcome.kind === "ended" && outcome.result.restarts, 3);
       const wanted = NUMBERS.map((n) => n * 10);
       deepEqual(ordered && parallelism === 1 ? [...out.values] : out.values.toSorted((a, b) => a - b), wanted);
@@ -154,7 +144,7 @@ test("a checkpoint does not wait for calls, and a restore calls for what was out
   equal(never.calls, 10);
   first.kill();
   const prompt = new Service(world, () => 1);
-  finished(await world.run(build(prompt), { argv: ["--from", "latest"], config: { "parallelism.default": 3 } }));
+  checkFinished(await world.run(build(prompt), { argv: ["--from", "latest"], config: { "parallelism.default": 3 } }));
   equal(prompt.calls, 10);
   deepEqual(out.values.toSorted((a, b) => a - b), NUMBERS.slice(0, 10).map((n) => n * 10));
 });
@@ -176,7 +166,7 @@ test("watermarks stay behind the records that they came behind, and the end wait
   const world = new TestWorld();
   const service = new Service(world, (n) => 100 - n);
   const seen: string[] = [];
-  finished(
+  checkFinished(
     await world.run((env) => {
       env.fromSource("numbers", fromIterable([1, 2, 3]), watermarks((n) => n))
         .asyncMap("ask", service.ask, { ordered: false })
@@ -214,9 +204,9 @@ test("a call that fails is made again after growing delays, then the job fails w
       }, options).sinkTo("out", out);
     }, { restart: noRestart() });
     if (onError === undefined) {
-      match(failureOf(outcome), /Operator "ask" failed at record \d+ of subtask 0: 2: 2/);
+      match(failureOf(outcome).message, /Operator "ask" failed at record \d+ of subtask 0: 2: 2/);
     } else {
-      finished(outcome);
+      checkFinished(outcome);
       deepEqual(out.values, [-1, -2]);
       deepEqual(times.map((atMs) => atMs - times[0]!), [0, 10, 40, 90]);
     }
@@ -234,9 +224,9 @@ test("a call that does not end in time fails the job, or onTimeout answers; its 
         .sinkTo("out", out);
     }, { restart: noRestart() });
     if (onTimeout === undefined) {
-      match(failureOf(outcome), /record .* 1: .*not ended within 2000 ms, call 1; raise timeout/);
+      match(failureOf(outcome).message, /record .* 1: .*not ended within 2000 ms, call 1; raise timeout/);
     } else {
-      finished(outcome);
+      checkFinished(outcome);
       deepEqual(out.values, [-1, 20]);
     }
     ok(service.aborted >= 1);
@@ -253,7 +243,10 @@ test("an onError or onTimeout that returns a promise fails the job: the promise 
         { timeout: "1 s", [name]: (n: number) => Promise.resolve(n) },
       ).sinkTo("out", out);
     }, { restart: noRestart() });
-    match(failureOf(outcome), new RegExp(`${name}\\(\\) has returned a promise, it must return the result itself`));
+    match(
+      failureOf(outcome).message,
+      new RegExp(`${name}\\(\\) has returned a promise, it must return the result itself`),
+    );
     deepEqual(out.values, []);
   }
 });

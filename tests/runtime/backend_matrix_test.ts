@@ -3,7 +3,8 @@ import { SeededRandom } from "../connectors/contexts.ts";
 import { BACKEND_KINDS, HEAP, LMDB, LSM } from "../support/backend_kinds.ts";
 import { tell } from "../support/backend_story.ts";
 import type { Outcome } from "../support/job_harness.ts";
-import { checkFinished, LedgerRuns, parallel } from "../support/ledger_runs.ts";
+import { checkFinished } from "../support/job_harness.ts";
+import { LedgerRuns, parallel } from "../support/ledger_runs.ts";
 import { scaled } from "../support/scale.ts";
 
 const LATEST = ["--from", "latest"];

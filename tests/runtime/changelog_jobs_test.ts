@@ -9,9 +9,9 @@ import type { MemoryFileSystem } from "../support/memory_file_system.ts";
 import { BACKEND_KINDS, type BackendKind } from "../support/backend_kinds.ts";
 import { tell } from "../support/backend_story.ts";
 import { SeededRandom } from "../connectors/contexts.ts";
-import { CHECKPOINTS, type Outcome, TestWorld } from "../support/job_harness.ts";
+import { checkFinished, CHECKPOINTS, type Outcome, TestWorld } from "../support/job_harness.ts";
 import { overwrites } from "../support/overwrites_pipeline.ts";
-import { checkFinished, LedgerRuns, parallel } from "../support/ledger_runs.ts";
+import { LedgerRuns, parallel } from "../support/ledger_runs.ts";
 import { HEAP, LSM } from "../support/plain_backend_kinds.ts";
 import { scaled } from "../support/scale.ts";
 

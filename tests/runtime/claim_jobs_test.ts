@@ -2,7 +2,8 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
 import { test } from "node:test";
 import type { SavepointFormat } from "../../core/element.ts";
-import { checkFinished, LedgerRuns } from "../support/ledger_runs.ts";
+import { checkFinished } from "../support/job_harness.ts";
+import { LedgerRuns } from "../support/ledger_runs.ts";
 
 const SAVEPOINTS = "/savepoints";
 /** A job with a folder of checkpoints of its own. */

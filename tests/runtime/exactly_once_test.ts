@@ -3,7 +3,8 @@ import { test } from "node:test";
 import { fixedDelay } from "../../mod.ts";
 import { SeededRandom } from "../connectors/contexts.ts";
 import type { Outcome } from "../support/job_harness.ts";
-import { checkFinished, COUNT, LedgerRuns, parallel } from "../support/ledger_runs.ts";
+import { checkFinished } from "../support/job_harness.ts";
+import { COUNT, LedgerRuns, parallel } from "../support/ledger_runs.ts";
 import { Saboteur } from "../support/saboteur.ts";
 import { scaled } from "../support/scale.ts";
 

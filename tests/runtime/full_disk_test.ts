@@ -3,7 +3,7 @@ import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { test } from "node:test";
 import { collectSink, fixedDelay, noRestart, type RestartSettings, StreamError } from "../../mod.ts";
 import { SeededRandom } from "../connectors/contexts.ts";
-import { CHECKPOINTS, type Outcome, type TestProcess, TestWorld } from "../support/job_harness.ts";
+import { checkFinished, CHECKPOINTS, type Outcome, type TestProcess, TestWorld } from "../support/job_harness.ts";
 import { ledger, oracle, PAGES, pagesIn } from "../support/ledger_pipeline.ts";
 import type { FileOperation } from "../support/memory_file_system.ts";
 import { scaled } from "../support/scale.ts";
@@ -51,11 +51,6 @@ class DiskRun {
   checkVisible(context: string): void {
     for (const page of pagesIn(this.world.fileSystem)) ok(EXPECTED.pages.includes(page), context);
   }
-}
-
-function checkFinished(outcome: Outcome, context: string): void {
-  if (outcome.kind === "failed") throw new Error(context, { cause: outcome.error });
-  equal(outcome.kind === "ended" ? outcome.result.state : outcome.kind, "finished", context);
 }
 
 /** Fails once checkpoints have begun: what a job asks at its start is another matter. */

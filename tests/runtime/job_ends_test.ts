@@ -1,7 +1,14 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { test } from "node:test";
 import { collectSink, fixedDelay, fromIterable, KeyedActor, StreamError, watermarks } from "../../mod.ts";
-import { CHECKPOINTS, type Outcome, type ProcessOptions, type TestProcess, TestWorld } from "../support/job_harness.ts";
+import {
+  CHECKPOINTS,
+  type Outcome,
+  type ProcessOptions,
+  stateOf,
+  type TestProcess,
+  TestWorld,
+} from "../support/job_harness.ts";
 import { ledger, type LedgerOptions, oracle, pagesIn } from "../support/ledger_pipeline.ts";
 import { Saboteur } from "../support/saboteur.ts";
 
@@ -49,11 +56,6 @@ class Ending {
     deepEqual(pagesIn(this.world.fileSystem), EXPECTED.pages);
     deepEqual([...this.#seen.values].sort((a, b) => a - b), EXPECTED.seen);
   }
-}
-
-function stateOf(outcome: Outcome): string {
-  if (outcome.kind === "failed") throw outcome.error;
-  return outcome.kind === "ended" ? outcome.result.state : outcome.kind;
 }
 
 /** Slow writes of snapshots: a checkpoint takes a while. */

@@ -15,21 +15,14 @@ import {
   StreamError,
 } from "../../mod.ts";
 import { ALL, Batches, COUNT, numbers, sorted } from "../support/batches_pipeline.ts";
-import { CHECKPOINTS, type Outcome, type TestProcess, TestWorld } from "../support/job_harness.ts";
+import { checkFinished, CHECKPOINTS, failureOf, type TestProcess, TestWorld } from "../support/job_harness.ts";
 
 const FROM_LATEST = ["--from", "latest"];
 
 const parallel = (parallelism: number) => ({ "parallelism.default": parallelism });
 
-function finished(outcome: Outcome): void {
-  if (outcome.kind === "failed") throw outcome.error;
-  equal(outcome.kind === "ended" && outcome.result.state, "finished");
-}
-
 async function failed(world: TestWorld, build: (env: StreamEnvironment) => void, options = {}): Promise<string> {
-  const outcome = await world.run(build, options);
-  if (outcome.kind !== "failed") throw new Error(`the job must fail, but it has ${outcome.kind}`);
-  return String(outcome.error);
+  return failureOf(await world.run(build, options)).message;
 }
 
 test("state of functions goes from 2 to 3 subtasks, to 1, to 2: lists are dealt out, given to all, copied [232, 233, 234, 252]", async () => {
@@ -56,7 +49,7 @@ test("state of functions goes from 2 to 3 subtasks, to 1, to 2: lists are dealt 
     before = parallelism;
     process.kill();
   }
-  finished(await world.run(batches.build, { config: parallel(3), argv: FROM_LATEST }));
+  checkFinished(await world.run(batches.build, { config: parallel(3), argv: FROM_LATEST }));
   deepEqual(sorted(batches.out.values), ALL);
 });
 
@@ -66,7 +59,7 @@ for (const parallelism of [1, 3]) {
     const batches = new Batches();
     for (const n of [0, 33, 111, 250, 399]) batches.failAt.add(n);
     const outcome = await world.run(batches.build, { restart: fixedDelay({ attempts: 10, delayMs: 1 }) });
-    finished(outcome);
+    checkFinished(outcome);
     equal(outcome.kind === "ended" && outcome.result.restarts, 5);
     deepEqual(sorted(batches.out.values), ALL);
     for (const { subtaskIndex, isRestored, union, copy } of batches.takeOpenings()) {
@@ -88,7 +81,7 @@ test("a job is cancelled while snapshots with operator state are written: it end
   await process.forMs(2_000);
   equal(process.clock.scheduledCount, 0);
   batches.takeOpenings();
-  finished(await world.run(batches.build, { argv: FROM_LATEST }));
+  checkFinished(await world.run(batches.build, { argv: FROM_LATEST }));
   deepEqual(sorted(batches.out.values), ALL);
   ok(batches.takeOpenings().every(({ isRestored }) => isRestored));
 });
@@ -110,7 +103,7 @@ test("onEnd is called once for each subtask, also when it failed after that and 
       },
       onEnd: (context) => context.emit(`ended after ${context.state.count.get()}`),
     }).sinkTo("out", out);
-  finished(await world.run(build, { restart: fixedDelay({ attempts: 1, delayMs: 1 }) }));
+  checkFinished(await world.run(build, { restart: fixedDelay({ attempts: 1, delayMs: 1 }) }));
   ok(hasFailed);
   deepEqual([...out.values].sort(), ["ended after 100", "ended after 5"]);
 });
@@ -130,7 +123,7 @@ test("onEnd is not called when a job is stopped before its input ends", async ()
   process.job.stop();
   await process.end();
   deepEqual(out.values, []);
-  finished(await world.run(build, { argv: FROM_LATEST }));
+  checkFinished(await world.run(build, { argv: FROM_LATEST }));
   deepEqual(out.values, [`ended after ${COUNT}`]);
 });
 
@@ -157,7 +150,7 @@ test("a function can refuse state that does not fit its parallelism; unchanged, 
     const message = await failed(world, build, { argv: FROM_LATEST, config: parallel(parallelism) });
     match(message, new RegExp(`Operator "sum".*the sum is in ${parts} parts, it cannot be divided`, "s"));
   }
-  finished(await world.run(build, { argv: FROM_LATEST }));
+  checkFinished(await world.run(build, { argv: FROM_LATEST }));
   equal(out.values.length, 2);
   equal(out.values[0]! + out.values[1]!, COUNT * (COUNT - 1) / 2);
 });
@@ -243,7 +236,7 @@ test("an operator that has become another under its name is refused what it woul
     process.kill();
     match(await failed(world, after, { argv: FROM_LATEST }), new RegExp(`operator "x": it ${refusal}`));
     const config = { "execution.state-recovery.ignore-unclaimed-state": true };
-    finished(await world.run(after, { argv: FROM_LATEST, config }));
+    checkFinished(await world.run(after, { argv: FROM_LATEST, config }));
   }
 });
 
@@ -257,7 +250,7 @@ test("max parallelism of a step with state is the checkpoint's: derived ones giv
   match(explicit, /max parallelism is 8, must be 4/);
   const derived = new TestWorld({}, 1, world.fileSystem);
   match(await failed(derived, batches.build, { argv: FROM_LATEST, config: parallel(5) }), /is 5, must be at most 4/);
-  finished(await derived.run(batches.build, { argv: FROM_LATEST, config: parallel(4) }));
+  checkFinished(await derived.run(batches.build, { argv: FROM_LATEST, config: parallel(4) }));
   deepEqual(sorted(batches.out.values), ALL);
 });
 
@@ -304,7 +297,7 @@ test("a function cannot change its state when no message is in hand, and must no
   }
   const world = new TestWorld();
   const refusals: string[] = [];
-  finished(
+  checkFinished(
     await world.run((env) =>
       env.fromSource("numbers", numbers(3)).process("step", {
         state: { list: operatorListState<number>("list") },
@@ -401,7 +394,7 @@ test("state of sources is restored before open() returns, and taken at the barri
   process.kill();
   ok(source.openings.every(({ own, union, copy }) => own.length + union.length + copy.length === 0));
   source.openings.length = 0;
-  finished(await world.run(build, { argv: FROM_LATEST }));
+  checkFinished(await world.run(build, { argv: FROM_LATEST }));
   deepEqual(sorted(out.values), ALL);
   for (const { subtaskIndex, own, union, copy } of source.openings) {
     ok(own.length > 5 && own.every((n) => n % 2 === subtaskIndex));

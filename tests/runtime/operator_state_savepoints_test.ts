@@ -3,16 +3,11 @@ import { test } from "node:test";
 import { collectSink, emits, operatorListState, type StreamEnvironment } from "../../mod.ts";
 import { ALL, Batches, numbers, sorted } from "../support/batches_pipeline.ts";
 import { SeededRandom } from "../connectors/contexts.ts";
-import { type Outcome, TestWorld } from "../support/job_harness.ts";
+import { type Outcome, stateOf, TestWorld } from "../support/job_harness.ts";
 import { scaled } from "../support/scale.ts";
 
 const SAVEPOINTS = { "execution.checkpointing.savepoint-dir": "/savepoints" };
 const parallel = (parallelism: number) => ({ "parallelism.default": parallelism });
-
-function stateOf(outcome: Outcome): string {
-  if (outcome.kind === "failed") throw outcome.error;
-  return outcome.kind === "ended" ? outcome.result.state : outcome.kind;
-}
 
 for (const format of ["canonical", "native"] as const) {
   for (const checkpoints of ["with", "without"] as const) {

@@ -3,8 +3,14 @@ import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { test } from "node:test";
 import type { CompletedCheckpoint } from "../../inspection.ts";
 import { type CollectSink, collectSink, KeyedActor, type StreamEnvironment, valueState } from "../../mod.ts";
-import { type Outcome, type ProcessOptions, TestWorld, type WorldConfig } from "../support/job_harness.ts";
-import { checkFinished, LedgerRuns, parallel } from "../support/ledger_runs.ts";
+import {
+  checkFinished,
+  type Outcome,
+  type ProcessOptions,
+  TestWorld,
+  type WorldConfig,
+} from "../support/job_harness.ts";
+import { LedgerRuns, parallel } from "../support/ledger_runs.ts";
 import { type BackendKind, HEAP, LSM } from "../support/plain_backend_kinds.ts";
 import { ValveSource } from "./engine_harness.ts";
 

@@ -3,13 +3,14 @@ import { test } from "node:test";
 import { collectSink, fromAsyncIterable, type Savepoint, type SavepointFormat, StreamError } from "../../mod.ts";
 import { type BackendKind, HEAP, LSM } from "../support/plain_backend_kinds.ts";
 import {
+  checkFinished,
   CHECKPOINTS,
   type ProcessOptions,
   type TestProcess,
   TestWorld,
   type WorldConfig,
 } from "../support/job_harness.ts";
-import { checkFinished, COUNT, LedgerRuns, parallel } from "../support/ledger_runs.ts";
+import { COUNT, LedgerRuns, parallel } from "../support/ledger_runs.ts";
 
 const TIMEOUT = { timeout: 60_000 };
 const FOLDER = "/savepoints";

@@ -1,5 +1,5 @@
 /** Whole jobs whose state has another shape than the checkpoint that they go on from. */
-import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { deepEqual, equal, match } from "node:assert/strict";
 import { test } from "node:test";
 import {
   aggregatingState,
@@ -11,13 +11,12 @@ import {
   listState,
   mapState,
   reducingState,
-  StreamError,
   valueState,
   watermarks,
 } from "../../mod.ts";
 import { BACKEND_KINDS, HEAP, LSM } from "../support/backend_kinds.ts";
-import { type Build, type Outcome, type ProcessOptions, TestWorld } from "../support/job_harness.ts";
-import { checkFinished, parallel } from "../support/ledger_runs.ts";
+import { type Build, checkFinished, failureOf, type ProcessOptions, TestWorld } from "../support/job_harness.ts";
+import { parallel } from "../support/ledger_runs.ts";
 
 /** Each split of the generator has all records of its keys, so that they come in order at any parallelism. */
 const KEYS = 64;
@@ -167,11 +166,6 @@ for (const backend of BACKEND_KINDS) {
       },
     );
   }
-}
-
-function failureOf(outcome: Outcome): StreamError {
-  ok(outcome.kind === "failed" && outcome.error instanceof StreamError, outcome.kind);
-  return outcome.error;
 }
 
 for (const backend of [HEAP, LSM]) {

@@ -16,8 +16,8 @@ import {
   valueState,
 } from "../../mod.ts";
 import { BACKEND_KINDS, HEAP, LMDB, LSM } from "../support/backend_kinds.ts";
-import { type Build, TestWorld } from "../support/job_harness.ts";
-import { checkFinished, parallel } from "../support/ledger_runs.ts";
+import { type Build, checkFinished, TestWorld } from "../support/job_harness.ts";
+import { parallel } from "../support/ledger_runs.ts";
 
 const TIMEOUT = { timeout: 60_000 };
 const SETTINGS = { "execution.checkpointing.interval": 50, "pipeline.max-parallelism": 12 };

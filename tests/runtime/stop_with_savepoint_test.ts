@@ -12,9 +12,15 @@ import {
   StreamError,
 } from "../../mod.ts";
 import { type BackendKind, HEAP, LSM } from "../support/plain_backend_kinds.ts";
-import { type ProcessOptions, type TestProcess, TestWorld, type WorldConfig } from "../support/job_harness.ts";
+import {
+  checkFinished,
+  type ProcessOptions,
+  type TestProcess,
+  TestWorld,
+  type WorldConfig,
+} from "../support/job_harness.ts";
 import { ledger, oracle, type Page, pagesIn } from "../support/ledger_pipeline.ts";
-import { checkFinished, COUNT, LedgerRuns, parallel } from "../support/ledger_runs.ts";
+import { COUNT, LedgerRuns, parallel } from "../support/ledger_runs.ts";
 import { checkDrained, pagesOf } from "../support/drained_pages.ts";
 import { Saboteur } from "../support/saboteur.ts";
 

@@ -14,22 +14,12 @@ import {
   type StreamEnvironment,
   valueState,
 } from "../../mod.ts";
-import { type Outcome, TestWorld } from "../support/job_harness.ts";
+import { checkFinished, failureOf, TestWorld } from "../support/job_harness.ts";
 import { scaled } from "../support/scale.ts";
 
 const FROM_LATEST = ["--from", "latest"];
 const ACCOUNTS = 11;
 const TRANSFERS = 300;
-
-function finished(outcome: Outcome): void {
-  if (outcome.kind === "failed") throw outcome.error;
-  equal(outcome.kind === "ended" && outcome.result.state, "finished");
-}
-
-function failureOf(outcome: Outcome): string {
-  if (outcome.kind !== "failed") throw new Error(`the job must fail, but it has ${outcome.kind}`);
-  return String(outcome.error);
-}
 
 interface Transfer {
   readonly from: number;
@@ -101,7 +91,7 @@ for (const parallelism of [1, 3]) {
         bank(env, out, () => {
           if (failAt.delete(++count)) throw new Error(`message ${count}`);
         }), { restart: fixedDelay({ attempts: 10, delayMs: 1 }) });
-      finished(outcome);
+      checkFinished(outcome);
       equal(outcome.kind === "ended" && outcome.result.restarts, 4);
       deepEqual(
         [...balances(out.values)].toSorted((a, b) => a[0] - b[0]),
@@ -122,7 +112,7 @@ test("messages in flight go with a rescale, whatever process they were told in",
     await process.forMs(70);
     process.kill();
   }
-  finished(await world.run((env) => bank(env, out), { config: { "parallelism.default": 4 }, argv: FROM_LATEST }));
+  checkFinished(await world.run((env) => bank(env, out), { config: { "parallelism.default": 4 }, argv: FROM_LATEST }));
   deepEqual([...balances(out.values)].toSorted((a, b) => a[0] - b[0]), [...EXPECTED].toSorted((a, b) => a[0] - b[0]));
 });
 
@@ -170,7 +160,7 @@ test("a web of messages between two actors, with failures and checkpoints anywhe
           const second = nobody.actor("second", () => new Hops(fan, 7, "first"), { tells: ["first"] }).map(fail);
           first.union(second).sinkTo("out", out);
         }, { restart: fixedDelay({ attempts: 10, delayMs: 1 }) });
-        finished(outcome);
+        checkFinished(outcome);
         let messages = starts;
         let all = 0;
         for (let hop = hops; hop >= 0; hop--) {
@@ -187,7 +177,7 @@ test("a web of messages between two actors, with failures and checkpoints anywhe
 test("messages of one sender to one key keep their order", async () => {
   const world = new TestWorld({ "parallelism.default": 2 });
   const out = collectSink<string>();
-  finished(
+  checkFinished(
     await world.run((env) => {
       const log = env.fromSource("nothing", fromIterable<{ n: number }>([])).keyBy(() => "log").process("log", {
         emits: emits<string>(),
@@ -231,7 +221,7 @@ test("a message that is told for later comes when its time has come, also after 
   match(out.values[0]!, /^-1 at 2\d\d\d$/);
   second.kill();
   const bounded = new TestWorld();
-  finished(
+  checkFinished(
     await bounded.run((env) =>
       env.fromSource("once", fromIterable([1])).keyBy(() => "k").process("later", {
         tells: ["later"],
@@ -255,7 +245,7 @@ test("a message for later is never lost in silence when nobody tells the actor a
   await first.forMs(500);
   first.kill();
   const outcome = await world.run(build([]), { argv: FROM_LATEST, restart: noRestart() });
-  match(failureOf(outcome), /Cannot deliver what "later" was told for later: .* name it among the tells/);
+  match(failureOf(outcome).message, /Cannot deliver what "later" was told for later: .* name it among the tells/);
 });
 
 test("an endless loop of messages holds up neither records, nor checkpoints, nor the cancellation", async () => {
@@ -289,7 +279,7 @@ test("a flood fails with who floods whom, and never waits", async () => {
     }).sinkTo("out", collectSink());
   }, { restart: noRestart() });
   match(
-    failureOf(outcome),
+    failureOf(outcome).message,
     /Cannot tell "flood" anything more from "flood": 100 messages wait.*raise pipeline.max-messages-in-flight/,
   );
 });
@@ -300,7 +290,7 @@ test("whom an actor tells is checked: the name, the declaration, the moment, the
     env.fromSource("one", generator({ ratePerSecond: 10, count: 5, create: (n) => n })).keyBy(() => 0);
   const rejected = async (build: (env: StreamEnvironment) => void): Promise<string> => {
     try {
-      return failureOf(await run(build));
+      return failureOf(await run(build)).message;
     } catch (error) {
       return String(error);
     }

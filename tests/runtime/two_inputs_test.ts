@@ -16,7 +16,7 @@ import {
   valueState,
   watermarks,
 } from "../../mod.ts";
-import { type Outcome, TestWorld } from "../support/job_harness.ts";
+import { checkFinished, TestWorld } from "../support/job_harness.ts";
 
 const FROM_LATEST = ["--from", "latest"];
 const KEYS = 7;
@@ -33,11 +33,6 @@ function items(): Source<Item> {
     ratePerSecond: 1_000,
     create: (index) => ({ key: `k${index % KEYS}`, n: index }),
   });
-}
-
-function finished(outcome: Outcome): void {
-  if (outcome.kind === "failed") throw outcome.error;
-  equal(outcome.kind === "ended" && outcome.result.state, "finished");
 }
 
 /** Counts what each key gets of both streams, and sets a timer at the end of time that tells both counts. */
@@ -88,7 +83,7 @@ for (const parallelism of [1, 3]) {
       const outcome = await world.run((env) => both(env, out, onRecord), {
         restart: fixedDelay({ attempts: 10, delayMs: 1 }),
       });
-      finished(outcome);
+      checkFinished(outcome);
       equal(outcome.kind === "ended" && outcome.result.restarts, 4);
       deepEqual(out.values.toSorted(), BOTH_SUMS);
     });
@@ -107,7 +102,7 @@ test("two streams into one actor are rescaled with its state", async () => {
     process.kill();
   }
   const last = { config: { "parallelism.default": 1 }, argv: FROM_LATEST };
-  finished(await world.run((env) => both(env, out, () => {}), last));
+  checkFinished(await world.run((env) => both(env, out, () => {}), last));
   deepEqual(out.values.toSorted(), BOTH_SUMS);
 });
 
@@ -131,7 +126,7 @@ test("event time of two streams is the lower of both", async () => {
 test("map and flatMap have a function for each stream, and side outputs and chains go on from there", async () => {
   const world = new TestWorld({ "parallelism.default": 2 });
   const out = collectSink<string>();
-  finished(
+  checkFinished(
     await world.run((env) => {
       const numbers = env.fromSource("numbers", fromIterable([1, 2]));
       const words = env.fromSource("words", fromIterable(["a", "b"]));
@@ -169,7 +164,7 @@ for (const parallelism of [1, 3]) {
     await first.forMs(100);
     first.kill();
     // The rule was read before: only the checkpoint has it.
-    finished(
+    checkFinished(
       await world.run((env) => limited(env, out, rules()), {
         argv: FROM_LATEST,
         config: { "parallelism.default": 4 - parallelism },
@@ -202,7 +197,7 @@ test("the broadcast side sees the state of every key of its subtask", async () =
   const out = collectSink<string>();
   const total = valueState<number>("total", { default: 0 });
   const rows = Array.from({ length: 10 }, (_, n) => ({ key: `k${n % 3}`, n }));
-  finished(
+  checkFinished(
     await world.run((env) => {
       const ends = env.fromSource("ends", generator({ count: 1, ratePerSecond: 2, create: () => "end" })).broadcast();
       env.fromSource("items", fromIterable(rows)).keyBy(({ key }) => key).connect(ends).process("totals", {

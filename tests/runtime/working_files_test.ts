@@ -2,9 +2,9 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { test } from "node:test";
 import { SnapshotCorruptError, WorkingFileError } from "../../core/errors.ts";
-import { collectSink, fixedDelay, noRestart, type RestartSettings, StreamError } from "../../mod.ts";
+import { collectSink, fixedDelay, noRestart, type RestartSettings } from "../../mod.ts";
 import { SeededRandom } from "../connectors/contexts.ts";
-import { CHECKPOINTS, type Outcome, type TestProcess, TestWorld } from "../support/job_harness.ts";
+import { CHECKPOINTS, failureOf, type Outcome, type TestProcess, TestWorld } from "../support/job_harness.ts";
 import { leftovers, overwrites } from "../support/overwrites_pipeline.ts";
 import { scaled } from "../support/scale.ts";
 
@@ -58,11 +58,6 @@ class HarmedJob {
   checkOutput(context: string): void {
     deepEqual([...this.#out.values].sort(), leftovers(), context);
   }
-}
-
-function failureOf(outcome: Outcome, context: string): StreamError {
-  ok(outcome.kind === "failed" && outcome.error instanceof StreamError, `${context}: ${outcome.kind}`);
-  return outcome.error;
 }
 
 test("a disk that is full in a flush or a merge ends the job with the file and the remedy", TIMEOUT, async () => {

@@ -5,15 +5,16 @@
  * Called by: tests of whole jobs.
  * Calls: control/testing/.
  */
+import { equal, ok } from "node:assert/strict";
 import {
   type Build,
   type ProcessOptions as VirtualOptions,
   VirtualWorld,
   type WorldConfig,
 } from "../../control/testing/virtual_world.ts";
+import { StreamError } from "../../core/errors.ts";
 import { DiskWithin } from "./disk_within.ts";
 import type { MemoryFileSystem } from "./memory_file_system.ts";
-
 import { type Outcome, VirtualProcess as TestProcess } from "../../control/testing/virtual_process.ts";
 
 export { type Build, type Outcome, TestProcess, type WorldConfig };
@@ -52,4 +53,23 @@ export class TestWorld extends VirtualWorld {
   override async run(build: Build, options: ProcessOptions = {}): Promise<Outcome> {
     return await (await this.start(build, options)).end();
   }
+}
+
+/** The state in which a job has ended, or "killed". @throws What it has failed with, as the cause of the context. */
+export function stateOf(outcome: Outcome, context?: string): string {
+  if (outcome.kind === "failed") {
+    throw context === undefined ? outcome.error : new Error(context, { cause: outcome.error });
+  }
+  return outcome.kind === "ended" ? outcome.result.state : outcome.kind;
+}
+
+/** Fails unless the job has come to the end of its input. */
+export function checkFinished(outcome: Outcome, context?: string): void {
+  equal(stateOf(outcome, context), "finished", context);
+}
+
+/** What a job has failed with. */
+export function failureOf(outcome: Outcome, context = "the job must fail"): StreamError {
+  ok(outcome.kind === "failed" && outcome.error instanceof StreamError, `${context}: ${outcome.kind}`);
+  return outcome.error;
 }

@@ -47,9 +47,3 @@ export class LedgerRuns {
 export function parallel(parallelism: number): NonNullable<ProcessOptions["config"]> {
   return { "parallelism.default": parallelism };
 }
-
-/** Fails unless the job has come to the end of its input. */
-export function checkFinished(outcome: Outcome, context: string): void {
-  if (outcome.kind === "failed") throw outcome.error;
-  equal(outcome.kind === "ended" ? outcome.result.state : outcome.kind, "finished", context);
-}
