@@ -18,7 +18,7 @@ import type { Serializer } from "../../core/serializer.ts";
 import { Expiry, type LivingValues, type Stamped, StampedSerializer } from "../../core/stamped_value.ts";
 import type { Namespaced, ValueState } from "../../core/state.ts";
 import type { TtlSettings } from "../../core/state_ttl.ts";
-import { TtlAggregating, TtlReducing } from "./ttl_folds.ts";
+import { openAggregating, openReducing } from "./ttl_folds.ts";
 import { TtlList } from "./ttl_list.ts";
 import { TtlMap } from "./ttl_map.ts";
 import { TtlTime } from "./ttl_time.ts";
@@ -118,9 +118,9 @@ export class TtlStates {
           where,
         );
       case "reducing":
-        return TtlReducing.open(below, descriptor, serializer, time);
+        return openReducing(below, descriptor, serializer, time);
       case "aggregating":
-        return TtlAggregating.open(below, descriptor, serializer, time);
+        return openAggregating(below, descriptor, serializer, time);
     }
   }
 
