@@ -54,9 +54,16 @@ export class Expiry {
   sweeper: Sweeper | undefined = undefined;
   /** What has a later tick lives; of the others, stamps tell. An integer of 32 bits, for the slice. */
   limitTick: number = FAR_TICK;
+  /** Whether a read begins a life anew. */
+  readonly updatesOnRead: boolean;
+  /** Whether the read that finds a value over may give it. */
+  readonly returnsOver: boolean;
 
   /** @param nowMs The wall clock, for what is no access. */
-  constructor(readonly settings: TtlSettings, readonly time: AccessTime, readonly nowMs: () => number) {}
+  constructor(readonly settings: TtlSettings, readonly time: AccessTime, readonly nowMs: () => number) {
+    this.updatesOnRead = settings.update === "on-read-and-write";
+    this.returnsOver = settings.visibility === "return-expired-if-not-cleaned-up";
+  }
 
   /** Whether a value that was written at `stampMs` is over. Large numbers never wrap around. */
   isOver(stampMs: number, nowMs: number): boolean {

@@ -29,11 +29,10 @@ export class LivingValueHandle<T> implements ValueState<T>, Namespaced {
   constructor(private readonly slot: RowSlot, private readonly makeDefault: (() => T) | undefined) {
     // That is how such a state is known.
     const { inner, expiry } = slot.state.serializer as StampedSerializer<unknown>;
-    const { settings } = expiry;
     this.expiry = expiry;
     this.time = expiry.time;
-    this.updatesOnRead = settings.update === "on-read-and-write";
-    this.returnsOver = settings.visibility === "return-expired-if-not-cleaned-up";
+    this.updatesOnRead = expiry.updatesOnRead;
+    this.returnsOver = expiry.returnsOver;
     this.serializer = inner;
     this.strict = inner.id !== "auto";
   }

@@ -48,10 +48,9 @@ class TtlFold<I, A, O> implements AggregatingState<I, O>, MergingState {
     name: string,
     private readonly resultOf: (fold: A) => O,
   ) {
-    const { update, visibility } = expiry.settings;
     this.where = `state "${name}"`;
-    this.updatesOnRead = update === "on-read-and-write";
-    this.returnsOver = visibility === "return-expired-if-not-cleaned-up";
+    this.updatesOnRead = expiry.updatesOnRead;
+    this.returnsOver = expiry.returnsOver;
   }
 
   /** @param state Its functions look at this object. */

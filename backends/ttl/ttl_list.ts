@@ -25,9 +25,8 @@ export class TtlList<T> implements ListState<T>, MergingState {
     private readonly expiry: Expiry,
     private readonly where: string,
   ) {
-    const { update, visibility } = expiry.settings;
-    this.updatesOnRead = update === "on-read-and-write";
-    this.returnsOver = visibility === "return-expired-if-not-cleaned-up";
+    this.updatesOnRead = expiry.updatesOnRead;
+    this.returnsOver = expiry.returnsOver;
   }
 
   get(): T[] {

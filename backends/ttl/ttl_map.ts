@@ -24,9 +24,8 @@ export class TtlMap<K, V> implements MapState<K, V>, Namespaced {
     private readonly expiry: Expiry,
     private readonly where: string,
   ) {
-    const { update, visibility } = expiry.settings;
-    this.updatesOnRead = update === "on-read-and-write";
-    this.returnsOver = visibility === "return-expired-if-not-cleaned-up";
+    this.updatesOnRead = expiry.updatesOnRead;
+    this.returnsOver = expiry.returnsOver;
   }
 
   /** Whether a read may give the value; removes one that is over. */

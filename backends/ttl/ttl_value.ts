@@ -27,14 +27,14 @@ export class TtlValue<T> implements ValueState<T>, Namespaced {
   constructor(
     private readonly state: ValueState<Stamped<T> | null> & Namespaced,
     { makeDefault }: ValueStateDescriptor<T>,
-    { settings, time }: Expiry,
+    { settings, time, updatesOnRead, returnsOver }: Expiry,
     storesBytes: boolean,
   ) {
     this.makeDefault = makeDefault;
     this.time = time;
     this.timeMs = settings.timeMs;
-    this.updatesOnRead = settings.update === "on-read-and-write";
-    this.returnsOver = settings.visibility === "return-expired-if-not-cleaned-up";
+    this.updatesOnRead = updatesOnRead;
+    this.returnsOver = returnsOver;
     // Filled before it is stored.
     this.box = storesBytes ? new Stamped(0, undefined as T) : undefined;
   }
