@@ -4,7 +4,7 @@
  * A segment becomes a file as soon as it is large, or a checkpoint needs it; it stays part of the log whatever becomes of
  * that checkpoint, until a materialization covers it.
  *
- * Called by: changelog_backend.ts.
+ * Called by: changelog_backend.ts, changelog_snapshot.ts, materializer.ts.
  * Calls: log_buffer.ts, log_uploader.ts.
  *
  * Invariants:

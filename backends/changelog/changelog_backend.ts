@@ -201,6 +201,7 @@ export class ChangelogBackend implements StateBackend {
       keyGroups: this.context.keyGroups,
       log,
       attached,
+      metrics: this.metrics,
       countIncrement: (made) => basis.countIncrement(made),
       onEnd: (snapshot, figures) => this.onEnd(snapshot, figures),
     } satisfies Partial<ChangelogSnapshotPlan>;

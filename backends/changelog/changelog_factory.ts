@@ -1,7 +1,7 @@
 /**
  * Makes backends with a changelog around those of another factory.
  *
- * Called by: control/state_backends.ts, by dynamic import; tests and benches.
+ * Called by: control/stream_environment.ts, by dynamic import; tests and benches.
  * Calls: changelog_backend.ts.
  *
  * @module

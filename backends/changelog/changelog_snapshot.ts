@@ -2,7 +2,7 @@
  * One checkpoint of a backend with a changelog: the segments up to its barrier, behind the materialization that they
  * build on; or the first of a log, which is a materialization itself.
  *
- * Called by: changelog_backend.ts.
+ * Called by: changelog_backend.ts; materializer.ts (its store and how files are removed).
  * Calls: change_log.ts, attached_log.ts, the snapshot of the backend below.
  *
  * Invariants:
@@ -17,6 +17,7 @@ import type { KeyGroupRange } from "../../core/key_groups.ts";
 import type { FileRef, FileScope, KeyedStateHandle, LogSegment, SnapshotStore } from "../../core/snapshot.ts";
 import type { FrozenAttachedLog } from "./attached_log.ts";
 import type { ChangeLog, SealedSegment } from "./change_log.ts";
+import type { ChangelogMetrics } from "./changelog_metrics.ts";
 import { type Materialized, runsOf } from "./log_basis.ts";
 
 /** Everything that the synchronous part has fixed. */
@@ -26,6 +27,7 @@ export interface ChangelogSnapshotPlan {
   /** Segments since the basis; none of a materialization. */
   readonly segments: readonly SealedSegment[];
   readonly attached: FrozenAttachedLog;
+  readonly metrics: ChangelogMetrics;
   /** What the segments build on; or what gives it. */
   readonly basis: Materialized | { readonly pending: PendingSnapshot; readonly id: number; readonly border: number };
   /** Told of a materialization when it is written. */
@@ -76,7 +78,7 @@ export class ChangelogSnapshot implements PendingSnapshot {
       if ("pending" in basis) basis.pending.cancel(reason);
       attached.discard(reason);
       this.hasFailed = true;
-      discardAll(store, this.made);
+      discardAll(store, this.made, this.plan.metrics);
       throw error;
     } finally {
       this.end(figures);
@@ -96,14 +98,17 @@ export class ChangelogSnapshot implements PendingSnapshot {
   }
 
   private async materialized(store: SnapshotStore): Promise<Materialized> {
-    const { basis, onMaterialized } = this.plan;
+    const { basis, onMaterialized, metrics } = this.plan;
     if (!("pending" in basis)) return basis;
     const { id, border } = basis;
     const files: FileRef[] = [];
     const handle = await basis.pending.write(sharedOnly(store, files));
-    if (this.hasFailed) discardAll(store, files);
-    this.made.push(...files);
     const made = { handle, id, border };
+    if (this.hasFailed) {
+      discardAll(store, files, metrics);
+      return made;
+    }
+    this.made.push(...files);
     onMaterialized(made);
     return made;
   }
@@ -180,7 +185,7 @@ export function sharedOnly(store: SnapshotStore, made: FileRef[]): SnapshotStore
   };
 }
 
-/** Removes files that nobody will name. What cannot be removed is swept by a recovery. */
-export function discardAll(store: SnapshotStore, files: readonly FileRef[]): void {
-  for (const file of files) if (file.scope !== "inline") store.discard?.(file).catch(() => {});
+/** Removes files that nobody will name. What cannot be removed is counted, and swept by a recovery. */
+export function discardAll(store: SnapshotStore, files: readonly FileRef[], { leftBehind }: ChangelogMetrics): void {
+  for (const file of files) if (file.scope !== "inline") store.discard?.(file).catch(() => leftBehind.inc());
 }

@@ -2,7 +2,7 @@
  * Catches what a folding state stores: wraps the functions of its descriptor, so that the log can hold the accumulator
  * and a restore needs no function of the user's.
  *
- * Called by: changelog_backend.ts, logged_handles.ts.
+ * Called by: logged_states.ts, logged_handles.ts.
  * Calls: the functions of the descriptor.
  *
  * @module

@@ -1,7 +1,7 @@
 /**
  * Knows what checkpoints build on: nothing at all, a materialization, or that the next one has to be one itself.
  *
- * Called by: changelog_backend.ts.
+ * Called by: changelog_backend.ts, changelog_snapshot.ts, materializer.ts.
  * Calls: core/snapshot.ts for types.
  *
  * Invariants:

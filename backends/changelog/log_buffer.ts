@@ -2,7 +2,7 @@
  * Takes changes as bytes, one behind the other, in the form in which a segment of the log has them: what is taken need
  * only be ended, not copied, to be written.
  *
- * Called by: log_slot.ts (for each change), change_log.ts.
+ * Called by: log_slot.ts and logged_rows.ts (for each change), change_log.ts, attached_log.ts.
  * Calls: core/bytes.ts, log_format.ts, ../runs/run_sections.ts, node:zlib (a pure function).
  *
  * Invariants:

@@ -4,7 +4,7 @@
  * Changes are gathered up to a size, sorted, reduced to the last of each row and written as one run, then the next. The
  * elements of lists get their numbers here, in the order in which they were added.
  *
- * Called by: runtime/operators/keyed_operator.ts and control/cli/opened_checkpoint.ts, by dynamic import;
+ * Called by: runtime/operators/opened_backend.ts and control/cli/opened_checkpoint.ts, by dynamic import;
  * changelog_backend.ts.
  * Calls: log_reader.ts, ../runs/, ../states/slices.ts.
  *
@@ -147,7 +147,7 @@ class LogReplay {
   private targetOf(state: RunState, path: string): StateTarget {
     const named = this.states.filter(({ name }) => name === state.name);
     for (const { kind } of named) checkRestoredKind(state.name, kind, state.kind, path);
-    const known = named.find((one) => sameFormat(one, state) && one.flags === state.flags);
+    const known = named.find((one) => sameFormat(one, state));
     if (known !== undefined) return { id: known.id, others: idsOf(named, known.id) };
     const id = this.states.reduce((next, one) => Math.max(next, one.id + 1), 0);
     this.states.push({ ...state, id });

@@ -2,7 +2,7 @@
  * What the handles of one backend with a changelog share, and the place of one state in the log: the row key of the
  * current key and a namespace, encoded when it is first needed after the key has changed.
  *
- * Called by: the logged handles, changelog_backend.ts.
+ * Called by: the logged handles and rows, logged_states.ts, changelog_backend.ts.
  * Calls: core/key.ts, core/key_groups.ts, log_buffer.ts.
  *
  * Invariants:

@@ -1,7 +1,7 @@
 /**
  * Writes segments to files, and tries again when that fails or takes too long.
  *
- * Called by: change_log.ts.
+ * Called by: change_log.ts, attached_log.ts, changelog_backend.ts.
  * Calls: the snapshot store, core/clock.ts.
  *
  * Source: Flink's `RetryingExecutor`: an attempt that takes too long is not stopped, another is made beside it, and the

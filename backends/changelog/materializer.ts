@@ -157,7 +157,7 @@ export class Materializer {
 
   private drop(id: number, files: readonly FileRef[], store: SnapshotStore): void {
     if (!this.stopped) this.ports.inner.abort(id);
-    discardAll(store, files);
+    discardAll(store, files, this.ports.metrics);
   }
 
   private failed(id: number, cause: unknown): void {
