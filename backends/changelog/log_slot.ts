@@ -3,60 +3,24 @@
  * current key and a namespace, encoded when it is first needed after the key has changed.
  *
  * Called by: the logged handles and rows, logged_states.ts, changelog_backend.ts.
- * Calls: core/key.ts, core/key_groups.ts, log_buffer.ts.
+ * Calls: core/key.ts, ../states/current_key.ts, log_buffer.ts.
  *
  * Invariants:
- * - `version` changes with each `setKey`: a row key that was encoded for an older version is stale;
  * - a value that cannot be written leaves nothing in the log.
  *
  * @module
  */
 import { ByteWriter } from "../../core/bytes.ts";
 import { identityOf, type Key, type Namespace, VOID_NAMESPACE, writeKey, writeNamespace } from "../../core/key.ts";
-import { keyGroupOf } from "../../core/key_groups.ts";
 import { type Serializer, writeValue } from "../../core/serializer.ts";
 import type { RunState } from "../runs/run_format.ts";
+import { CurrentKey } from "../states/current_key.ts";
 import type { LogBuffer } from "./log_buffer.ts";
 
-/** A buffer that one large value has made larger than this is not kept. */
-const KEPT_BYTES = 1_048_576;
-
 /** Where changes go; its fields are read on the record path. */
-export class LogTarget {
+export class LogTarget extends CurrentKey {
   /** Takes the changes of now. */
   buffer!: LogBuffer;
-  /** The current key. */
-  key: Key | undefined = undefined;
-  /** Counts the keys that were set. */
-  version = 0;
-  private keyGroup = 0;
-  private keyGroupVersion = -1;
-  private out = new ByteWriter();
-
-  /** @param maxParallelism Number of key groups of the operator. */
-  constructor(private readonly maxParallelism: number) {}
-
-  /** Makes `key` the current one; undefined: there is none. */
-  setKey(key: Key | undefined): void {
-    this.key = key;
-    this.version++;
-  }
-
-  /** Key group of the current key, which there must be. */
-  currentKeyGroup(): number {
-    if (this.keyGroupVersion !== this.version) {
-      this.keyGroup = keyGroupOf(this.key!, this.maxParallelism);
-      this.keyGroupVersion = this.version;
-    }
-    return this.keyGroup;
-  }
-
-  /** An empty buffer for one value. */
-  startValue(): ByteWriter {
-    if (this.out.buffer.length > KEPT_BYTES) this.out = new ByteWriter();
-    this.out.reset();
-    return this.out;
-  }
 }
 
 /** One state in the log. */
@@ -109,7 +73,7 @@ export class LogSlot {
 
   /** Serializes a value for `putWritten`, `appendWritten` or `putEntryWritten`. @throws If it cannot be. */
   write(value: unknown): void {
-    this.out = this.target.startValue();
+    this.out = this.target.startValues();
     writeValue(this.state.serializer, value, this.out, this.state.where);
   }
 
@@ -147,7 +111,7 @@ export class LogSlot {
 
   /** Serializes elements for `appendAllWritten`; those that a list refuses are passed over. @throws If one cannot be. */
   writeAll(values: readonly unknown[]): void {
-    const out = this.out = this.target.startValue();
+    const out = this.out = this.target.startValues();
     this.ends.length = 0;
     for (const value of values) {
       if (value === null || value === undefined) continue;
