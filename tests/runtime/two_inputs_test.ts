@@ -222,7 +222,7 @@ test("the broadcast side sees state with a time to live, also on disk", async ()
     const out = collectSink<string>();
     const seen = valueState<number>("seen", { default: 0, ttl: "1 h" });
     const totals = reducingState<number>("total", (left, right) => left + right, { ttl: "1 h" });
-    finished(
+    checkFinished(
       await world.run((env) => {
         const ends = env.fromSource("ends", generator({ count: 1, ratePerSecond: 2, create: () => "end" })).broadcast();
         env.fromSource("items", fromIterable([1, 2, 3])).keyBy((n) => n % 2).connect(ends).process("totals", {
