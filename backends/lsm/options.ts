@@ -221,8 +221,7 @@ export const LSM_COMPACTION_STYLE: ConfigOption<CompactionStyle> = enumOption<Co
     default: "LEVEL",
     oldNames: named("compaction.style").oldNames,
     refusedValues: { FIFO: "it deletes the oldest files, and state would be lost" },
-    description:
-      "How files are merged: in levels, each ten times as large as the one before; among themselves, so that " +
+    description: "How files are merged: in levels, each larger than the one before; among themselves, so that " +
       "less is written and more has to be looked through; or never.",
   },
 );
