@@ -2,7 +2,7 @@
  * Answers, instead of running a pipeline, whether it would restore from a checkpoint or savepoint: for `--check` of a
  * script, and for `weir check`, which asks by an environment variable.
  *
- * Called by: control/stream_environment.ts, by dynamic import.
+ * Called by: control/check_request.ts, by dynamic import; control/cli/check.ts.
  * Calls: control/describe_pipeline.ts, control/cli/restore_verdict.ts, control/cli/opened_checkpoint.ts.
  *
  * @module

@@ -1,7 +1,7 @@
 /**
  * Pages of one large buffer that is allocated once: where the rows of write buffers lie.
  *
- * Called by: slot_memory.ts.
+ * Called by: slot_memory.ts; memory_settings.ts, for the least size.
  * Calls: nothing.
  *
  * Invariants:

@@ -2,7 +2,7 @@
  * The rows of a write buffer as they were at a moment, while the buffer itself goes on: records after a savepoint find
  * what they have written where it was, and nothing is flushed for it.
  *
- * Called by: buffered_rows.ts (makes it), embedded_snapshot.ts.
+ * Called by: buffered_rows.ts (makes it), embedded_snapshot.ts, rows_above.ts.
  * Calls: buffer_pages.ts, sorted_buffer.ts, ../states/run_output.ts, ../states/slices.ts.
  *
  * Invariants:

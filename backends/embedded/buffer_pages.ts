@@ -2,7 +2,7 @@
  * The memory of one write buffer: pages of the slot's arena that are filled with rows one after the other, and the
  * charges for what the buffer allocates elsewhere.
  *
- * Called by: write_buffer.ts, ordered_states.ts, sorted_buffer.ts.
+ * Called by: write_buffer.ts, ordered_states.ts, sorted_buffer.ts, buffer_copy.ts, known_order.ts, buffer_census.ts.
  * Calls: slot_memory.ts.
  *
  * @module

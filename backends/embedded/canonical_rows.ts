@@ -5,7 +5,7 @@
  * The store gives rows by key group and former state id. Where the new ids have another order, the rows of a key group
  * are put aside and go out state by state; those of a large key group are sought state by state instead.
  *
- * Called by: embedded_snapshot.ts.
+ * Called by: embedded_backend.ts (makes it), embedded_snapshot.ts.
  * Calls: ../states/run_assembly.ts, canonical_states.ts, list_numbers.ts; the rows of a frozen store.
  *
  * Invariants:

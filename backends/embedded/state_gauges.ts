@@ -11,7 +11,7 @@
 import type { MetricGroup } from "../../core/metrics.ts";
 
 /** What the variable is called. */
-export const COLUMN_FAMILY = "column_family";
+const COLUMN_FAMILY = "column_family";
 
 /** Registers a value of a state under a name. */
 export type StateGauge = (name: string, read: () => number | string) => void;

@@ -1,7 +1,7 @@
 /**
  * Writes one run file into the working directory and opens it.
  *
- * Called by: flush.ts, compaction.ts, restore.ts.
+ * Called by: flush.ts, family_flush.ts, compaction.ts, family_rewrite.ts.
  * Calls: ../runs/local_run_writer.ts, run_file.ts, the FileSystem port.
  *
  * Invariants:

@@ -1,7 +1,7 @@
 /**
  * Knows which run files a checkpoint to come need not write again, since the last confirmed one has them.
  *
- * Called by: lsm_store.ts, frozen_version.ts.
+ * Called by: lsm_store.ts, column_families.ts, frozen_version.ts.
  * Calls: nothing.
  *
  * Source: Flink's incremental snapshots of RocksDB: an increment refers to files of the last confirmed checkpoint alone.

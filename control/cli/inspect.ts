@@ -197,6 +197,6 @@ function listRow({ name, distribution, serializer, items, bytes }: ListStatistic
 }
 
 /** "auto 1", "point 2, schema 3". */
-export function serializerText({ id, version, schemaVersion }: SerializerSnapshot): string {
+function serializerText({ id, version, schemaVersion }: SerializerSnapshot): string {
   return `${printable(id)} ${version}${schemaVersion === 1 ? "" : `, schema ${schemaVersion}`}`;
 }

@@ -3,7 +3,7 @@
  * dashboards made for Flink show a job of Weir.
  *
  * Called by: control/http/prometheus_routes.ts.
- * Calls: prom-client (text format, escaping), runtime/metrics.ts.
+ * Calls: prom-client (text format, escaping), control/http/process_metrics.ts.
  *
  * @module
  */
